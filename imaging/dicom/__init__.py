@@ -1,0 +1,1 @@
+"""The DICOM edge: the only package that reads or writes DICOM."""

@@ -1,0 +1,1 @@
+"""The research edge: NIfTI, NRRD and the JSON records of our values."""

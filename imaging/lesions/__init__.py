@@ -1,0 +1,1 @@
+"""The same lesion through time."""

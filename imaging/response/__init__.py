@@ -1,0 +1,1 @@
+"""Response categories, each named by its published criterion and given with its inputs."""

@@ -1,0 +1,1 @@
+"""Images with known answers, for the sample case, tests and benchmarks."""

@@ -1,0 +1,1 @@
+"""Reports: one value in, bytes of each format out."""
