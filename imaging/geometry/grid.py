@@ -86,7 +86,7 @@ class Grid:
 
     @cached_property
     def spacing_mm(self) -> tuple[float, float, float]:
-        """Length of one step along slice, row and column; along the slice axis this is the slant distance if sheared."""
+        """Length of one step along slice, row and column; along the slice axis the slant distance if sheared."""
         steps = np.linalg.norm(self.affine[:3, :3], axis=0)
         return (float(steps[0]), float(steps[1]), float(steps[2]))
 
