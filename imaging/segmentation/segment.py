@@ -10,7 +10,7 @@ from imaging.arrays import BoolArray, frozen
 from imaging.errors import GeometryError
 from imaging.finding import Finding
 from imaging.geometry import Grid
-from imaging.provenance import Provenance, array_sha256
+from imaging.provenance import Provenance, array_sha256, sha256_hex
 
 __all__ = ["LesionId", "Segment", "SegmentKind", "Status"]
 
@@ -85,8 +85,8 @@ class Segment:
 
     @property
     def sha256(self) -> str:
-        """Digest of the mask and of where it lies: what a reader's acceptance is valid for (hashes all voxels)."""
-        return array_sha256(self.mask)
+        """Digest of the mask and of the series it lies on: what a reader's acceptance is valid for (hashes all voxels)."""
+        return sha256_hex(f"{self.series_uid} {array_sha256(self.mask)}".encode())
 
     def with_status(self, status: Status, *findings: Finding) -> Segment:
         """The same mask with another standing."""

@@ -1,0 +1,135 @@
+"""Where results live on disk, and the one way in which they get there.
+
+Every output goes through :func:`atomic_write`: a reader sees the old file or the new one, never half of one, whatever
+dies in between. The digest that it returns goes into the case's list of outputs. Input folders are never written to.
+
+A workspace holds one folder a case::
+
+    WORKSPACE/<case id>/case.json  measurements.csv  report.html  figures/  segmentations/  run.log
+    WORKSPACE/<case id>/review/    what readers did; no run replaces anything in it
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from imaging.errors import InputError, UsageError
+from imaging.provenance import sha256_hex
+
+__all__ = ["CaseFolder", "atomic_write", "case_id_of", "find_case_folder"]
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9._-]{1,120}")
+
+
+def atomic_write(path: Path, content: bytes) -> str:
+    """Replace the file by the content, all or nothing, and return the content's SHA-256.
+
+    A temporary file beside the target is written, flushed to the disk and renamed over it; then the folder is flushed,
+    so that the new name survives a power cut too.
+
+    Raises
+    ------
+    InputError
+        OUTPUT_NOT_WRITABLE: the disk is full, the folder read-only, …; the old file is intact.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> atomic_write(folder / "a" / "b.txt", b"x")[:8], (folder / "a" / "b.txt").read_bytes()
+    ('2d711642', b'x')
+    """
+    scratch: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(scratch).chmod(0o644)
+        Path(scratch).replace(path)
+        scratch = None
+        flush_folder(path.parent)
+    except OSError as error:
+        raise InputError(
+            f"{path.name} could not be written ({error.strerror}); what stood there before is intact",
+            code="OUTPUT_NOT_WRITABLE",
+            where=path.name,
+        ) from error
+    finally:
+        if scratch is not None:
+            with contextlib.suppress(OSError):
+                Path(scratch).unlink()
+    return sha256_hex(content)
+
+
+def flush_folder(folder: Path) -> None:
+    """Make renames in the folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def case_id_of(written_id: str | None, folder_name: str) -> str:
+    """The case's id: the case file's, else one derived from the folder's name, which itself may hold a patient's name.
+
+    Raises
+    ------
+    UsageError
+        BAD_CASE_ID: a written id that cannot be a folder name everywhere.
+
+    Examples
+    --------
+    >>> case_id_of("HCC-001", "whatever"), case_id_of(None, "Doe^John")
+    ('HCC-001', 'case-82ce8b1d')
+    """
+    if written_id is None:
+        return f"case-{sha256_hex(folder_name.encode())[:8]}"
+    if not SAFE_NAME.fullmatch(written_id) or written_id.startswith("."):
+        raise UsageError(
+            "a case id is 1 to 120 letters, digits, '.', '_' or '-', not starting with a dot", code="BAD_CASE_ID"
+        )
+    return written_id
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFolder:
+    """One case's place in a workspace; paths in documents are POSIX and relative to it."""
+
+    root: Path
+
+    @property
+    def document(self) -> Path:
+        return self.root / "case.json"
+
+    @property
+    def review(self) -> Path:
+        return self.root / "review"
+
+    def write(self, name: str, content: bytes) -> dict[str, str]:
+        """Write one output and return its row for the case's list of outputs."""
+        return {"path": name, "sha256": atomic_write(self.root / name, content)}
+
+
+def find_case_folder(argument: Path) -> CaseFolder:
+    """The case that CASE_RESULT means: case.json itself or the folder that holds it.
+
+    Raises
+    ------
+    InputError
+        NO_CASE_RESULT: there is none.
+    """
+    folder = argument.parent if argument.name == "case.json" else argument
+    if not (folder / "case.json").is_file():
+        raise InputError(
+            "no case.json here; 'osteotrace run' makes one, and its folder is what is asked for", code="NO_CASE_RESULT"
+        )
+    return CaseFolder(folder)
