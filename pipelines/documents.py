@@ -1,0 +1,238 @@
+"""The JSON document of every command (ARCHITECTURE: "JSON documents"): values in, plain dictionaries out.
+
+Keys may be added, none renamed without a new schema number. Numbers are finite and an unknown value is null.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from imaging.finding import Finding, Severity
+from imaging.formats.record import finding_record, findings_record, matrix_record, quantity_record
+from imaging.study import Index, SeriesRecord, Verdict
+
+if TYPE_CHECKING:  # heavy modules, needed for their types alone
+    from imaging.measurement.change import Change
+    from imaging.measurement.material import MaterialMeasurement
+    from imaging.measurement.measure import SegmentMeasurement
+    from imaging.measurement.quantity import Quantity
+    from imaging.registration.rigid import Registration
+
+__all__ = [
+    "cement_document",
+    "compare_document",
+    "material_record",
+    "measure_document",
+    "pseudonym",
+    "register_document",
+    "scan_document",
+    "segment_document",
+    "series_record",
+]
+
+Document = dict[str, Any]
+
+NAMES = (
+    "volume_ml volume_voxels_ml volume_mesh_ml surface_mm2 sphericity diameter_3d_mm long_axis_mm short_axis_mm "
+    "who_product_mm2 axis_major_mm axis_minor_mm axis_least_mm elongation flatness"
+).split()
+
+
+def pseudonym(patient: str, key: bytes) -> str:
+    """A name that is the same for one patient under one key and tells nothing without it (HMAC-SHA256).
+
+    Examples
+    --------
+    >>> pseudonym("4711", b"site") == pseudonym("4711", b"site") != pseudonym("4711", b"other site")
+    True
+    """
+    return "P-" + hmac.new(key, patient.encode(), hashlib.sha256).hexdigest()[:12]
+
+
+def series_record(record: SeriesRecord, *, patient: str, path: str | None = None) -> Document:
+    """One row of ``volumes``."""
+    grid = record.grid
+    return {
+        "patient": patient,
+        "study_uid": record.study_uid,
+        "study_date": record.study_date,
+        "acquired": record.acquired,
+        "series_uid": record.series_uid,
+        "volume_id": record.volume_id,
+        "modality": record.modality,
+        "description": None,
+        "role": record.role,
+        "role_reason": record.role_reason,
+        "verdict": str(record.verdict),
+        "code": record.code,
+        "shape": None if grid is None else list(grid.shape),
+        "spacing_mm": None if grid is None else [*grid.spacing_mm],
+        "affine_lps": None if grid is None else matrix_record(grid.affine.tolist()),
+        "frames": len(record.frames),
+        "findings": findings_record(record.findings),
+        "path": path,
+    }
+
+
+def scan_document(
+    index: Index, *, key: bytes, identified: bool = False, paths: Mapping[str, str] | None = None
+) -> Document:
+    """``osteotrace.scan/1``; ``paths`` gives the file of each converted volume by its volume id.
+
+    Series descriptions are free text that may hold a name, so they are shown with ``identified`` only.
+    """
+    rows = []
+    for record in index.volumes:
+        patient = record.patient if identified else pseudonym(record.patient, key)
+        row = series_record(record, patient=patient, path=(paths or {}).get(record.volume_id))
+        if identified:
+            row["description"] = record.description
+        rows.append(row)
+    return {
+        "schema": "osteotrace.scan/1",
+        "volumes": rows,
+        "annotations": [
+            {
+                "path": annotation.path.name,
+                "modality": annotation.modality,
+                "series_uid": annotation.series_uid,
+                "referenced_series_uid": annotation.referenced_series_uid,
+            }
+            for annotation in index.annotations
+        ],
+        "skipped": [{"path": skipped.path.as_posix(), "code": skipped.code} for skipped in index.skipped],
+        "findings": findings_record(index.findings),
+    }
+
+
+def all_refused(index: Index) -> bool:
+    return not index.loadable
+
+
+def partly_refused(index: Index) -> bool:
+    return any(record.verdict is Verdict.REFUSED for record in index.volumes)
+
+
+def segment_document(
+    *,
+    mask: str | None,
+    volume: Quantity | None,
+    backend: str | None,
+    seconds: float | None,
+    confidence: float | None,
+    findings: Iterable[Finding],
+) -> Document:
+    """``osteotrace.segment/1``."""
+    return {
+        "schema": "osteotrace.segment/1",
+        "mask": mask,
+        "volume_ml": quantity_record(volume),
+        "backend": backend,
+        "seconds": seconds,
+        "quality": {"confidence": confidence, "findings": findings_record(findings)},
+    }
+
+
+def measurement_record(measurement: SegmentMeasurement) -> Document:
+    """One row of ``segments``."""
+    ends = measurement.long_axis_endpoints_lps_mm
+    intensity = measurement.intensity
+    return {
+        "label": measurement.label,
+        "name": measurement.name,
+        **{name: quantity_record(getattr(measurement, name)) for name in NAMES},
+        "centroid_lps_mm": [float(x) for x in measurement.centroid_lps_mm],
+        "long_axis_endpoints_lps_mm": None if ends is None else matrix_record(ends),
+        "intensity": None if intensity is None else {name: quantity_record(q) for name, q in intensity.items()},
+        "findings": findings_record(measurement.findings),
+    }
+
+
+def measure_document(measurements: Iterable[SegmentMeasurement], findings: Iterable[Finding] = ()) -> Document:
+    """``osteotrace.measure/1``."""
+    return {
+        "schema": "osteotrace.measure/1",
+        "segments": [measurement_record(measurement) for measurement in measurements],
+        "findings": findings_record(findings),
+    }
+
+
+def compare_document(change: Change | None, findings: Iterable[Finding] = ()) -> Document:
+    """``osteotrace.compare/1``."""
+    if change is None:
+        values: Document = dict.fromkeys(("volume_change_ml", "volume_change_percent", "long_axis_change_percent"))
+        return {
+            "schema": "osteotrace.compare/1",
+            **values,
+            "exceeds_error": None,
+            "qiba": None,
+            "categories": {},
+            "findings": findings_record(findings),
+        }
+    return {
+        "schema": "osteotrace.compare/1",
+        "volume_change_ml": quantity_record(change.volume_change_ml),
+        "volume_change_percent": quantity_record(change.volume_change_percent),
+        "long_axis_change_percent": quantity_record(change.long_axis_change_percent),
+        "exceeds_error": change.exceeds_error,
+        "qiba": change.qiba,
+        "categories": dict(change.categories),
+        "findings": findings_record([*change.findings, *findings]),
+    }
+
+
+def material_record(material: MaterialMeasurement, *, mask: str | None = None) -> Document:
+    """One row of ``materials``."""
+    return {
+        "id": material.id,
+        "kind": str(material.kind),
+        "lesion": material.lesion,
+        "side": material.side,
+        "volume_ml": quantity_record(material.volume_ml),
+        "saturated": material.saturated,
+        "pieces": [dict(piece) for piece in material.pieces],
+        "mask": mask,
+        "inside_lesion_ml": quantity_record(material.inside_lesion_ml),
+        "fill_fraction": quantity_record(material.fill_fraction),
+        "inside_bone_ml": quantity_record(material.inside_bone_ml),
+        "neural_ml": quantity_record(material.neural_ml),
+        "leak_ml": quantity_record(material.leak_ml),
+        "leaks": [dict(leak) for leak in material.leaks],
+        "findings": findings_record(material.findings),
+    }
+
+
+def cement_document(materials: Sequence[Document], findings: Iterable[Finding] = ()) -> Document:
+    """``osteotrace.cement/1``."""
+    return {"schema": "osteotrace.cement/1", "materials": list(materials), "findings": findings_record(findings)}
+
+
+def register_document(registration: Registration | None, findings: Iterable[Finding] = ()) -> Document:
+    """``osteotrace.register/1``; without a result the matrix is the identity and the verdict says what it is worth."""
+    if registration is None:
+        identity = [[float(row == column) for column in range(4)] for row in range(4)]
+        return {
+            "schema": "osteotrace.register/1",
+            "matrix_lps_fixed_from_moving": identity,
+            "verdict": "rejected",
+            "evidence": {},
+            "findings": findings_record(findings),
+        }
+    return {
+        "schema": "osteotrace.register/1",
+        "matrix_lps_fixed_from_moving": matrix_record(registration.fixed_from_moving.matrix.tolist()),
+        "verdict": "accepted" if registration.accepted else "rejected",
+        "evidence": dict(registration.evidence),
+        "findings": findings_record([*registration.findings, *findings]),
+    }
+
+
+def error_finding(code: str, message: str, where: str = "") -> Finding:
+    """The finding that stands in a document whose command failed."""
+    return Finding(code, Severity.ERROR, message, where)
+
+
+__all__ += ["all_refused", "error_finding", "finding_record", "partly_refused"]
