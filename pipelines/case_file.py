@@ -18,6 +18,7 @@ from imaging.lesions.procedure import ClinicalRecord, Procedure
 from imaging.segmentation import LesionId
 from imaging.segmentation.prompt import Prompt, prompts_from_record
 from pipelines.settings import read_toml
+from pipelines.workspace import SAFE_NAME
 
 __all__ = ["CaseFile", "LesionEntry", "PlacedPrompt", "Review", "read_case_file"]
 
@@ -116,6 +117,8 @@ def read_case_file(path: Path | None) -> CaseFile:
 
 def lesion_from(row: Mapping[str, Any], where: str) -> LesionEntry:
     identity = LesionId(text(row, "id", where))
+    if not SAFE_NAME.fullmatch(identity):
+        raise CaseFileError(f"{where}: an id is letters, digits, '.', '_' or '-': files are named by it", where=where)
     side = optional_text(row, "side", where)
     if side is not None and side not in SIDES:
         raise CaseFileError(f"{where}: side is one of {', '.join(SIDES)}", where=where)

@@ -63,7 +63,7 @@ def series_record(record: SeriesRecord, *, patient: str, path: str | None = None
         "series_uid": record.series_uid,
         "volume_id": record.volume_id,
         "modality": record.modality,
-        "description": None,
+        "description": record.description,
         "role": record.role,
         "role_reason": record.role_reason,
         "verdict": str(record.verdict),
@@ -82,15 +82,12 @@ def scan_document(
 ) -> Document:
     """``osteotrace.scan/1``; ``paths`` gives the file of each converted volume by its volume id.
 
-    Series descriptions are free text that may hold a name, so they are shown with ``identified`` only.
+    Series descriptions are shown, because a reader chooses by them; they stand in no report, log or error.
     """
     rows = []
     for record in index.volumes:
         patient = record.patient if identified else pseudonym(record.patient, key)
-        row = series_record(record, patient=patient, path=(paths or {}).get(record.volume_id))
-        if identified:
-            row["description"] = record.description
-        rows.append(row)
+        rows.append(series_record(record, patient=patient, path=(paths or {}).get(record.volume_id)))
     return {
         "schema": "osteotrace.scan/1",
         "volumes": rows,

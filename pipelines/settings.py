@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from imaging.errors import CaseFileError, UnreadableFile, UsageError
 
-__all__ = ["Settings", "read_settings", "read_toml"]
+__all__ = ["Settings", "pseudonym_key", "read_settings", "read_toml"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,3 +85,11 @@ def read_settings(path: Path | None) -> Settings:
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             raise UsageError(f"{path.name}: {name} is a number", code="BAD_SETTING")
     return Settings(**{name: known[name](value) for name, value in table.items()})
+
+
+def pseudonym_key() -> bytes:
+    """The secret under which patients get their pseudonyms: OSTEOTRACE_PSEUDONYM_KEY, which a site sets for itself.
+
+    Without it the key is public, and a pseudonym hides a patient from a reader but not from somebody who tries ids.
+    """
+    return os.environ.get("OSTEOTRACE_PSEUDONYM_KEY", "osteotrace: public key, set your own").encode()

@@ -15,13 +15,14 @@ import contextlib
 import os
 import re
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from imaging.errors import InputError, UsageError
+from imaging.errors import ConflictError, InputError, UsageError
 from imaging.provenance import sha256_hex
 
-__all__ = ["CaseFolder", "atomic_write", "case_id_of", "find_case_folder"]
+__all__ = ["CaseFolder", "atomic_create", "atomic_write", "case_id_of", "find_case_folder"]
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9._-]{1,120}")
 
@@ -44,18 +45,57 @@ def atomic_write(path: Path, content: bytes) -> str:
     >>> atomic_write(folder / "a" / "b.txt", b"x")[:8], (folder / "a" / "b.txt").read_bytes()
     ('2d711642', b'x')
     """
-    scratch: str | None = None
+    place(path, content, Path.replace)
+    return sha256_hex(content)
+
+
+def atomic_create(path: Path, content: bytes) -> str:
+    """Like :func:`atomic_write`, for a file that nobody may have written before: nothing is ever replaced.
+
+    Raises
+    ------
+    ConflictError
+        The file is there already.
+    InputError
+        OUTPUT_NOT_WRITABLE.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> digest = atomic_create(folder / "once", b"x")
+    >>> atomic_create(folder / "once", b"y")
+    Traceback (most recent call last):
+    imaging.errors.ConflictError: once is there already, written by somebody else; nothing was replaced
+    """
+    place(path, content, link_new)
+    return sha256_hex(content)
+
+
+def link_new(scratch: Path, path: Path) -> None:
+    """Give the finished file its name, unless the name is taken: one system call, so no race."""
+    path.hardlink_to(scratch)
+    scratch.unlink()
+
+
+def place(path: Path, content: bytes, publish: Callable[[Path, Path], object]) -> None:
+    """Write beside the target, flush to disk, publish under the final name, flush the folder."""
+    scratch: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        scratch = Path(name)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(scratch).chmod(0o644)
-        Path(scratch).replace(path)
-        scratch = None
+        scratch.chmod(0o644)
+        publish(scratch, path)
         flush_folder(path.parent)
+    except FileExistsError as error:
+        raise ConflictError(
+            f"{path.name} is there already, written by somebody else; nothing was replaced", where=path.name
+        ) from error
     except OSError as error:
         raise InputError(
             f"{path.name} could not be written ({error.strerror}); what stood there before is intact",
@@ -65,8 +105,7 @@ def atomic_write(path: Path, content: bytes) -> str:
     finally:
         if scratch is not None:
             with contextlib.suppress(OSError):
-                Path(scratch).unlink()
-    return sha256_hex(content)
+                scratch.unlink()
 
 
 def flush_folder(folder: Path) -> None:
@@ -113,6 +152,16 @@ class CaseFolder:
     @property
     def review(self) -> Path:
         return self.root / "review"
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Write one file that may never be replaced.
+
+        Raises
+        ------
+        ConflictError
+            Somebody wrote it before.
+        """
+        atomic_create(self.root / name, content)
 
     def write(self, name: str, content: bytes) -> dict[str, str]:
         """Write one output and return its row for the case's list of outputs."""

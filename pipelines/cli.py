@@ -1,0 +1,469 @@
+"""The command line: parse, call, print, exit code.
+
+Every command keeps its promises in one place, :func:`run_command`: with ``--json`` exactly one document goes to stdout at
+every exit code but 2, everything else goes to stderr, and the exit code says what happened:
+
+===  ==================================================================
+  0  done
+  1  internal error (ours)
+  2  the call makes no sense
+  3  all input refused
+  4  partial: some series or cases refused or failed, the rest done
+130  interrupted
+===  ==================================================================
+
+Modules that compute are imported inside the commands, so that ``--help`` stays instant.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+import imaging
+
+if TYPE_CHECKING:
+    from imaging.finding import Finding
+
+__all__ = ["main"]
+
+DONE, INTERNAL, USAGE, REFUSED, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+Document = dict[str, Any]
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+IMAGE = click.Path(exists=True, path_type=Path)
+OUT = click.Path(path_type=Path)
+POINT = (float, float, float)
+
+
+class Speaker:
+    """What people see: nothing with -q, results and remarks by default, steps with -v.
+
+    Results go to stdout, unless that belongs to the JSON document.
+    """
+
+    level = 0
+    stdout_is_taken = False
+
+    @classmethod
+    def say(cls, text: str) -> None:
+        if cls.level >= 0:
+            click.echo(text, err=cls.stdout_is_taken)
+
+    @classmethod
+    def detail(cls, text: str) -> None:
+        if cls.level > 0:
+            click.echo(text, err=True)
+
+
+def run_command(empty: Callable[[list[Finding]], Document]) -> Callable[[Command], Command]:
+    """Wrap a command that returns (document, exit code): print the document if asked, turn errors into codes.
+
+    ``empty`` makes the command's document when there is nothing but an error to put into it.
+    """
+
+    def wrap(command: Command) -> Command:
+        @click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
+        @click.option("-v", "--verbose", is_flag=True, help="Say what is being done.")
+        @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+        @functools.wraps(command)
+        def wrapped(*args: Any, as_json: bool, verbose: bool, quiet: bool, **kwargs: Any) -> None:
+            Speaker.level, Speaker.stdout_is_taken = int(verbose) - int(quiet), as_json
+            document, code = guarded(command, empty, *args, **kwargs)
+            if as_json:
+                write_json(document)
+            sys.exit(code)
+
+        return wrapped  # type: ignore[return-value]
+
+    return wrap
+
+
+def guarded(
+    command: Callable[..., tuple[Document, int]], empty: Callable[[list[Finding]], Document], *args: Any, **kwargs: Any
+) -> tuple[Document, int]:
+    """Run a command; whatever goes wrong becomes a document and an exit code."""
+    from imaging.errors import OsteotraceError, UsageError
+    from pipelines.documents import error_finding
+
+    try:
+        return command(*args, **kwargs)
+    except UsageError as error:
+        refuse_usage(f"{error.code}: {error}")
+    except OsteotraceError as error:
+        click.echo(f"{error.code}: {error}", err=True)
+        return empty([error_finding(error.code, str(error), error.where)]), REFUSED
+    except KeyboardInterrupt:
+        click.echo("interrupted; what was finished is on disk", err=True)
+        return empty([error_finding("INTERRUPTED", "interrupted by the user")]), INTERRUPTED
+    except click.exceptions.Exit:
+        raise
+    except click.ClickException:
+        raise
+    except Exception as error:  # noqa: BLE001 — the one place: a fault of ours becomes a code, never a bare traceback
+        return empty([internal_error(error)]), INTERNAL
+
+
+def refuse_usage(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(USAGE)
+
+
+def internal_error(error: Exception) -> Finding:
+    """What a person may see of a fault of ours: its class and place, never its text, which may hold patient data."""
+    import traceback
+
+    from pipelines.documents import error_finding
+
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
+    click.echo(f"INTERNAL_ERROR: {place}; please report this line (-v shows the way there)", err=True)
+    for frame in traceback.extract_tb(error.__traceback__):
+        Speaker.detail(f"  {Path(frame.filename).name}:{frame.lineno} {frame.name}")
+    return error_finding("INTERNAL_ERROR", place)
+
+
+def write_json(document: Document) -> None:
+    json.dump(document, sys.stdout, ensure_ascii=False, allow_nan=False, indent=2)
+    sys.stdout.write("\n")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(imaging.__version__, prog_name="osteotrace")
+def main() -> None:
+    """Trace bone lesions and cement through time: DICOM study folders in, volumes and change with their error out.
+
+    Points are LPS millimetres: +x is the patient's left, +y back, +z head. Research software, not a medical device.
+    """
+
+
+def empty_scan(findings: list[Finding]) -> Document:
+    from imaging.study import Index
+    from pipelines.documents import scan_document
+
+    return scan_document(Index(findings=tuple(findings)), key=b"")
+
+
+def empty_segment(findings: list[Finding]) -> Document:
+    from pipelines.documents import segment_document
+
+    return segment_document(mask=None, volume=None, backend=None, seconds=None, confidence=None, findings=findings)
+
+
+def empty_measure(findings: list[Finding]) -> Document:
+    from pipelines.documents import measure_document
+
+    return measure_document([], findings)
+
+
+def empty_compare(findings: list[Finding]) -> Document:
+    from pipelines.documents import compare_document
+
+    return compare_document(None, findings)
+
+
+def empty_cement(findings: list[Finding]) -> Document:
+    from pipelines.documents import cement_document
+
+    return cement_document([], findings)
+
+
+def empty_register(findings: list[Finding]) -> Document:
+    from pipelines.documents import register_document
+
+    return register_document(None, findings)
+
+
+def empty_case(findings: list[Finding]) -> Document:
+    from pipelines.case.document import empty_document
+
+    return empty_document(findings)
+
+
+def empty_paths(findings: list[Finding]) -> Document:
+    from imaging.formats.record import findings_record
+
+    return {"schema": "osteotrace.outputs/1", "outputs": [], "findings": findings_record(findings)}
+
+
+PATHS = click.argument("paths", nargs=-1, required=True, type=IMAGE)
+IDENTIFIED = click.option("--identified", is_flag=True, help="Show patient ids instead of pseudonyms.")
+SERIES = click.option("--series", metavar="UID", help="Which series is meant, where several could be.")
+MODALITY = click.option("--modality", type=click.Choice(["ct", "mr"]), help="For NIfTI and NRRD, which do not know.")
+
+
+@main.command()
+@PATHS
+@IDENTIFIED
+@run_command(empty_scan)
+def scan(paths: tuple[Path, ...], identified: bool) -> tuple[Document, int]:
+    """List every series below PATHS with its verdict: exact, corrected or refused, and why. Writes nothing."""
+    from imaging.dicom.scan import scan as scan_paths
+    from pipelines.documents import scan_document
+    from pipelines.settings import pseudonym_key
+
+    index = scan_paths(paths)
+    document = scan_document(index, key=pseudonym_key(), identified=identified)
+    for row in document["volumes"]:
+        Speaker.say(series_line(row))
+    Speaker.say(f"{len(index.volumes)} series, {len(index.annotations)} annotations, {len(index.skipped)} files skipped")
+    return document, verdict_code(document)
+
+
+def series_line(row: Document) -> str:
+    shape = "×".join(map(str, row["shape"])) if row["shape"] else "—"
+    return (
+        f"{row['verdict']:<9} {row['modality']:<2} {row['role'] or '—':<5} {row['acquired'] or 'undated':<19} "
+        f"{shape:<12} {row['volume_id'][-24:]} {row['code'] or ''}"
+    )
+
+
+def verdict_code(document: Document) -> int:
+    """0 all usable, 4 some refused, 3 nothing usable."""
+    verdicts = [row["verdict"] for row in document["volumes"]]
+    if all(verdict == "refused" for verdict in verdicts):
+        return REFUSED
+    return PARTIAL if "refused" in verdicts else DONE
+
+
+@main.command()
+@PATHS
+@click.option("--out", required=True, type=OUT, help="Folder for the NIfTI files.")
+@IDENTIFIED
+@run_command(empty_scan)
+def convert(paths: tuple[Path, ...], out: Path, identified: bool) -> tuple[Document, int]:
+    """Write every loadable volume below PATHS as one NIfTI file in its native grid, sheared where the gantry leaned."""
+    from imaging.dicom.scan import scan as scan_paths
+    from pipelines.convert import convert_volumes
+    from pipelines.documents import scan_document
+    from pipelines.settings import pseudonym_key
+
+    index, written = convert_volumes(scan_paths(paths), out)
+    document = scan_document(index, key=pseudonym_key(), identified=identified, paths=written)
+    for row in document["volumes"]:
+        Speaker.say(f"{series_line(row)} {row['path'] or ''}")
+    return document, verdict_code(document)
+
+
+@main.command()
+@click.argument("image", nargs=-1, required=True, type=IMAGE)
+@click.option("--out", required=True, type=OUT, help="The mask, as .nii.gz.")
+@click.option("--point", "points", nargs=3, type=float, multiple=True, metavar="X Y Z", help="A point in the lesion.")
+@click.option("--exclude-point", "outside", nargs=3, type=float, multiple=True, metavar="X Y Z", help="A point outside.")
+@click.option("--box", "boxes", nargs=6, type=float, multiple=True, metavar="X0 Y0 Z0 X1 Y1 Z1", help="Two corners.")
+@click.option("--diameter", "diameters", nargs=6, type=float, multiple=True, metavar="X Y Z X Y Z", help="A line's ends.")
+@click.option("--prompts", type=IMAGE, help="Prompts as JSON (osteotrace.prompt/1).")
+@click.option("--backend", metavar="NAME", help="Which engine; the built-in one by default.")
+@SERIES
+@MODALITY
+@run_command(empty_segment)
+def segment(image: tuple[Path, ...], **options: Any) -> tuple[Document, int]:
+    """Outline one lesion in IMAGE from points, boxes or diameter lines in LPS millimetres."""
+    from pipelines.single import segment_image
+
+    document = segment_image(image, **options)
+    volume, quality = document["volume_ml"], document["quality"]
+    Speaker.say(f"{quantity_text(volume)} (proposed, by {document['backend']}) → {document['mask']}")
+    say_findings(quality["findings"])
+    return document, DONE
+
+
+@main.command()
+@click.argument("image", nargs=-1, required=True, type=IMAGE)
+@click.option("--before", type=IMAGE, help="A CT from before the procedure.")
+@click.option("--lesion", "lesions", multiple=True, metavar="MASK", help="A lesion on this CT (path or path#label).")
+@click.option("--bone", metavar="MASK", help="The bone; made from the CT where left out.")
+@click.option("--out", type=OUT, help="Folder for the material masks.")
+@SERIES
+@MODALITY
+@run_command(empty_cement)
+def cement(image: tuple[Path, ...], **options: Any) -> tuple[Document, int]:
+    """Find radiodense material (cement, glue) on a CT: volume with interval, fill of lesions, leak beyond bone."""
+    from pipelines.single import cement_in_image
+
+    document = cement_in_image(image, **options)
+    for row in document["materials"]:
+        lesion = f" in {row['lesion']}" if row["lesion"] else ""
+        Speaker.say(f"{row['id']} {row['kind']}{lesion}: {quantity_text(row['volume_ml'])}")
+        say_findings(row["findings"])
+    if not document["materials"]:
+        Speaker.say("no radiodense material found")
+    say_findings(document["findings"])
+    return document, DONE
+
+
+@main.command()
+@click.argument("mask")
+@click.option("--image", type=IMAGE, help="The image it was drawn on: intensities, and the reader part of the error.")
+@SERIES
+@MODALITY
+@run_command(empty_measure)
+def measure(mask: str, **options: Any) -> tuple[Document, int]:
+    """Measure every segment of MASK (.nii.gz, .nrrd, DICOM SEG, RTSTRUCT; path#label for one of them)."""
+    from pipelines.single import measure_mask
+
+    document = measure_mask(mask, **options)
+    for row in document["segments"]:
+        Speaker.say(f"{row['label']} {row['name']}: {quantity_text(row['volume_ml'])}, long axis "
+                    f"{quantity_text(row['long_axis_mm'])}, short axis {quantity_text(row['short_axis_mm'])}")  # fmt: skip
+        say_findings(row["findings"])
+    return document, DONE
+
+
+@main.command()
+@click.argument("mask0")
+@click.argument("mask1")
+@click.option("--image0", type=IMAGE, help="The image of MASK0.")
+@click.option("--image1", type=IMAGE, help="The image of MASK1.")
+@MODALITY
+@run_command(empty_compare)
+def compare(mask0: str, mask1: str, **options: Any) -> tuple[Document, int]:
+    """Change of one lesion from MASK0 to MASK1, with its interval and the categories by published thresholds."""
+    from pipelines.single import compare_masks
+
+    document = compare_masks(mask0, mask1, **options)
+    beyond = {True: "beyond", False: "within", None: "not judged against"}[document["exceeds_error"]]
+    Speaker.say(f"volume {quantity_text(document['volume_change_percent'])}, {beyond} measurement error")
+    for criterion, category in document["categories"].items():
+        Speaker.say(f"{criterion}: {category}")
+    say_findings(document["findings"])
+    return document, DONE
+
+
+@main.command()
+@click.argument("fixed", type=IMAGE)
+@click.argument("moving", type=IMAGE)
+@click.option("--out", required=True, type=OUT, help="The transform, as JSON.")
+@click.option("--fixed-series", metavar="UID", help="Which series of FIXED is meant.")
+@click.option("--moving-series", metavar="UID", help="Which series of MOVING is meant.")
+@click.option("--fixed-modality", type=click.Choice(["ct", "mr"]), help="For NIfTI and NRRD.")
+@click.option("--moving-modality", type=click.Choice(["ct", "mr"]), help="For NIfTI and NRRD.")
+@run_command(empty_register)
+def register(fixed: Path, moving: Path, **options: Any) -> tuple[Document, int]:
+    """Find the rigid transform that takes MOVING's points to FIXED's, with the evidence for or against it."""
+    from pipelines.single import register_images
+
+    document = register_images(fixed, moving, **options)
+    Speaker.say(document["verdict"])
+    say_findings(document["findings"])
+    return document, DONE
+
+
+@main.command()
+@click.argument("case", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--out", "workspace", required=True, type=OUT, help="The workspace; the case gets a folder in it.")
+@click.option("--case-file", type=IMAGE, help="Instead of CASE/case.toml.")
+@click.option("--config", type=IMAGE, help="Settings as TOML.")
+@IDENTIFIED
+@run_command(empty_case)
+def run(case: Path, workspace: Path, **options: Any) -> tuple[Document, int]:
+    """One case from study folder to report: lesions and cement, through all exams, with change and response."""
+    from pipelines.follow_up import follow_up
+
+    document, folder, partial = follow_up(case, workspace, say=Speaker.detail, **options)
+    show_case(document, folder.root)
+    return document, PARTIAL if partial else DONE
+
+
+@main.command()
+@click.argument("case_result", type=IMAGE)
+@click.option("--lesion", help="Lesion id.")
+@click.option("--timepoint", help="Timepoint id.")
+@click.option("--all-proposed", is_flag=True, help="Every mask that is still proposed.")
+@click.option("--reader", required=True, help="Who says so; stands in the report.")
+@run_command(empty_case)
+def accept(
+    case_result: Path, lesion: str | None, timepoint: str | None, all_proposed: bool, reader: str
+) -> tuple[Document, int]:
+    """Accept proposed masks as READER, without a window. What is accepted is never replaced by a later run."""
+    from pipelines.follow_up import accept_masks
+
+    if all_proposed == (lesion is not None or timepoint is not None) or (lesion is None) != (timepoint is None):
+        refuse_usage("USAGE: name one mask by --lesion and --timepoint, or take --all-proposed")
+    document, folder = accept_masks(case_result, lesion=lesion, timepoint=timepoint, reader=reader)
+    show_case(document, folder.root)
+    return document, DONE
+
+
+@main.command()
+@click.argument("case_result", type=IMAGE)
+@click.option("--format", "kind", required=True, type=click.Choice(["html", "csv", "json"]), help="Of the report.")
+@click.option("--out", type=OUT, help="A file; beside case.json where left out.")
+@run_command(empty_paths)
+def report(case_result: Path, kind: str, out: Path | None) -> tuple[Document, int]:
+    """Write the report of a finished case again, from its case.json."""
+    from pipelines.follow_up import write_report
+
+    document = write_report(case_result, kind, out)
+    for row in document["outputs"]:
+        Speaker.say(row["path"])
+    return document, DONE
+
+
+@main.command()
+@click.argument("out", type=OUT)
+@run_command(empty_paths)
+def sample(out: Path) -> tuple[Document, int]:
+    """Write the synthetic sample case (five DICOM exams of one invented patient) into OUT."""
+    from pipelines.sample import write_sample
+
+    document = write_sample(out)
+    Speaker.say(f"{len(document['outputs'])} files below {out.name}/")
+    return document, DONE
+
+
+@main.command()
+@run_command(empty_paths)
+def doctor() -> tuple[Document, int]:
+    """Say what works on this machine: versions, decoders, extras, validators."""
+    from pipelines.doctor import doctor_document
+
+    document = doctor_document()
+    for row in document["checks"]:
+        Speaker.say(f"{'ok' if row['ok'] else '—':<3} {row['name']}: {row['detail']}")
+    return document, DONE if all(row["ok"] for row in document["checks"] if row["needed"]) else INTERNAL
+
+
+def show_case(document: Document, folder: Path) -> None:
+    """The table that a person reads first, and where the report lies."""
+    if Speaker.level < 0:
+        return
+    from rich.console import Console
+
+    from pipelines.reports.table import volumes_and_changes
+
+    Console(stderr=Speaker.stdout_is_taken).print(volumes_and_changes(document))
+    Speaker.say(f"report: {folder / 'report.html'}")
+
+
+def quantity_text(quantity: Document | None) -> str:
+    """A figure and its interval, as a person reads them.
+
+    Examples
+    --------
+    >>> quantity_text({"value": 12.34, "unit": "mL", "method": "", "interval95": [11.8, 12.9]})
+    '12.3 mL (95 % 11.8 to 12.9)'
+    >>> quantity_text(None)
+    '—'
+    """
+    if quantity is None:
+        return "—"
+    bounds = quantity["interval95"]
+    interval = "" if bounds is None else f" (95 % {bounds[0]:.3g} to {bounds[1]:.3g})"
+    return f"{quantity['value']:.3g} {quantity['unit']}{interval}"
+
+
+def say_findings(findings: list[Document]) -> None:
+    for finding in findings:
+        Speaker.say(f"  {finding['severity']}: {finding['code']}: {finding['message']}")
+
+
+if __name__ == "__main__":
+    main()
