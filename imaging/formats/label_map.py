@@ -36,6 +36,7 @@ __all__ = [
 SCHEMA = "osteotrace.labels/1"
 # Atlases of the whole body have 117 structures; an intensity image taken for a mask has thousands of values.
 MAX_LABELS = 512
+LARGEST_LABEL = 2**31 - 1
 MAX_MASK_BYTES = 8 * 2**30  # what all masks of a file may need together: half the memory of a reading workstation
 
 
@@ -227,6 +228,8 @@ def _label_numbers(labels: NDArray[Any], where: str) -> list[int]:
     if labels.dtype.kind == "f" and not (np.isfinite(labels).all() and np.array_equal(labels, np.rint(labels))):
         raise InputError("a mask holds whole numbers; this file holds fractions", code="NOT_A_LABEL_MAP", where=where)
     low, high = int(labels.min()), int(labels.max())
+    if max(-low, high) > LARGEST_LABEL:
+        raise InputError(f"label numbers reach {high}; this is no label map", code="NOT_A_LABEL_MAP", where=where)
     if high - low < labels.size:
         present = np.zeros(high - low + 1, dtype=bool)  # ten times faster than np.unique, which sorts all voxels
         present[labels.astype(np.int64) - low] = True

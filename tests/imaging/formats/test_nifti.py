@@ -140,7 +140,8 @@ def test_a_qform_is_understood_as_nibabel_understands_it(angles):
     image = nibabel.Nifti1Image(np.zeros(SHAPE, np.int16), None)
     image.header.set_qform(ras, code=1)
     header = np.frombuffer(image.header.binaryblock, HEADER)[0]
-    assert np.allclose(_qform(header), image.header.get_qform(), atol=1e-3)
+    # Near half turns the reference code rounds a scalar part below sqrt(1e-7) to 0, nibabel does not.
+    assert np.allclose(_qform(header), image.header.get_qform(), atol=2 * 1e-7**0.5 * max(SPACING))
 
 
 def test_a_sheared_grid_keeps_its_shear(tmp_path):

@@ -63,8 +63,7 @@ def test_simpleitk_files_are_read_where_it_put_the_voxels(angles, compressed, pi
 )
 def test_every_anatomical_space_becomes_lps(space, signs, tmp_path):
     volume = read_nrrd(nrrd_file(tmp_path, {"space": space}), Modality.MR)
-    step = np.array((1.3 * 4, 0.7 * 1, 4.0 * 2))
-    expected = (step + (-113.7, 52.1, -871.4)) * signs
+    expected = np.array((1.3 * 4 - 113.7, 0.7 * 1 + 52.1, 4.0 * 2 - 871.4)) * signs
     assert np.allclose(volume.grid.points([[2, 1, 4]])[0], expected)
 
 
