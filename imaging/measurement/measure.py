@@ -1,0 +1,249 @@
+"""Every measure of one segment, each with its method and, where an error model holds, its interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from imaging.coding import Code
+from imaging.errors import UsageError
+from imaging.finding import Finding, Severity
+from imaging.measurement import concept
+from imaging.measurement.diameter import InPlaneAxes, Point, in_plane_axes, max_diameter_3d
+from imaging.measurement.extent import MM3_PER_ML, Extent, component_count, principal_axes
+from imaging.measurement.intensity import intensity_of
+from imaging.measurement.quantity import Quantity
+from imaging.measurement.surface import sphericity, surface_of
+from imaging.measurement.uncertainty import ErrorBudget, ReaderVariability, diameter_error, volume_error
+from imaging.segmentation.segment import Segment
+from imaging.volume import Modality, Volume
+
+__all__ = ["SegmentMeasurement", "measure_segment"]
+
+AXIAL_COSINE = math.cos(math.radians(45.0))  # nearer to the body's axis than to any other: the slices count as axial
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SegmentMeasurement:
+    """What was measured of one segment; None where the mask does not show it.
+
+    Parameters
+    ----------
+    label, name
+        The segment's.
+    volume_ml, volume_voxels_ml, volume_mesh_ml
+        The primary volume (voxel sum in the native grid), the same under its own name, and that of the mesh.
+    surface_mm2, sphericity, diameter_3d_mm
+        Of the mesh.
+    long_axis_mm, short_axis_mm, who_product_mm2
+        On acquired slices.
+    axis_major_mm, axis_minor_mm, axis_least_mm, elongation, flatness
+        Of the voxel centres.
+    centroid_lps_mm
+        Mean voxel centre.
+    long_axis_endpoints_lps_mm, short_axis_endpoints_lps_mm, long_axis_slice
+        Where the axes were taken: LPS points, and the slice's index in the segment's grid.
+    intensity
+        By name; None without an image.
+    modality, slice_normal, slice_distance_mm
+        What the figures were taken on: the kind of image if known, and its slices.
+    volume_error, long_axis_error
+        The parts of the two intervals.
+    findings
+        The segment's, the image's and those of measuring.
+    """
+
+    label: int
+    name: str
+    volume_ml: Quantity
+    volume_voxels_ml: Quantity
+    volume_mesh_ml: Quantity
+    surface_mm2: Quantity
+    sphericity: Quantity
+    diameter_3d_mm: Quantity
+    long_axis_mm: Quantity
+    short_axis_mm: Quantity
+    who_product_mm2: Quantity
+    axis_major_mm: Quantity | None
+    axis_minor_mm: Quantity | None
+    axis_least_mm: Quantity | None
+    elongation: Quantity | None
+    flatness: Quantity | None
+    centroid_lps_mm: Point
+    long_axis_endpoints_lps_mm: tuple[Point, Point]
+    short_axis_endpoints_lps_mm: tuple[Point, Point]
+    long_axis_slice: int
+    intensity: Mapping[str, Quantity] | None
+    modality: Modality | None
+    slice_normal: Point
+    slice_distance_mm: float
+    volume_error: ErrorBudget
+    long_axis_error: ErrorBudget
+    findings: tuple[Finding, ...]
+
+
+def measure_segment(
+    segment: Segment,
+    *,
+    volume: Volume | None = None,
+    modality: Modality | None = None,
+    cemented: bool = False,
+    reader_wcv: float | None = None,
+    variability: ReaderVariability = ReaderVariability(),  # noqa: B008 - a frozen value
+) -> SegmentMeasurement:
+    """Measure one segment on the grid on which it was made.
+
+    Parameters
+    ----------
+    segment
+        With at least one voxel.
+    volume
+        The image on the same grid, for intensities; also tells the modality.
+    modality
+        Where there is no image: what the mask was drawn on. Unknown, the intervals leave the reader out.
+    cemented
+        Whether material lies in or beside the lesion; on MR its signal void widens the reader's part.
+    reader_wcv
+        Within-lesion coefficient of variation of the volume from repeated outlines; the modality's floor holds below.
+    variability
+        The floors.
+
+    Raises
+    ------
+    EmptyMask
+        If no voxel is set.
+    GeometryError
+        If mask and image lie on different grids.
+    UsageError
+        If ``modality`` contradicts the image, or the coefficient of variation is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from imaging.geometry import Grid
+    >>> mask = np.zeros((5, 12, 12), dtype=bool)
+    >>> mask[1:4, 1:11, 1:11] = True
+    >>> segment = Segment(mask=mask, grid=Grid.from_spacing(mask.shape, (3.0, 1.0, 1.0)), name="L1")
+    >>> measured = measure_segment(segment, modality=Modality.CT)
+    >>> measured.volume_ml.value, [round(bound, 2) for bound in measured.volume_ml.interval95]
+    (0.9, [0.64, 1.27])
+    >>> round(measured.long_axis_mm.value, 2), [finding.code for finding in measured.findings]
+    (13.45, [])
+    """
+    modality = _modality(segment, volume, modality)
+    floor = None if modality is None else variability.floor(modality, cemented=cemented)
+    wcv = _reader_wcv(reader_wcv, floor)
+    extent = Extent.of(segment)
+    surface = surface_of(extent)
+    axes = principal_axes(extent)
+    plane = in_plane_axes(extent)
+    widest = max_diameter_3d(extent)
+    grid = segment.grid
+    error = volume_error(volume_mm3=extent.volume_mm3, area_mm2=surface.area_mm2, grid=grid, reader_wcv=wcv)
+    long_error, short_error = (
+        diameter_error(axis, grid=grid, across_slices=False, reader_wcv=wcv, modality=modality)
+        for axis in (plane.long, plane.short)
+    )
+    widest_error = diameter_error(widest, grid=grid, across_slices=True, reader_wcv=wcv, modality=modality)
+    voxels_ml = extent.volume_mm3 / MM3_PER_ML
+    method = "sum of voxels × voxel volume in the native grid"
+    return SegmentMeasurement(
+        label=segment.label,
+        name=segment.name,
+        volume_ml=_with_error(voxels_ml, "mL", method, error, concept.VOLUME_VOXELS),
+        volume_voxels_ml=_with_error(voxels_ml, "mL", method, error, concept.VOLUME_VOXELS),
+        volume_mesh_ml=_with_error(
+            surface.volume_mm3 / MM3_PER_ML, "mL", "inside the marching-cubes mesh at 0.5", error, concept.VOLUME_MESH
+        ),
+        surface_mm2=Quantity(surface.area_mm2, "mm2", "marching-cubes mesh at 0.5", None, concept.SURFACE),
+        sphericity=Quantity(sphericity(surface), "1", "mesh: (36πV²)^⅓ ÷ A", None, concept.SPHERICITY),
+        diameter_3d_mm=_with_error(
+            widest.length_mm, "mm", "largest distance of mesh vertices", widest_error, concept.DIAMETER_3D
+        ),
+        long_axis_mm=_with_error(
+            plane.long.length_mm, "mm", "longest on an acquired slice, outline at 0.5", long_error, concept.LONG_AXIS
+        ),
+        short_axis_mm=_with_error(
+            plane.short.length_mm, "mm", "longest perpendicular to the long axis", short_error, concept.SHORT_AXIS
+        ),
+        who_product_mm2=_product(plane, long_error, short_error),
+        axis_major_mm=_axis(axes.major_mm, error, concept.AXIS_MAJOR),
+        axis_minor_mm=_axis(axes.minor_mm, error, concept.AXIS_MINOR),
+        axis_least_mm=_axis(axes.least_mm, error, concept.AXIS_LEAST),
+        elongation=_ratio(axes.elongation, "minor ÷ major axis", concept.ELONGATION),
+        flatness=_ratio(axes.flatness, "least ÷ major axis", concept.FLATNESS),
+        centroid_lps_mm=extent.centroid_lps_mm,
+        long_axis_endpoints_lps_mm=plane.long.ends_lps_mm,
+        short_axis_endpoints_lps_mm=plane.short.ends_lps_mm,
+        long_axis_slice=plane.slice_index,
+        intensity=None if volume is None else intensity_of(extent, volume),
+        modality=modality,
+        slice_normal=_point(grid.slice_normal.tolist()),
+        slice_distance_mm=grid.slice_distance_mm,
+        volume_error=error,
+        long_axis_error=long_error,
+        findings=(*segment.findings, *(volume.findings if volume else ()), *_findings(segment, extent, volume)),
+    )
+
+
+def _modality(segment: Segment, volume: Volume | None, modality: Modality | None) -> Modality | None:
+    if volume is None:
+        return modality
+    segment.grid.require_match(volume.grid, what="mask and image")
+    if modality is not None and modality is not volume.modality:
+        raise UsageError(f"the image is {volume.modality}, but {modality} was said; leave the modality out")
+    return volume.modality
+
+
+def _reader_wcv(reader_wcv: float | None, floor: float | None) -> float | None:
+    if reader_wcv is not None and not (math.isfinite(reader_wcv) and reader_wcv >= 0.0):
+        raise UsageError(f"a coefficient of variation is a finite number, 0 or more; got {reader_wcv}")
+    known = [wcv for wcv in (reader_wcv, floor) if wcv is not None]
+    return max(known, default=None)
+
+
+def _with_error(value: float, unit: str, method: str, error: ErrorBudget, code: Code | None) -> Quantity:
+    return Quantity(value, unit, f"{method}; {error.wording}", error.interval95(value), code)
+
+
+def _product(plane: InPlaneAxes, long: ErrorBudget, short: ErrorBudget) -> Quantity:
+    reader = None if long.reader is None or short.reader is None else math.hypot(long.reader, short.reader)
+    error = ErrorBudget(
+        grid=math.hypot(long.grid, short.grid), outline=math.hypot(long.outline, short.outline), reader=reader
+    )
+    return _with_error(plane.product_mm2, "mm2", "long × short axis", error, None)
+
+
+def _axis(length_mm: float | None, volume: ErrorBudget, code: Code) -> Quantity | None:
+    if length_mm is None:
+        return None
+    return _with_error(length_mm, "mm", "4√λ of the voxel centres' covariance (n − 1)", volume.divided(3.0), code)
+
+
+def _ratio(value: float | None, method: str, code: Code) -> Quantity | None:
+    return None if value is None else Quantity(value, "1", method, None, code)
+
+
+def _findings(segment: Segment, extent: Extent, volume: Volume | None) -> Iterator[Finding]:
+    where = f"#{segment.label}"
+    if extent.touches_edge:
+        message = "the mask reaches the first or last slice, row or column; what lies beyond was not measured"
+        yield Finding("LESION_TRUNCATED", Severity.WARNING, message, where)
+    if (pieces := component_count(extent)) > 1:
+        message = f"the mask is {pieces} separate pieces; volumes are of all, in-plane axes of one"
+        yield Finding("SEVERAL_COMPONENTS", Severity.INFO, message, where)
+    if extent.slice_count == 1 and segment.grid.shape[0] > 1:
+        message = "the mask lies on one slice; how far it reaches across slices is not known"
+        yield Finding("SINGLE_SLICE", Severity.WARNING, message, where)
+    if abs(float(segment.grid.slice_normal[2])) < AXIAL_COSINE:
+        message = "the acquired slices are not axial; in-plane axes are taken on them as they are"
+        yield Finding("IN_PLANE_NOT_AXIAL", Severity.INFO, message, where)
+    if volume is not None and volume.valid is not None and not volume.valid[extent.box][extent.mask].all():
+        message = "the mask covers padding that was not imaged; intensities leave it out"
+        yield Finding("MASK_ON_PADDING", Severity.WARNING, message, where)
+
+
+def _point(values: list[float]) -> Point:
+    x, y, z = values
+    return (x, y, z)
