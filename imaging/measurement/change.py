@@ -36,6 +36,8 @@ class Sized(Protocol):
     @property
     def slice_normal(self) -> tuple[float, float, float] | None: ...
     @property
+    def slice_distance_mm(self) -> float | None: ...
+    @property
     def findings(self) -> tuple[Finding, ...]: ...
 
 
@@ -53,6 +55,7 @@ class LesionSize:
     long_axis_mm: Quantity | None = None
     modality: Modality | None = None
     slice_normal: tuple[float, float, float] | None = None
+    slice_distance_mm: float | None = None
     findings: tuple[Finding, ...] = ()
 
     @classmethod

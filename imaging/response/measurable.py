@@ -1,0 +1,82 @@
+"""Which lesions RECIST 1.1 lets be measured, so that they may be targets.
+
+Source: Eisenhauer et al., Eur J Cancer 2009;45:228–247, §3.1 and §3.2 (from summaries; the paper's own text could not
+be read when this was written).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from imaging.response.exact import exact
+
+__all__ = ["NodeClass", "is_measurable", "least_diameter_mm", "node_class"]
+
+LEAST_DIAMETER_MM = 10
+THIN_SLICE_MM = 5  # up to here 10 mm suffice
+SLICES_ACROSS = 2  # above, the diameter is at least two slices
+TARGET_NODE_MM, NORMAL_NODE_MM = 15, 10  # short axis
+
+
+class NodeClass(StrEnum):
+    """What a lymph node counts as, by its short axis."""
+
+    TARGET = "target"
+    NON_TARGET = "non-target"
+    NORMAL = "normal"
+
+
+def least_diameter_mm(slice_mm: float | None) -> float:
+    """The smallest longest diameter that is measurable, on CT or MR.
+
+    Parameters
+    ----------
+    slice_mm
+        The larger of slice thickness and slice distance; None where unknown, as if thin.
+
+    Examples
+    --------
+    >>> least_diameter_mm(5.0), least_diameter_mm(6.5), least_diameter_mm(None)
+    (10.0, 13.0, 10.0)
+    """
+    if slice_mm is None or exact(slice_mm) <= THIN_SLICE_MM:
+        return float(LEAST_DIAMETER_MM)
+    return float(SLICES_ACROSS * exact(slice_mm))
+
+
+def is_measurable(
+    long_axis_mm: float,
+    *,
+    slice_mm: float | None = None,
+    prior_local_therapy: bool = False,
+    progressed_since: bool | None = None,
+) -> bool | None:
+    """Whether a lesion other than a node is measurable; None where a reader must say.
+
+    In bone only the soft-tissue component counts: the diameter given must be its own, and a purely blastic lesion has
+    none. A lesion in an irradiated or locally treated place is measurable only if it has progressed since.
+
+    Examples
+    --------
+    >>> is_measurable(10.0), is_measurable(9.99), is_measurable(12.0, slice_mm=7.0)
+    (True, False, False)
+    >>> is_measurable(30.0, prior_local_therapy=True) is None
+    True
+    """
+    if exact(long_axis_mm) < exact(least_diameter_mm(slice_mm)):
+        return False
+    return progressed_since if prior_local_therapy else True
+
+
+def node_class(short_axis_mm: float) -> NodeClass:
+    """What a node of that short axis counts as at baseline.
+
+    Examples
+    --------
+    >>> str(node_class(15.0)), str(node_class(14.9)), str(node_class(9.9))
+    ('target', 'non-target', 'normal')
+    """
+    short = exact(short_axis_mm)
+    if short >= TARGET_NODE_MM:
+        return NodeClass.TARGET
+    return NodeClass.NON_TARGET if short >= NORMAL_NODE_MM else NodeClass.NORMAL
