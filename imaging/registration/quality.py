@@ -1,0 +1,303 @@
+"""Whether a registration may be believed: independent doubts, each with its figure and its threshold.
+
+A wrong transform that is passed on moves a lesion to where there is none, so everything here is made to refuse. The
+thresholds were fixed on CT–MR pairs of five sarcoma patients, MR–MR pairs of two brain tumour patients, and on the same
+images mirrored or exchanged between patients:
+
+===============  =====================================================  ====================================
+doubt            figure                                                 believed when
+===============  =====================================================  ====================================
+chance           correlation against that 12–30 mm and ≤ 10° away       ≥ 3 SD above, best ≤ 0.9 of it
+                                                                        (same kind of image: 6 SD, 0.6)
+another answer   best other summit (> 10 mm away) against this one      ≤ 0.9 of it
+edges            do boundaries run parallel (no part of the metric)?    ≥ 2 SD above chance
+halves           each half of the tissue alone finds the same place     ≤ 4 mm apart
+exchange         the images with roles exchanged find the same place    ≤ 4 mm apart
+starts           independent starts that lead here                      ≥ 2
+overlap, turn    smaller body seen by the other image; rotation         ≥ 0.4; ≤ 35°
+===============  =====================================================  ====================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from imaging.arrays import FloatArray
+from imaging.finding import Finding, Severity
+from imaging.geometry import Rigid
+from imaging.registration.information import Comparison
+from imaging.registration.level import Level
+from imaging.registration.search import Found, ascend, displacement_mm
+
+__all__ = [
+    "OTHER_KIND",
+    "SAME_KIND",
+    "Demand",
+    "Edges",
+    "Evidence",
+    "evidence_for",
+    "reasons_against",
+    "rejection",
+    "shaken",
+]
+
+TRIALS = 40  # displaced transforms that show what chance gives
+FEWEST_TRIALS = 10
+SHAKE_SHIFT_MM = (12.0, 30.0)
+SHAKE_TURN_DEG = 10.0
+SHAKE_SEED = 20030117  # any number would do; fixed, so that the verdict is a function of the images
+SHAKE_OVERLAP = 0.3  # a displaced transform that sees less is no fair trial
+EDGE_SHARE = 30.0  # per cent: the strongest edges take part
+EDGE_SAMPLES = 50  # fewer edges say nothing
+HALF_BLOCK_MM = 25.0  # side of the checkerboard's blocks that make two halves: several bones' thickness
+
+MOST_RIVAL_RATIO = 0.9
+LEAST_EDGE_DEVIATIONS = 2.0
+LEAST_STARTS = 2
+MOST_DISAGREEMENT_MM = 4.0  # what a right answer may scatter by when half the tissue is gone
+LEAST_OVERLAP = 0.4
+MOST_TURN_DEG = 35.0
+
+
+class Demand(NamedTuple):
+    """How far above chance a match must stand."""
+
+    deviations: float
+    chance_ratio: float
+
+
+# Two T1 images, or two CT, of one patient resemble each other far more than two patients do; CT and MR never do.
+SAME_KIND = Demand(deviations=6.0, chance_ratio=0.6)
+OTHER_KIND = Demand(deviations=2.5, chance_ratio=0.85)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """The figures on which a verdict rests; None where one could not be had, which counts against.
+
+    Parameters
+    ----------
+    correlation
+        Entropy correlation at the transform (0…1).
+    chance_deviations, chance_ratio
+        How many SD that lies above displaced transforms, and the best of them relative to it.
+    rival_ratio
+        The best other summit relative to it; 0 if every start led here.
+    edges, edge_deviations
+        Mean squared cosine between the images' gradients on strong edges, and its SD above chance.
+    halves_mm, exchanged_mm
+        Mean distance between the answers of two halves of the tissue, and with exchanged roles.
+    overlap
+        Fraction of the smaller body that lies in the other field of view.
+    turn_deg
+        Rotation angle.
+    starts, starts_agreeing
+        How many independent starts there were, and how many of them led here.
+    """
+
+    correlation: float
+    chance_deviations: float | None
+    chance_ratio: float | None
+    rival_ratio: float
+    edges: float | None
+    edge_deviations: float | None
+    halves_mm: float
+    exchanged_mm: float
+    overlap: float
+    turn_deg: float
+    starts: int
+    starts_agreeing: int
+
+
+def evidence_for(
+    answer: Found,
+    *,
+    comparison: Comparison,
+    exchanged: Comparison,
+    body: Comparison,
+    first: Level,
+    rivals: Sequence[Found],
+    ends: Sequence[Rigid],
+    steps: int,
+) -> Evidence:
+    """All figures for an answer.
+
+    Parameters
+    ----------
+    answer
+        The transform in question.
+    comparison, exchanged
+        The images at the resolution at which doubts are tested, and the same places with the images' roles exchanged.
+    body
+        The smaller body's points, for the overlap.
+    first
+        The image that ``comparison`` takes its points from.
+    rivals
+        Other summits, their correlations measured as the answer's own is.
+    ends
+        Where each start led.
+    steps
+        How long the ascents of the halves may take.
+    """
+    transform, points = answer.other_from_first, comparison.points
+    here = comparison.correlation(transform)
+    trials = shaken(transform, points)
+    chance = [c for t in trials if (c := comparison.correlation(t, least_overlap=SHAKE_OVERLAP)) > 0.0]
+    boundaries = Edges.of(first, comparison.other)
+    edges = boundaries.agreement(transform)
+    by_chance = [e for t in trials if (e := boundaries.agreement(t)) is not None]
+    left, right = (ascend(half, transform, steps=steps).other_from_first for half in halves_of(comparison))
+    back = ascend(exchanged, transform.inverse(), steps=steps).other_from_first.inverse()
+    return Evidence(
+        correlation=here,
+        chance_deviations=deviations(here, chance),
+        chance_ratio=max(chance) / here if len(chance) >= FEWEST_TRIALS and here > 0 else None,
+        rival_ratio=max((r.correlation / max(answer.correlation, 1e-9) for r in rivals), default=0.0),
+        edges=edges,
+        edge_deviations=None if edges is None else deviations(edges, by_chance),
+        halves_mm=displacement_mm(left, right, points),
+        exchanged_mm=displacement_mm(back, transform, points),
+        overlap=body.overlap(transform),
+        turn_deg=transform.angle_deg(),
+        starts=len(ends),
+        starts_agreeing=sum(displacement_mm(end, transform, points) < SHAKE_SHIFT_MM[0] for end in ends),
+    )
+
+
+def reasons_against(evidence: Evidence, demand: Demand) -> tuple[str, ...]:
+    """Why not to believe it, in words for a reader; empty if nothing speaks against it.
+
+    Examples
+    --------
+    >>> fine = Evidence(correlation=0.4, chance_deviations=9.0, chance_ratio=0.3, rival_ratio=0.3, edges=0.8,
+    ...                 edge_deviations=5.0, halves_mm=0.2, exchanged_mm=0.2, overlap=0.9, turn_deg=3.0,
+    ...                 starts=10, starts_agreeing=5)
+    >>> reasons_against(fine, SAME_KIND)
+    ()
+    >>> from dataclasses import replace
+    >>> reasons_against(replace(fine, overlap=0.2), OTHER_KIND)
+    ('only 20 % of the smaller body lies in the other field of view',)
+    """
+    e = evidence
+    by_chance = (
+        e.chance_deviations is None
+        or e.chance_ratio is None
+        or e.chance_deviations < demand.deviations
+        or e.chance_ratio > demand.chance_ratio
+    )
+    doubts = (
+        (by_chance, f"the images match little better than displaced ones ({shown(e.chance_deviations)} SD above them)"),
+        (e.rival_ratio > MOST_RIVAL_RATIO, f"another position matches {e.rival_ratio:.2f} times as well"),
+        (
+            e.edge_deviations is None or e.edge_deviations < LEAST_EDGE_DEVIATIONS,
+            f"edges run little more parallel than by chance ({shown(e.edge_deviations)} SD above it)",
+        ),
+        (e.halves_mm > MOST_DISAGREEMENT_MM, f"two halves of the tissue disagree by {e.halves_mm:.1f} mm"),
+        (e.exchanged_mm > MOST_DISAGREEMENT_MM, f"exchanging the images moves the answer by {e.exchanged_mm:.1f} mm"),
+        (
+            e.overlap < LEAST_OVERLAP,
+            f"only {100 * e.overlap:.0f} % of the smaller body lies in the other field of view",
+        ),
+        (e.turn_deg > MOST_TURN_DEG, f"a turn by {e.turn_deg:.0f}° is more than a patient lies differently"),
+    )
+    return tuple(text for holds, text in doubts if holds)
+
+
+def rejection(reasons: Sequence[str]) -> Finding:
+    """The finding that goes with a rejected registration."""
+    return Finding("REGISTRATION_REJECTED", Severity.WARNING, f"not to be relied on: {'; '.join(reasons)}")
+
+
+def shaken(transform: Rigid, points: FloatArray) -> list[Rigid]:
+    """The transform displaced in fixed, evenly random ways around the middle of the points (n, 3)."""
+    random = np.random.default_rng(SHAKE_SEED)
+    centre = transform.apply(points).mean(axis=0)
+    trials = []
+    for _ in range(TRIALS):
+        axis, direction = (v / np.linalg.norm(v) for v in random.normal(size=(2, 3)))
+        matrix = np.eye(4)
+        turn = np.radians(random.uniform(0.0, SHAKE_TURN_DEG)) * axis
+        matrix[:3, :3] = Rotation.from_rotvec(turn).as_matrix()
+        matrix[:3, 3] = centre + random.uniform(*SHAKE_SHIFT_MM) * direction - matrix[:3, :3] @ centre
+        trials.append(Rigid(matrix) @ transform)
+    return trials
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """The first image's strongest edges, and how grey values change across the other image.
+
+    Parameters
+    ----------
+    points, normals
+        LPS points (n, 3) on edges of the first image, bone's if it shows bone, and unit directions across them.
+    other, slopes
+        The other image, and its slope per mm in patient axes, (slices, rows, columns, 3).
+    noise
+        The slope's usual size in the other body: weaker ones count for little.
+    """
+
+    points: FloatArray
+    normals: FloatArray
+    other: Level
+    slopes: FloatArray
+    noise: float
+
+    @classmethod
+    def of(cls, first: Level, other: Level) -> Edges:
+        slopes, others = gradient(first), gradient(other)
+        chosen = (first.bone if first.bone.any() else first.body) & np.isfinite(slopes).all(axis=-1)
+        strength = np.linalg.norm(slopes, axis=-1)
+        if chosen.any():
+            chosen &= strength > np.percentile(strength[chosen], 100.0 - EDGE_SHARE)
+        normals = slopes[chosen] / strength[chosen][:, None]
+        sizes = np.linalg.norm(others[other.body], axis=-1)
+        sizes = sizes[np.isfinite(sizes)]
+        noise = float(np.median(sizes)) if sizes.size else 0.0
+        return cls(first.grid.points(np.argwhere(chosen)), normals, other, others, noise)
+
+    def agreement(self, other_from_first: Rigid) -> float | None:
+        """Mean squared cosine between the two images' slopes; None where too few edges are seen.
+
+        Source: normalised gradient fields, Haber & Modersitzki, MICCAI 2006.
+        """
+        nodes = np.rint(self.other.grid.indices(other_from_first.apply(self.points))).astype(np.int64)
+        seen = ((nodes >= 0) & (nodes < np.array(self.other.grid.shape))).all(axis=1)
+        found = self.slopes[tuple(nodes[seen].T)]
+        known = np.isfinite(found).all(axis=1)
+        if known.sum() < EDGE_SAMPLES:
+            return None
+        along = (found[known] * (self.normals[seen][known] @ other_from_first.matrix[:3, :3].T)).sum(axis=1)
+        return float((along**2 / ((found[known] ** 2).sum(axis=1) + self.noise**2 + 1e-12)).mean())
+
+
+def gradient(level: Level) -> FloatArray:
+    """The samples' slope per mm in patient axes, shape (slices, rows, columns, 3)."""
+    samples = level.samples.astype(np.float64)
+    by_index = np.stack([np.gradient(samples, axis=axis) for axis in range(3)], axis=-1)
+    return np.asarray(by_index @ level.grid.index_from_point[:3, :3], dtype=np.float64)
+
+
+def halves_of(comparison: Comparison) -> tuple[Comparison, Comparison]:
+    """The comparison on either colour of a checkerboard of blocks."""
+    colour = np.floor(comparison.points / HALF_BLOCK_MM).astype(np.int64).sum(axis=1) % 2 == 0
+    first, second = (
+        Comparison(comparison.points[part], comparison.bins[part], comparison.other) for part in (colour, ~colour)
+    )
+    return first, second
+
+
+def deviations(value: float, by_chance: Sequence[float]) -> float | None:
+    """How many standard deviations above chance; None where chance could not be tried often enough."""
+    if len(by_chance) < FEWEST_TRIALS:
+        return None
+    return float((value - np.mean(by_chance)) / max(float(np.std(by_chance)), 1e-9))
+
+
+def shown(value: float | None) -> str:
+    return "an unknown number of" if value is None else f"{value:.2f}"

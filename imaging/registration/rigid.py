@@ -1,0 +1,242 @@
+"""Where one exam lies in another, as a turn and a shift, with the evidence for it.
+
+Coarse to fine: a lattice of shifts on 10 mm blocks, turns around the best, ascents; the best summits climb on through
+5 mm to 2 mm blocks, there driven by bone where a CT shows it. Every summit that survives is kept as a rival, because a
+second answer nearly as good as the first is the plainest sign of a wrong one.
+
+Which image is called fixed changes nothing: the one that shows less of the body is looked for in the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from imaging.arrays import BoolArray, FloatArray
+from imaging.errors import GeometryError
+from imaging.finding import Finding, Severity
+from imaging.geometry import Rigid
+from imaging.registration.information import Comparison
+from imaging.registration.level import Level, coarser, level_of
+from imaging.registration.quality import OTHER_KIND, SAME_KIND, evidence_for, reasons_against, rejection
+from imaging.registration.search import (
+    ascend,
+    discounted,
+    displacement_mm,
+    distinct,
+    lattice_of_shifts,
+    spread_points,
+    turned,
+)
+from imaging.volume import Volume
+
+__all__ = ["Registration", "register"]
+
+FINE_MM, MIDDLE_MM, COARSE_MM = 2.2, 5.0, 10.0
+
+
+class Effort(NamedTuple):
+    """How many points are compared, and how many steps an ascent may take."""
+
+    points: int
+    steps: int
+
+
+COARSE, MIDDLE, FINE = Effort(1500, 25), Effort(4000, 30), Effort(12000, 30)
+FEWEST_POINTS = 200  # of 10 mm blocks' quarters: 50 mL of body in each image is the least
+SHIFT_STARTS, TURNED_STARTS = 6, 4
+SUMMITS_KEPT = 4
+SUMMITS_FINE = 2
+APART_MM = 8.0  # nearer summits on 10 mm blocks are one
+RIVAL_APART_MM = 10.0  # a summit that far away is another answer
+BONE_SHARE = 0.5  # of the points, where there is bone: skin, bowel and muscle move, the sacrum does not bend
+FEWEST_BONE_POINTS = 300
+FRAME_DISAGREES_MM = 5.0  # patients move by less between sequences of one session
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Registration:
+    """Where the moving exam lies in the fixed one.
+
+    Parameters
+    ----------
+    fixed_from_moving
+        The best transform found, also when rejected.
+    accepted
+        Whether nothing speaks against it. A rejected transform must not be used.
+    evidence
+        The figures of :class:`imaging.registration.quality.Evidence`, and how the images were compared.
+    findings
+        REGISTRATION_REJECTED with the reasons; FRAME_OF_REFERENCE_DISAGREES where a shared frame proves wrong.
+    """
+
+    fixed_from_moving: Rigid
+    accepted: bool
+    evidence: Mapping[str, float | str | None] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+
+def register(
+    fixed: Volume,
+    moving: Volume,
+    *,
+    fixed_exclude: BoolArray | None = None,
+    moving_exclude: BoolArray | None = None,
+    start: Rigid | None = None,
+) -> Registration:
+    """Find the moving exam in the fixed one, and say whether to believe it.
+
+    Parameters
+    ----------
+    fixed, moving
+        CT or MR in any combination; grids may differ and may be sheared.
+    fixed_exclude, moving_exclude
+        True where the images must not be compared (lesion, cement, glue, metal), each on its volume's grid.
+    start
+        A ``fixed_from_moving`` to try besides the built-in starts.
+
+    Raises
+    ------
+    GeometryError
+        If an exclusion does not fill its grid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from imaging.geometry import Grid
+    >>> from imaging.volume import Modality
+    >>> grid = Grid.from_spacing((8, 16, 16), (5.0, 5.0, 5.0))
+    >>> flat = Volume(samples=np.zeros((8, 16, 16), np.float32), grid=grid, modality=Modality.MR)
+    >>> register(flat, flat).accepted  # nothing is seen, so nothing is believed
+    False
+    """
+    for volume, exclude, name in ((fixed, fixed_exclude, "fixed"), (moving, moving_exclude, "moving")):
+        if exclude is not None and exclude.shape != volume.grid.shape:
+            raise GeometryError(f"{name}_exclude {exclude.shape} does not fill the grid {volume.grid.shape}")
+    fixed_levels, moving_levels = pyramid(fixed, fixed_exclude), pyramid(moving, moving_exclude)
+    if body_volume(fixed_levels[-1]) < body_volume(moving_levels[-1]):
+        first, other, fixed_is_first = fixed_levels, moving_levels, True
+    else:
+        first, other, fixed_is_first = moving_levels, fixed_levels, False
+    named = [Rigid.identity()]
+    if start is not None:
+        named.append(start.inverse() if fixed_is_first else start)
+
+    body = Comparison.of(first[-1], spread_points(first[-1], first[-1].body, COARSE.points), other[-1])
+    other_body = other[-1].body_points()
+    if len(body.points) < FEWEST_POINTS or len(other_body) < FEWEST_POINTS / 4 or min(*first[-1].grid.shape) < 2:
+        return Registration(
+            fixed_from_moving=start or Rigid.identity(),
+            accepted=False,
+            findings=(rejection(["one of the images shows too little of a body"]),),
+        )
+    ends = coarse_ends(body, other_body, named)
+    # answers are ranked on one and the same set of points: those that an ascent chose near its start do not compare
+    ranking = Comparison.of(first[1], spread_points(first[1], first[1].body, MIDDLE.points), other[1])
+    middle = [discounted(ranking, climb(first[1], other[1], end, MIDDLE)) for end in ends.best]
+    summits = distinct(middle, body.points, apart_mm=RIVAL_APART_MM, count=SUMMITS_KEPT)
+    fine = [discounted(ranking, climb(first[0], other[0], s.other_from_first, FINE)) for s in summits[:SUMMITS_FINE]]
+    answer, *rivals = distinct(
+        [*fine, *summits[SUMMITS_FINE:]], body.points, apart_mm=RIVAL_APART_MM, count=SUMMITS_KEPT
+    )
+
+    points = places(first[1], other[1], answer.other_from_first, MIDDLE.points)
+    evidence = evidence_for(
+        answer,
+        comparison=Comparison.of(first[1], points, other[1]),
+        exchanged=Comparison.of(other[1], answer.other_from_first.apply(points), first[1]),
+        body=body,
+        first=first[1],
+        rivals=rivals,
+        ends=ends.all,
+        steps=MIDDLE.steps,
+    )
+    alike = fixed.modality is moving.modality and fixed.role == moving.role
+    reasons = reasons_against(evidence, SAME_KIND if alike else OTHER_KIND)
+    findings = (rejection(reasons),) if reasons else ()
+    figures: dict[str, float | str | None] = {"metric": "entropy correlation", **asdict(evidence)}
+    shared = bool(fixed.frame_of_reference_uid) and fixed.frame_of_reference_uid == moving.frame_of_reference_uid
+    if shared:
+        distance = displacement_mm(answer.other_from_first, Rigid.identity(), body.points)
+        figures["distance_from_shared_frame_mm"] = distance
+        if not reasons and distance > FRAME_DISAGREES_MM:
+            findings = (frame_disagrees(distance),)
+    transform = answer.other_from_first.inverse() if fixed_is_first else answer.other_from_first
+    return Registration(fixed_from_moving=transform, accepted=not reasons, evidence=figures, findings=findings)
+
+
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """Where the coarse starts led: all of them, and the best distinct ones."""
+
+    all: list[Rigid]
+    best: list[Rigid]
+
+
+def coarse_ends(body: Comparison, other_body: FloatArray, named: list[Rigid]) -> Ends:
+    """The summits on the coarsest level: the lattice's best, the best turned ones, and every named start."""
+    centre = body.points.mean(axis=0)
+    middles = Rigid.from_shift(other_body.mean(axis=0) - centre)
+    scanned = [discounted(body, s) for s in (*lattice_of_shifts(body.points, other_body), middles)]
+    shifts = distinct(scanned, body.points, apart_mm=15.0, count=SHIFT_STARTS)
+    turns = [discounted(body, t) for s in shifts[:3] for t in turned(s.other_from_first, centre)]
+    turns = sorted(turns, key=lambda f: -f.correlation)[:TURNED_STARTS]
+    starts = [*(f.other_from_first for f in (*shifts, *turns)), *named]
+    ends = [discounted(body, ascend(body, s, steps=COARSE.steps).other_from_first) for s in starts]
+    best = distinct(ends, body.points, apart_mm=APART_MM, count=SUMMITS_KEPT)
+    for end in ends[-len(named) :]:  # what was named goes on whatever the coarsest level says of it
+        if all(displacement_mm(end.other_from_first, b.other_from_first, body.points) > APART_MM for b in best):
+            best.append(end)
+    return Ends([e.other_from_first for e in ends], [b.other_from_first for b in best])
+
+
+def climb(first: Level, other: Level, start: Rigid, effort: Effort) -> Rigid:
+    """The summit nearest to a start, or the start where too little is seen from it."""
+    comparison = Comparison.of(first, places(first, other, start, effort.points), other)
+    if len(comparison.points) < FEWEST_POINTS:
+        return start
+    return ascend(comparison, start, steps=effort.steps).other_from_first
+
+
+def places(first: Level, other: Level, other_from_first: Rigid, count: int) -> FloatArray:
+    """Points of the first space (n, 3) that both images see at an estimate: half of them at bone, if CT shows it."""
+    first_from_other = other_from_first.inverse()
+    bone = spread_points(first, seen(first, first.bone, other, other_from_first), int(count * BONE_SHARE))
+    if not first.bone.any():
+        mapped = spread_points(other, seen(other, other.bone, first, first_from_other), int(count * BONE_SHARE))
+        bone = first_from_other.apply(mapped) if len(mapped) else mapped
+    if len(bone) < FEWEST_BONE_POINTS:
+        bone = bone[:0]
+    body = spread_points(first, seen(first, first.body, other, other_from_first), count - len(bone))
+    return np.concatenate([body, bone])
+
+
+def seen(level: Level, mask: BoolArray, by: Level, by_from_level: Rigid) -> BoolArray:
+    """Those voxels of a mask that lie in another image's field of view."""
+    voxels = np.argwhere(mask)
+    index = by.grid.indices(by_from_level.apply(level.grid.points(voxels))) if len(voxels) else np.empty((0, 3))
+    inside = ((index >= 0) & (index <= np.array(by.grid.shape) - 1)).all(axis=1)
+    kept = np.zeros_like(mask)
+    kept[tuple(voxels[inside].T)] = True
+    return kept
+
+
+def pyramid(volume: Volume, exclude: BoolArray | None) -> tuple[Level, Level, Level]:
+    """Fine, middle, coarse."""
+    fine = level_of(volume, spacing_mm=FINE_MM, exclude=exclude)
+    return fine, coarser(fine, MIDDLE_MM), coarser(fine, COARSE_MM)
+
+
+def body_volume(level: Level) -> float:
+    return float(level.body.sum() * level.grid.voxel_volume_mm3)
+
+
+def frame_disagrees(distance_mm: float) -> Finding:
+    return Finding(
+        "FRAME_OF_REFERENCE_DISAGREES",
+        Severity.WARNING,
+        f"the exams claim one frame of reference, yet match best {distance_mm:.1f} mm away from it",
+    )

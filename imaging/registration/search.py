@@ -1,0 +1,156 @@
+"""From nowhere to the best few transforms: a lattice of shifts, turns around the best of them, and ascents.
+
+Every step is deterministic: points are spread by a fixed low-discrepancy sequence, never by a clock or a thread.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import fmin_l_bfgs_b
+from scipy.spatial.transform import Rotation
+from scipy.stats import qmc
+
+from imaging.arrays import BoolArray, FloatArray
+from imaging.geometry import Rigid
+from imaging.registration.information import Comparison, Motion
+from imaging.registration.level import Level
+
+__all__ = [
+    "Found",
+    "ascend",
+    "discounted",
+    "displacement_mm",
+    "distinct",
+    "lattice_of_shifts",
+    "spread_points",
+    "turned",
+]
+
+SHIFT_STEP_MM = 20.0  # an ascent on 10 mm blocks recovers from half of it
+SHIFT_BEYOND_MM = 30.0  # patients lie down anew within this, once the fields of view are laid over each other
+STEPS_AT_MOST = 5  # each way along an axis: wider differences of the fields of view are stepped more coarsely
+TURN_DEG = 12.0  # the pelvis's tilt between prone and supine; supports under supine knees tilt it by less
+ENOUGH_OVERLAP = 0.8  # a summit that needs less of the smaller body inside the other field of view is discounted
+TOLERANCE = 1e-7  # of the entropy correlation: far below what 0.01 mm changes
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A transform and the entropy correlation that it reached."""
+
+    other_from_first: Rigid
+    correlation: float
+
+
+def spread_points(level: Level, where: BoolArray, count: int) -> FloatArray:
+    """About ``count`` points (n, 3), spread evenly over the voxels of a mask and off the lattice's nodes.
+
+    Points on the nodes would favour transforms that put nodes on nodes (Source: Pluim et al., CVIU 77 (2000) 211).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from imaging.geometry import Grid
+    >>> full = np.ones((4, 4, 4), bool)
+    >>> level = Level(np.ones((4, 4, 4), np.float32), full, ~full, Grid.from_spacing((4, 4, 4), (2, 2, 2)))
+    >>> spread_points(level, full, 10).shape
+    (10, 3)
+    """
+    chosen = np.argwhere(where & np.isfinite(level.samples))
+    count = min(count, 4 * len(chosen))
+    if count == 0:
+        return np.empty((0, 3))
+    sequence = qmc.Halton(3, scramble=False).random(count + 1)[1:]  # the first is the origin itself
+    voxels = chosen[(np.arange(count) * len(chosen)) // count]
+    return level.grid.points(voxels + sequence - 0.5)
+
+
+def lattice_of_shifts(first: FloatArray, other: FloatArray) -> list[Rigid]:
+    """Shifts that lay one body's points (n, 3) over the other's: boxes centred, and as far around as they differ."""
+    (first_low, first_high), (other_low, other_high) = ((p.min(axis=0), p.max(axis=0)) for p in (first, other))
+    centre = (other_low + other_high - first_low - first_high) / 2
+    reach = np.abs((other_high - other_low) - (first_high - first_low)) / 2 + SHIFT_BEYOND_MM
+    axes = []
+    for middle, far in zip(centre, reach, strict=True):
+        steps = min(int(np.ceil(far / SHIFT_STEP_MM)), STEPS_AT_MOST)
+        axes.append(middle + far * np.arange(-steps, steps + 1) / steps)
+    return [Rigid.from_shift(shift) for shift in itertools.product(*axes)]
+
+
+def turned(start: Rigid, centre: FloatArray) -> list[Rigid]:
+    """The transform with a turn either way about each patient axis, around a point (3,) of the space it starts from."""
+    pivot = start.apply(centre)[0]
+    turns = []
+    for axis, sign in itertools.product(np.eye(3), (-1.0, 1.0)):
+        matrix = np.eye(4)
+        matrix[:3, :3] = Rotation.from_rotvec(np.radians(sign * TURN_DEG) * axis).as_matrix()
+        matrix[:3, 3] = pivot - matrix[:3, :3] @ pivot
+        turns.append(Rigid(matrix) @ start)
+    return turns
+
+
+def discounted(comparison: Comparison, transform: Rigid) -> Found:
+    """The transform with its correlation, cut in proportion where much of the body has left the other's field of view.
+
+    Two images that overlap in a sliver of air and skin correlate well, and say nothing.
+    """
+    seen = comparison.overlap(transform)
+    return Found(transform, comparison.correlation(transform) * min(1.0, seen / ENOUGH_OVERLAP))
+
+
+def ascend(comparison: Comparison, start: Rigid, *, steps: int) -> Found:
+    """The nearest summit of the entropy correlation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from imaging.geometry import Grid
+    >>> z, y, x = np.mgrid[:20, :20, :20]
+    >>> grid = Grid.from_spacing((20, 20, 20), (2, 2, 2))
+    >>> ball = Level(np.exp(-((z - 9) ** 2 + (y - 9) ** 2 + (x - 9) ** 2) / 50).astype(np.float32),
+    ...              np.ones(grid.shape, bool), np.zeros(grid.shape, bool), grid)
+    >>> comparison = Comparison.of(ball, spread_points(ball, ball.body, 2000), ball)
+    >>> found = ascend(comparison, Rigid.from_shift((4, 0, 0)), steps=30)
+    >>> bool(np.linalg.norm(found.other_from_first.apply([[18, 18, 18]]) - 18) < 0.5)
+    True
+    """
+    moved = start.apply(comparison.points)
+    centre = moved.mean(axis=0)
+    lever_mm = max(float(np.sqrt(((moved - centre) ** 2).sum(axis=1).mean())), 1.0)
+    motion = Motion(start, centre, lever_mm)
+    scale = 1000.0  # L-BFGS begins with a step of the slope's length: scaled so, about a millimetre
+
+    def descent(numbers: FloatArray) -> tuple[float, FloatArray]:
+        correlation, slope = comparison.correlation_and_slope(motion, numbers)
+        return -scale * correlation, -scale * slope
+
+    numbers, lowest, _ = fmin_l_bfgs_b(
+        descent, np.zeros(6), maxiter=steps, maxfun=2 * steps, factr=TOLERANCE / np.finfo(float).eps
+    )
+    return Found(motion.at(np.asarray(numbers, dtype=np.float64)), -float(lowest) / scale)
+
+
+def displacement_mm(one: Rigid, two: Rigid, points: FloatArray) -> float:
+    """How far apart two transforms put the points (n, 3), on average.
+
+    Examples
+    --------
+    >>> displacement_mm(Rigid.identity(), Rigid.from_shift((3, 4, 0)), np.zeros((2, 3)))
+    5.0
+    """
+    return float(np.linalg.norm(one.apply(points) - two.apply(points), axis=1).mean())
+
+
+def distinct(found: Iterable[Found], points: FloatArray, *, apart_mm: float, count: int) -> list[Found]:
+    """The best few, none within ``apart_mm`` (mean over the points) of a better one."""
+    kept: list[Found] = []
+    for candidate in sorted(found, key=lambda f: -f.correlation):
+        if len(kept) == count:
+            break
+        if all(displacement_mm(candidate.other_from_first, k.other_from_first, points) > apart_mm for k in kept):
+            kept.append(candidate)
+    return kept
