@@ -1,0 +1,68 @@
+"""Whether slices of a series never arrived, as far as its numbers can tell.
+
+The spacing shows a slice that is missing inside; a series that was cut off at an end is evenly spaced. Then only the
+counts that the scanner wrote can tell, and they are hints: they give a finding, never a refusal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from imaging.dicom.geometry import Stack, spacing_tolerance_mm
+from imaging.dicom.header import Instance
+from imaging.dicom.split import Part
+from imaging.finding import Finding, Severity
+
+__all__ = ["incompleteness"]
+
+
+def incompleteness(instances: Sequence[Instance], part: Part | None) -> tuple[Finding, ...]:
+    """INCOMPLETE_SERIES where counts, numbers or the nominal spacing say that images are absent.
+
+    Parameters
+    ----------
+    instances
+        All readable images of the series, slices or not; their numbers count.
+    part
+        The one volume that they form; None if the series was split, where numbers tell nothing.
+    """
+    counted = _by_count(instances)
+    if counted or part is None or part.stack is None:
+        return counted
+    return _by_number(instances) or _by_spacing(part, part.stack)
+
+
+def _by_count(instances: Sequence[Instance]) -> tuple[Finding, ...]:
+    expected = max((instance.images_in_acquisition or 0 for instance in instances), default=0)
+    present = sum(instance.number_of_frames for instance in instances)
+    if expected <= present:
+        return ()
+    return (_incomplete(f"the acquisition has {expected} images, {present} are here"),)
+
+
+def _by_number(instances: Sequence[Instance]) -> tuple[Finding, ...]:
+    known = sorted({i.instance_number for i in instances if i.instance_number is not None})
+    if len(known) != len(instances):
+        return ()  # numbers that are absent or repeated tell nothing
+    gaps = known[-1] - known[0] + 1 - len(known)
+    if gaps:
+        return (_incomplete(f"{gaps} of the instance numbers {known[0]} to {known[-1]} are absent"),)
+    if known[0] > 1:
+        message = f"the lowest instance number is {known[0]}; earlier images may exist"
+        return (Finding("INCOMPLETE_SERIES", Severity.INFO, message),)
+    return ()
+
+
+def _by_spacing(part: Part, stack: Stack) -> tuple[Finding, ...]:
+    """Slices left out at regular intervals leave an even stack, at a multiple of the spacing that was planned."""
+    nominal, distance = part.frames[0].instance.nominal_spacing_mm, stack.grid.slice_distance_mm
+    if not nominal or nominal <= 0:
+        return ()
+    steps = round(distance / nominal)
+    if steps < 2 or abs(distance - steps * nominal) > spacing_tolerance_mm(distance):
+        return ()
+    return (_incomplete(f"slices are {distance:.2f} mm apart, {steps} times the nominal spacing"),)
+
+
+def _incomplete(message: str) -> Finding:
+    return Finding("INCOMPLETE_SERIES", Severity.WARNING, message)

@@ -1,0 +1,85 @@
+"""Copies of one slice: which files hold the same image twice."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from imaging.dicom.file import open_dicom
+from imaging.dicom.header import Frame
+from imaging.dicom.pixels import modality_transform, stored_frames
+from imaging.errors import InputError
+
+__all__ = ["without_copies"]
+
+SAME_PLACE_DIGITS = 3  # µm: copies have the same header, so their positions agree to the last digit
+
+
+def without_copies(frames: Sequence[Frame]) -> tuple[tuple[Frame, ...], tuple[Frame, ...]]:
+    """The frames each once, and the copies that were left out.
+
+    Two frames are copies if they lie at one place, have the same instance UID or the same marks, and hold the same
+    values. Only such candidates have their pixels read. Two echoes of air with equal pixels differ in their marks and
+    both stay; two images of one place with unequal pixels both stay, to be refused where the volume is judged.
+    """
+    kept, copies = list(frames), list[Frame]()
+    for key in (_by_instance, _by_marks):
+        groups = defaultdict[object, list[Frame]](list)
+        for frame in kept:
+            groups[key(frame)].append(frame)
+        extra = {id(copy) for group in groups.values() if len(group) > 1 for copy in _copies_in(group)}
+        copies += [frame for frame in kept if id(frame) in extra]
+        kept = [frame for frame in kept if id(frame) not in extra]
+    return tuple(kept), tuple(copies)
+
+
+def _by_instance(frame: Frame) -> object:
+    uid = frame.instance.uid
+    return (uid, frame.number, _place(frame)) if uid else id(frame)
+
+
+def _by_marks(frame: Frame) -> object:
+    return (_place(frame), frame.marks)
+
+
+def _place(frame: Frame) -> object:
+    numbers = (*(frame.position or ()), *frame.orientation)
+    return tuple(round(number, SAME_PLACE_DIGITS) for number in numbers), frame.instance.rows, frame.instance.columns
+
+
+def _copies_in(group: Iterable[Frame]) -> Iterable[Frame]:
+    """All but the first (by path) of those with equal content."""
+    seen_files, seen_values = set[str](), set[str]()
+    for frame in sorted(group, key=lambda f: (str(f.instance.path), f.number)):
+        file_digest = f"{_file_digest(frame.instance.path)}:{frame.number}"
+        if file_digest in seen_files:
+            yield frame
+            continue
+        seen_files.add(file_digest)
+        value_digest = _value_digest(frame)
+        if value_digest in seen_values:
+            yield frame
+        seen_values.add(value_digest)
+
+
+def _file_digest(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return str(path)
+
+
+def _value_digest(frame: Frame) -> str:
+    """Of what the frame's samples mean, so that a compressed copy equals an uncompressed one."""
+    try:
+        file = open_dicom(frame.instance.path)
+        stored = next(samples for number, samples in enumerate(stored_frames(file)) if number == frame.number)
+        values = modality_transform(file, frame.number).values(stored).astype("<f8")
+    except (InputError, StopIteration):
+        return f"{frame.instance.path}:{frame.number}"  # unreadable: equal to nothing
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()

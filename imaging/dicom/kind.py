@@ -1,0 +1,96 @@
+"""What a file is for us: a slice of a volume, somebody's annotation, or something that is passed over, and why."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from imaging.dicom import tags
+from imaging.dicom.codestream import is_compressed
+from imaging.dicom.file import DicomFile
+from imaging.dicom.header import SOP_MODALITIES, Instance
+from imaging.dicom.pixels import pixel_format, require_size
+from imaging.errors import InputError
+
+__all__ = ["Kind", "annotation_modality", "author_of", "kind_of"]
+
+DICOMDIR = "1.2.840.10008.1.3.10"
+DIRECTORY_RECORDS = 0x00041220
+ANNOTATIONS = {
+    "1.2.840.10008.5.1.4.1.1.66.4": "SEG",
+    "1.2.840.10008.5.1.4.1.1.66.7": "SEG",
+    "1.2.840.10008.5.1.4.1.1.481.3": "RTSTRUCT",
+}
+DOSE_REPORTS = {"1.2.840.10008.5.1.4.1.1.88.67", "1.2.840.10008.5.1.4.1.1.88.68", "1.2.840.10008.5.1.4.1.1.88.73"}
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+LOADED = {"CT", "MR"}
+
+
+class Kind(Enum):
+    """What becomes of a file.
+
+    SLICE may be part of a volume. LOST belongs to a volume but cannot be used. NO_SLICE is an image that belongs to
+    none. FOREIGN is an image of a modality that is not loaded. ANNOTATION is a SEG or RTSTRUCT. OTHER is no image.
+    """
+
+    SLICE = "slice"
+    LOST = "lost"
+    NO_SLICE = "no slice"
+    FOREIGN = "foreign"
+    ANNOTATION = "annotation"
+    OTHER = "other"
+
+
+def kind_of(file: DicomFile, instance: Instance) -> tuple[Kind, str]:
+    """What the file is, and the code of why it is no slice ("" for slices and annotations)."""
+    return _without_image(file, instance) or _without_slice(instance) or _lost(file) or (Kind.SLICE, "")
+
+
+def _without_image(file: DicomFile, instance: Instance) -> tuple[Kind, str] | None:
+    if file.media_class == DICOMDIR or file.elements.holds(DIRECTORY_RECORDS):
+        return Kind.OTHER, "DICOMDIR"
+    if instance.sop_class in ANNOTATIONS or instance.modality in ANNOTATIONS.values():
+        return Kind.ANNOTATION, ""
+    if instance.sop_class in DOSE_REPORTS:
+        return Kind.OTHER, "DOSE_REPORT"
+    if file.pixels is None and instance.rows is None and instance.sop_class not in SOP_MODALITIES:
+        return Kind.OTHER, "NOT_AN_IMAGE"
+    return None
+
+
+def _without_slice(instance: Instance) -> tuple[Kind, str] | None:
+    if instance.sop_class == SECONDARY_CAPTURE or instance.sop_class.startswith(f"{SECONDARY_CAPTURE}."):
+        has_dose = any("DOSE" in value for value in instance.image_type)
+        return Kind.NO_SLICE, "DOSE_REPORT" if has_dose else "SECONDARY_CAPTURE"
+    if instance.modality not in LOADED:
+        return Kind.FOREIGN, "UNSUPPORTED_MODALITY"
+    if "LOCALIZER" in instance.image_type:
+        return Kind.NO_SLICE, "LOCALIZER"
+    if instance.samples_per_pixel != 1 or instance.photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
+        return Kind.NO_SLICE, "NOT_AN_IMAGE_SLICE"
+    return None
+
+
+def _lost(file: DicomFile) -> tuple[Kind, str] | None:
+    if file.pixels is None:
+        return Kind.LOST, "TRUNCATED_PIXEL_DATA"
+    try:
+        is_compressed(file.syntax)
+        require_size(file, pixel_format(file))
+    except InputError as error:
+        return Kind.LOST, error.code
+    return None
+
+
+def annotation_modality(instance: Instance) -> str:
+    """SEG or RTSTRUCT."""
+    return ANNOTATIONS.get(instance.sop_class, instance.modality)
+
+
+def author_of(file: DicomFile) -> str:
+    """Who made an annotation: a person's name without its separators, else the maker of the software, else ""."""
+    elements = file.elements
+    for tag in (tags.REVIEWER_NAME, tags.CONTENT_CREATOR_NAME, tags.OPERATORS_NAME):
+        name = " ".join(elements.text(tag).replace("^", " ").split())
+        if name:
+            return name
+    return elements.text(tags.MANUFACTURER)

@@ -1,0 +1,303 @@
+"""From pixel data to modality values: stored samples, their sign, and what the header says that they mean.
+
+Values are those before any display: the modality transform is applied, presentation (MONOCHROME1, windows) never is
+(PS3.3 C.7.6.3.1.2, C.11.1). Every frame has its own transform; scanners do write series whose slope changes by slice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.arrays import BoolArray
+from imaging.dicom import tags
+from imaging.dicom.codestream import decode_codestream, is_compressed, split_fragments
+from imaging.dicom.elements import Elements
+from imaging.dicom.file import DicomFile, read_pixel_data
+from imaging.errors import InputError, SeriesRefused
+
+__all__ = ["ModalityTransform", "PixelFormat", "modality_transform", "pixel_format", "require_size", "stored_frames"]
+
+MAX_PLANE = 2**28  # samples of a frame: 16384 × 16384, far above any scanner
+MAX_BYTES = 16 * 2**30  # of one file's decoded frames
+COMPRESSION_LIMIT = 2000  # an empty frame compresses at most about 1000:1 in the codecs of DICOM
+SMALL_FRAMES = 64 * 2**20  # bytes that may always be allocated
+FLOAT_KINDS = {"float": "f4", "double": "f8"}
+
+
+@dataclass(frozen=True, slots=True)
+class PixelFormat:
+    """How samples are stored (PS3.5 8.1.1)."""
+
+    rows: int
+    columns: int
+    frames: int
+    bits_allocated: int
+    bits_stored: int
+    high_bit: int
+    is_signed: bool
+    kind: str = "integer"
+
+    @property
+    def native_bytes(self) -> int:
+        """Of all frames, uncompressed."""
+        return self.rows * self.columns * self.frames * self.bits_allocated // 8
+
+    @property
+    def largest(self) -> int:
+        """The largest sample that can be stored."""
+        return (1 << (self.bits_stored - 1 if self.is_signed else self.bits_stored)) - 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModalityTransform:
+    """From one frame's stored samples to values.
+
+    Parameters
+    ----------
+    slope, intercept
+        Rescale; 1 and 0 where absent.
+    first, table
+        Modality LUT: the stored sample of the first entry, and the values; None where there is none.
+    padding
+        Lowest and highest stored sample that stand for "nothing measured here", or None.
+    rescale_type
+        The unit that the header names, in capitals; "" where it names none.
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    first: int = 0
+    table: NDArray[np.int64] | None = None
+    padding: tuple[int, int] | None = None
+    rescale_type: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether whole samples stay whole numbers."""
+        return self.table is not None or (self.slope.is_integer() and self.intercept.is_integer())
+
+    def values(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """The values: int64 where they are whole, else float64.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> ModalityTransform(slope=2.0, intercept=-1024.0).values(np.array([0, 10])).tolist()
+        [-1024, -1004]
+        """
+        if self.table is not None:
+            return np.asarray(self.table[np.clip(stored.astype(np.int64) - self.first, 0, len(self.table) - 1)])
+        if self.is_whole and stored.dtype.kind in "iu":
+            return np.asarray(stored.astype(np.int64) * int(self.slope) + int(self.intercept))
+        return np.asarray(stored.astype(np.float64) * self.slope + self.intercept)
+
+    def padded(self, stored: NDArray[Any]) -> BoolArray | None:
+        """Where nothing was measured; None if nowhere."""
+        if self.padding is None:
+            return None
+        mask = (stored >= self.padding[0]) & (stored <= self.padding[1])
+        return np.asarray(mask, dtype=bool) if mask.any() else None
+
+
+def pixel_format(file: DicomFile) -> PixelFormat:
+    """How the file's samples are stored.
+
+    Raises
+    ------
+    SeriesRefused
+        UNSUPPORTED_PIXELS for a layout that no CT or MR image has, DECLARED_SIZE_TOO_LARGE for an impossible size.
+    """
+    elements = file.elements
+    kind = file.pixels.kind if file.pixels else "integer"
+    allocated = elements.integer(tags.BITS_ALLOCATED) or 0
+    stored = elements.integer(tags.BITS_STORED) or allocated
+    high_bit = elements.integer(tags.HIGH_BIT)
+    layout = PixelFormat(
+        rows=elements.integer(tags.ROWS) or 0,
+        columns=elements.integer(tags.COLUMNS) or 0,
+        frames=elements.integer(tags.NUMBER_OF_FRAMES) or 1,
+        bits_allocated=allocated,
+        bits_stored=stored,
+        high_bit=stored - 1 if high_bit is None else high_bit,
+        is_signed=bool(elements.integer(tags.PIXEL_REPRESENTATION)),
+        kind=kind,
+    )
+    one_sample = (elements.integer(tags.SAMPLES_PER_PIXEL) or 1) == 1
+    fits = 1 <= stored <= allocated and stored - 1 <= layout.high_bit < allocated
+    byte_order_is_clear = file.is_little_endian or allocated > 8
+    if allocated not in (8, 16, 32, 64) or not fits or not one_sample or not byte_order_is_clear:
+        raise SeriesRefused(
+            f"pixels of {allocated} bits ({stored} stored) are not supported", code="UNSUPPORTED_PIXELS"
+        )
+    if min(layout.rows, layout.columns, layout.frames) < 1:
+        raise SeriesRefused("the image declares no rows or columns", code="UNSUPPORTED_PIXELS")
+    return layout
+
+
+def require_size(file: DicomFile, layout: PixelFormat) -> None:
+    """Raise unless the file can hold the samples that it declares; nothing is allocated before.
+
+    Raises
+    ------
+    SeriesRefused
+        DECLARED_SIZE_TOO_LARGE or TRUNCATED_PIXEL_DATA.
+    """
+    where = str(file.path)
+    if layout.rows * layout.columns > MAX_PLANE or layout.native_bytes > MAX_BYTES:
+        raise SeriesRefused(
+            f"{layout.frames} frames of {layout.rows} × {layout.columns} are declared, beyond any image",
+            code="DECLARED_SIZE_TOO_LARGE",
+            where=where,
+        )
+    if file.pixels is None:
+        raise SeriesRefused("no pixel data", code="TRUNCATED_PIXEL_DATA", where=where)
+    available = file.pixels.available
+    if is_compressed(file.syntax):
+        if layout.native_bytes > max(SMALL_FRAMES, COMPRESSION_LIMIT * available):
+            raise SeriesRefused(
+                f"{layout.native_bytes} bytes are declared, {available} compressed ones are there",
+                code="DECLARED_SIZE_TOO_LARGE",
+                where=where,
+            )
+        needed = 0
+    else:
+        needed = layout.native_bytes
+    if available < needed or not file.pixels.is_whole:
+        raise SeriesRefused(
+            f"{needed} bytes of pixel data are needed, {available} are there", code="TRUNCATED_PIXEL_DATA", where=where
+        )
+
+
+def stored_frames(file: DicomFile) -> Iterator[NDArray[Any]]:
+    """Every frame's stored samples, (rows, columns), with their sign and without what else shares their bits.
+
+    Raises
+    ------
+    InputError
+        Everything that keeps the frames from being read, by code.
+    """
+    layout = pixel_format(file)
+    require_size(file, layout)
+    data = read_pixel_data(file)
+    plane = (layout.rows, layout.columns)
+    if is_compressed(file.syntax):
+        if file.pixels is None or file.pixels.length is not None:
+            raise SeriesRefused("compressed pixel data without fragments", code="UNREADABLE_PIXEL_DATA")
+        for codestream in split_fragments(data, layout.frames):
+            samples, precision = decode_codestream(codestream, file.syntax, plane, layout.bits_allocated)
+            yield _clean(samples, layout, precision)
+        return
+    if file.pixels is not None and file.pixels.length is None:
+        raise SeriesRefused("fragments in an uncompressed transfer syntax", code="UNREADABLE_PIXEL_DATA")
+    order = "<" if file.is_little_endian else ">"
+    dtype = np.dtype(f"{order}{FLOAT_KINDS.get(layout.kind, f'u{layout.bits_allocated // 8}')}")
+    count = layout.rows * layout.columns
+    if dtype.itemsize * count * layout.frames > len(data):
+        raise SeriesRefused("the pixel data ends early", code="TRUNCATED_PIXEL_DATA", where=str(file.path))
+    for number in range(layout.frames):
+        samples = np.frombuffer(data, dtype, count, number * count * dtype.itemsize).reshape(plane)
+        yield samples if layout.kind != "integer" else _clean(samples, layout, None)
+
+
+def modality_transform(file: DicomFile, frame: int) -> ModalityTransform:
+    """What one frame's stored samples mean.
+
+    Raises
+    ------
+    InputError
+        BAD_NUMBER: slope or intercept is no number, or the slope is zero.
+    """
+    elements = file.elements
+    own, shared = _item(elements.items(tags.PER_FRAME_GROUPS), frame), elements.item(tags.SHARED_GROUPS)
+    rescale = (
+        (own and own.item(tags.PIXEL_VALUE_TRANSFORMATION))
+        or (shared and shared.item(tags.PIXEL_VALUE_TRANSFORMATION))
+        or elements
+    )
+    slope, intercept = rescale.decimals(tags.RESCALE_SLOPE), rescale.decimals(tags.RESCALE_INTERCEPT)
+    if slope and slope[0] == 0:
+        raise InputError("the rescale slope is zero", code="BAD_NUMBER", where=str(file.path))
+    layout = pixel_format(file)
+    first, table = _modality_lut(elements, layout, is_little_endian=file.is_little_endian)
+    return ModalityTransform(
+        slope[0] if slope else 1.0,
+        intercept[0] if intercept else 0.0,
+        first,
+        table,
+        _padding(elements, layout),
+        rescale.text(tags.RESCALE_TYPE).upper(),
+    )
+
+
+def _clean(samples: NDArray[Any], layout: PixelFormat, precision: int | None) -> NDArray[Any]:
+    """Only the stored bits, with their sign.
+
+    A codestream has a precision and a sign of its own, which need not be the header's: then the header's sign counts,
+    at the narrower of both widths (PS3.5 8.2.4).
+    """
+    if precision is None:
+        shift, width = layout.high_bit - layout.bits_stored + 1, layout.bits_stored
+    else:
+        shift, width = 0, min(precision, layout.bits_stored)
+    wide = samples.astype(np.int64) if layout.bits_allocated > 16 else samples.astype(np.int32)
+    bits = (wide >> shift) & ((1 << width) - 1) if width < 64 else wide
+    if layout.is_signed and width < 64:
+        sign = 1 << (width - 1)
+        bits = (bits ^ sign) - sign
+    return np.asarray(bits)
+
+
+def _modality_lut(
+    elements: Elements, layout: PixelFormat, *, is_little_endian: bool
+) -> tuple[int, NDArray[np.int64] | None]:
+    """First mapped sample and values of the modality LUT (PS3.3 C.11.1.1)."""
+    item = elements.item(tags.MODALITY_LUT)
+    if item is None:
+        return 0, None
+    descriptor = item.decimals(tags.LUT_DESCRIPTOR)
+    if len(descriptor) != 3:
+        raise InputError("the modality LUT is not described", code="BAD_NUMBER")
+    count, first, bits = (int(number) for number in descriptor)
+    count = (count & 0xFFFF) or 2**16
+    first &= 0xFFFF
+    if layout.is_signed and first >= 2**15:
+        first -= 2**16
+    raw = item.raw(tags.LUT_DATA)
+    order = "<" if is_little_endian else ">"
+    if len(raw) >= 2 * count:
+        table = np.frombuffer(raw, f"{order}u2", count)
+    elif bits <= 8 and len(raw) >= count:
+        table = np.frombuffer(raw, "u1", count)
+    else:
+        numbers = item.decimals(tags.LUT_DATA)
+        if len(numbers) < count:
+            raise InputError("the modality LUT is shorter than it says", code="BAD_NUMBER")
+        table = np.asarray(numbers[:count])
+    return first, table.astype(np.int64)
+
+
+def _padding(elements: Elements, layout: PixelFormat) -> tuple[int, int] | None:
+    """The stored samples that are padding (PS3.3 C.7.5.1.1.2); they have the sign of the pixels, whatever their VR."""
+    value = elements.integer(tags.PIXEL_PADDING_VALUE)
+    if value is None or layout.kind != "integer":
+        return None
+    limit = elements.integer(tags.PIXEL_PADDING_RANGE_LIMIT)
+    ends = sorted(_signed(end, layout) for end in (value, value if limit is None else limit))
+    return ends[0], ends[1]
+
+
+def _signed(value: int, layout: PixelFormat) -> int:
+    width = max(layout.bits_allocated, 16) if abs(value) >= 2**16 else 16
+    value &= (1 << width) - 1
+    if layout.is_signed and value >= 1 << (width - 1):
+        return value - (1 << width)
+    return value
+
+
+def _item(items: tuple[Elements, ...], number: int) -> Elements | None:
+    return items[number] if number < len(items) else None

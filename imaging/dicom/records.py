@@ -1,0 +1,354 @@
+"""One series' files in, its records out: every series ends as exact, corrected or refused, with a code.
+
+What is refused is refused as a whole: a series in which one slice has no readable position is no volume, and guessing
+which slices may be left out would be a guess about the patient.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from imaging.dicom.completeness import incompleteness
+from imaging.dicom.duplicates import without_copies
+from imaging.dicom.geometry import angle_deg
+from imaging.dicom.header import Frame, Instance
+from imaging.dicom.kind import Kind
+from imaging.dicom.split import ORIENTATION_TOLERANCE_DEG, Part, same_plane, volumes_of
+from imaging.errors import SeriesRefused
+from imaging.finding import Finding, Severity
+from imaging.geometry.grid import Grid
+from imaging.provenance import uid_from
+from imaging.study.role import decide_role
+from imaging.study.series import FrameSource, SeriesRecord, SeriesUid, Skipped, Verdict
+
+__all__ = ["Candidate", "series_records"]
+
+FEW_ODD_FRAMES = 4  # fewer frames beside a proper stack are localizers or summaries, not a volume of their own
+CORRECTIONS = (
+    "TRUNCATED_PIXEL_DATA",
+    "UNSUPPORTED_TRANSFER_SYNTAX",
+    "UNSUPPORTED_PIXELS",
+    "DECLARED_SIZE_TOO_LARGE",
+    "FRAME_COUNT_MISMATCH",
+    "MIXED_ORIENTATION",
+    "MIXED_GEOMETRY",
+    "MULTIPLE_FRAME_OF_REFERENCE",
+    "DUPLICATE_INSTANCE",
+    "GANTRY_TILT",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A file that may belong to a series: its instance, its frames, and what it is."""
+
+    instance: Instance
+    frames: tuple[Frame, ...]
+    kind: Kind
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdicts:
+    """Of one series: its records, and the files that went into none of them."""
+
+    records: tuple[SeriesRecord, ...]
+    skipped: tuple[Skipped, ...] = ()
+
+
+def series_records(candidates: Sequence[Candidate]) -> Verdicts:
+    """The records of one series.
+
+    Parameters
+    ----------
+    candidates
+        All image files with one Series Instance UID (or, where they have none, of one folder), in any order.
+    """
+    ordered = sorted(candidates, key=lambda c: (c.instance.instance_number or 0, c.instance.uid, str(c.instance.path)))
+    slices = [candidate for candidate in ordered if candidate.kind is Kind.SLICE]
+    skipped = tuple(Skipped(c.instance.path, c.code) for c in ordered if c.kind in (Kind.NO_SLICE, Kind.LOST))
+    if _is_collision(ordered):
+        return Verdicts(tuple(_collision_rows(ordered)), skipped)
+    if not slices:
+        return Verdicts((_refused_without_slices(ordered),), skipped)
+    by_frame_of_reference = _grouped(slices, lambda c: c.instance.frame_of_reference_uid)
+    judged: list[tuple[Part, tuple[Finding, ...]]] = []
+    odd: list[Skipped] = []
+    for _, members in sorted(by_frame_of_reference.items()):
+        parts, left_over = _judged([frame for c in members for frame in c.frames])
+        judged += parts
+        odd += left_over
+    lost = [candidate for candidate in ordered if candidate.kind is Kind.LOST]
+    records = _numbered(judged, ordered, lost, frames_of_reference=len(by_frame_of_reference))
+    return Verdicts(records, (*skipped, *odd))
+
+
+def _judged(frames: Sequence[Frame]) -> tuple[list[tuple[Part, tuple[Finding, ...]]], list[Skipped]]:
+    """The parts of one frame of reference with the findings of how they were told apart; files left out."""
+    fault = _first_fault(frames) or _broken_concatenation(frames)
+    if fault is not None:
+        return [(Part(tuple(frames), refusal=fault), ())], []
+    once, copies = without_copies(frames)
+    notes: list[Finding] = []
+    if copies:
+        message = f"{len(copies)} copies of slices, equal in place and values, are left out"
+        notes.append(Finding("DUPLICATE_INSTANCE", Severity.WARNING, message))
+    clashing = _clashing_uids(once)
+    if clashing:
+        message = f"{clashing} instance UIDs are used for more than one image"
+        notes.append(Finding("DUPLICATE_UID", Severity.WARNING, message))
+    skipped = [Skipped(path, "DUPLICATE_INSTANCE") for path in _paths(copies) - _paths(once)]
+    planes = same_plane(once)
+    if len(planes) == 1:
+        return [(part, tuple(notes)) for part in volumes_of(planes[0])], skipped
+    parts, left_over = _of_several_planes(planes, tuple(notes))
+    return parts, skipped + left_over
+
+
+def _of_several_planes(
+    planes: Sequence[tuple[Frame, ...]], notes: tuple[Finding, ...]
+) -> tuple[list[tuple[Part, tuple[Finding, ...]]], list[Skipped]]:
+    """Stacks of different orientation or matrix under one series UID: the proper ones stay, if any."""
+    cause = _difference(planes)
+    parts = [part for plane in planes for part in volumes_of(plane)]
+    proper = [part for part in parts if part.stack is not None]
+    rest = [part for part in parts if part.stack is None]
+    message = f"the series holds images of {len(planes)} different planes or matrices; {len(proper)} form volumes"
+    note = Finding(cause, Severity.WARNING, message)
+    if not proper:
+        frames = tuple(frame for part in parts for frame in part.frames)
+        largest = parts[0].refusal
+        also = (Finding(largest.code, Severity.ERROR, str(largest)),) if largest and largest.code != cause else ()
+        refusal = SeriesRefused(f"{message}: none", code=cause)
+        return [(Part(frames, refusal=refusal), (*notes, *also))], []
+    kept: list[tuple[Part, tuple[Finding, ...]]] = [(part, (*notes, note)) for part in proper]
+    used = _paths(frame for part in proper for frame in part.frames)
+    skipped = []
+    for part in rest:
+        if len(part.frames) < FEW_ODD_FRAMES:
+            skipped += [Skipped(path, cause) for path in sorted(_paths(part.frames) - used)]
+        else:
+            kept.append((part, (*notes, note)))
+    return kept, skipped
+
+
+def _difference(planes: Sequence[tuple[Frame, ...]]) -> str:
+    first = planes[0][0].orientation
+    turned = any(angle_deg(first, plane[0].orientation) > ORIENTATION_TOLERANCE_DEG for plane in planes[1:])
+    return "MIXED_ORIENTATION" if turned else "MIXED_GEOMETRY"
+
+
+def _first_fault(frames: Sequence[Frame]) -> SeriesRefused | None:
+    """The most frequent fault of a place, as the refusal of all."""
+    faults = Counter(frame.fault for frame in frames if frame.fault)
+    if not faults:
+        return None
+    code, count = min(faults.items(), key=lambda item: (-item[1], item[0]))
+    return SeriesRefused(f"{count} of {len(frames)} slices do not say where they lie", code=code)
+
+
+def _broken_concatenation(frames: Sequence[Frame]) -> SeriesRefused | None:
+    """A concatenation (one image in several files) is joined by its frames' places, but only if all parts are here."""
+    parts = defaultdict[str, set[int | None]](set)
+    totals = dict[str, int | None]()
+    for frame in frames:
+        concatenation = frame.instance.concatenation
+        if concatenation is not None:
+            parts[concatenation.uid].add(concatenation.number)
+            totals[concatenation.uid] = concatenation.total
+    for uid, numbers in parts.items():
+        total = totals[uid]
+        if total is None or numbers != set(range(1, total + 1)):
+            return SeriesRefused(
+                f"{len(numbers)} of {total or 'an unknown number of'} parts of a concatenation are here",
+                code="CONCATENATION",
+            )
+    return None
+
+
+def _is_collision(candidates: Sequence[Candidate]) -> bool:
+    """Whether files of different patients or studies claim to be one series."""
+    instances = [candidate.instance for candidate in candidates]
+    owners = {(instance.patient, instance.study_uid) for instance in instances}
+    births = {instance.birth_date for instance in instances if instance.birth_date}
+    sexes = {instance.sex for instance in instances if instance.sex}
+    return len(owners) > 1 or len(births) > 1 or len(sexes) > 1
+
+
+def _collision_rows(candidates: Sequence[Candidate]) -> Iterable[SeriesRecord]:
+    groups = _grouped(
+        candidates, lambda c: (c.instance.patient, c.instance.study_uid, c.instance.birth_date, c.instance.sex)
+    )
+    message = f"{len(groups)} different patients or studies share one series UID"
+    finding = Finding("UID_COLLISION", Severity.ERROR, message)
+    for number, (_, members) in enumerate(sorted(groups.items()), start=1):
+        yield _row(members[0].instance, _frames(members), number=number, code=finding.code, findings=(finding,))
+
+
+def _refused_without_slices(candidates: Sequence[Candidate]) -> SeriesRecord:
+    """The row of a series that holds no usable slice: localizers, captures, other modalities, truncated files."""
+    codes = Counter(candidate.code for candidate in candidates)
+    code = min(codes, key=lambda c: (-codes[c], c))
+    messages = {
+        "UNSUPPORTED_MODALITY": "only CT and MR are measured",
+        "LOCALIZER": "a localizer is no volume",
+        "SECONDARY_CAPTURE": "a secondary capture has no place in the patient",
+    }
+    message = messages.get(code, f"none of {len(candidates)} files holds a usable slice")
+    finding = Finding(code, Severity.ERROR, message)
+    return _row(candidates[0].instance, _frames(candidates), number=1, code=code, findings=(finding,))
+
+
+def _numbered(
+    judged: Sequence[tuple[Part, tuple[Finding, ...]]],
+    candidates: Sequence[Candidate],
+    lost: Sequence[Candidate],
+    *,
+    frames_of_reference: int,
+) -> tuple[SeriesRecord, ...]:
+    """Records of the parts: loadable ones first, in the order of their first instance."""
+    ordered = sorted(judged, key=lambda item: _part_key(item[0]))
+    loadable = sum(part.stack is not None for part, _ in judged)
+    common = list(_series_findings(candidates, lost))
+    if frames_of_reference > 1:
+        message = f"{frames_of_reference} frames of reference under one series UID: no common space"
+        common.append(Finding("MULTIPLE_FRAME_OF_REFERENCE", Severity.WARNING, message))
+    elif loadable > 1:
+        message = f"the series holds {loadable} volumes, told apart by what their headers say"
+        common.append(Finding("MULTIPLE_VOLUMES", Severity.INFO, message))
+    if loadable == 1 and len(judged) == 1:
+        common += incompleteness([c.instance for c in candidates if c.kind is not Kind.LOST], judged[0][0])
+    elif loadable:
+        common += incompleteness([c.instance for c in candidates if c.kind is not Kind.LOST], None)
+    return tuple(
+        _record(part, (*part.findings, *notes, *common), lost, number)
+        for number, (part, notes) in enumerate(ordered, start=1)
+    )
+
+
+def _record(part: Part, findings: Sequence[Finding], lost: Sequence[Candidate], number: int) -> SeriesRecord:
+    instance = part.frames[0].instance
+    if part.stack is None:
+        refusal = part.refusal or SeriesRefused("no volume")
+        own = Finding(refusal.code, Severity.ERROR, str(refusal))
+        is_gap = refusal.code in ("MISSING_SLICES", "NOT_A_VOLUME")
+        cause = lost[0].code if lost and is_gap else refusal.code
+        return _row(instance, part.frames, number=number, code=cause, findings=(own, *findings))
+    findings = (*findings, *_few_slices(part), *_image_findings(part.frames))
+    code = next((code for code in CORRECTIONS if any(f.code == code for f in findings)), None)
+    row = _row(instance, part.frames, number=number, code=code, findings=findings, grid=part.stack.grid)
+    facts = replace(
+        instance.sequence,
+        image_type=part.frames[0].marks.image_type or instance.image_type,
+        b_value=part.frames[0].marks.b_value or instance.sequence.b_value,
+        echo_time=_first_known(part.frames[0].marks.echo_time, instance.sequence.echo_time),
+    )
+    role, reason = decide_role(facts)
+    return replace(row, role=role, role_reason=reason)
+
+
+def _row(
+    instance: Instance,
+    frames: Sequence[Frame],
+    *,
+    number: int,
+    code: str | None,
+    findings: Sequence[Finding],
+    grid: Grid | None = None,
+) -> SeriesRecord:
+    series_uid = instance.series_uid or SeriesUid(uid_from("series", *_identity(frames)))
+    if not instance.series_uid:
+        message = "the series has no UID of its own; one is derived from its content"
+        findings = (*findings, Finding("MISSING_SERIES_UID", Severity.INFO, message))
+    volume_id = series_uid if number == 1 else f"{series_uid}#{number}"
+    verdict = Verdict.REFUSED if grid is None else Verdict.CORRECTED if code else Verdict.EXACT
+    role, reason = decide_role(instance.sequence)
+    return SeriesRecord(
+        patient=instance.patient,
+        study_uid=instance.study_uid,
+        series_uid=series_uid,
+        volume_id=volume_id,
+        modality=instance.modality,
+        verdict=verdict,
+        code=code,
+        study_date=instance.study_date,
+        acquired=_earliest(frames) or instance.acquired,
+        description=instance.description,
+        frame_of_reference_uid=instance.frame_of_reference_uid,
+        role=role,
+        role_reason=reason,
+        grid=grid,
+        slice_thickness_mm=instance.slice_thickness_mm,
+        image_type=frames[0].marks.image_type if frames else instance.image_type,
+        frames=tuple(FrameSource(frame.instance.path, frame.number, frame.instance.uid) for frame in frames),
+        findings=tuple(replace(finding, where=finding.where or volume_id) for finding in findings),
+    )
+
+
+def _series_findings(candidates: Sequence[Candidate], lost: Sequence[Candidate]) -> Iterable[Finding]:
+    for code, count in sorted(Counter(candidate.code for candidate in lost).items()):
+        yield Finding(code, Severity.WARNING, f"{count} files of the series cannot be used")
+    extra = Counter(candidate.code for candidate in candidates if candidate.kind is Kind.NO_SLICE)
+    for code, count in sorted(extra.items()):
+        yield Finding(code, Severity.INFO, f"{count} images of the series are no slices and are passed over")
+
+
+def _image_findings(frames: Sequence[Frame]) -> Iterable[Finding]:
+    instances = [frame.instance for frame in frames]
+    if any(instance.is_lossy for instance in instances):
+        yield Finding("LOSSY", Severity.WARNING, "the images were compressed with loss; values near edges are altered")
+    if not all(instance.preamble_is_zero for instance in instances):
+        yield Finding("PREAMBLE_NOT_ZERO", Severity.INFO, "files carry foreign bytes before the DICOM header; ignored")
+    if any(instance.concatenation for instance in instances):
+        yield Finding("CONCATENATION", Severity.INFO, "the parts of a concatenation were joined by their positions")
+
+
+def _few_slices(part: Part) -> tuple[Finding, ...]:
+    if len(part.frames) > 2:
+        return ()
+    message = "two slices only: nothing confirms that none is missing between them"
+    return (Finding("FEW_SLICES", Severity.WARNING, message),)
+
+
+def _clashing_uids(frames: Sequence[Frame]) -> int:
+    counts = Counter((frame.instance.uid, frame.number) for frame in frames if frame.instance.uid)
+    return sum(count > 1 for count in counts.values())
+
+
+def _earliest(frames: Sequence[Frame]) -> str | None:
+    return min((frame.instance.acquired for frame in frames if frame.instance.acquired), default=None)
+
+
+def _first_number(part: Part) -> int:
+    return min((f.instance.instance_number or 0) for f in part.frames)
+
+
+def _part_key(part: Part) -> tuple[bool, int, tuple[str, ...]]:
+    return part.stack is None, _first_number(part), _identity(part.frames)
+
+
+def _identity(frames: Sequence[Frame]) -> tuple[str, ...]:
+    """What names a group of frames by content alone: their UIDs, or their places where they have none."""
+    return tuple(sorted(f"{f.instance.uid}|{f.number}|{f.position}|{f.marks.image_type}" for f in frames))
+
+
+def _first_known(*values: float | None) -> float | None:
+    return next((value for value in values if value is not None), None)
+
+
+def _frames(candidates: Iterable[Candidate]) -> tuple[Frame, ...]:
+    return tuple(frame for candidate in candidates for frame in candidate.frames)
+
+
+def _paths(frames: Iterable[Frame]) -> set[Any]:
+    return {frame.instance.path for frame in frames}
+
+
+def _grouped(candidates: Iterable[Candidate], key: Any) -> dict[Any, list[Candidate]]:
+    groups: dict[Any, list[Candidate]] = defaultdict(list)
+    for candidate in candidates:
+        groups[key(candidate)].append(candidate)
+    return groups

@@ -1,0 +1,182 @@
+"""The volumes that are stacked in one series: told apart by plane, then by what kind of image each slice is.
+
+A series may hold localizers beside the stack, two echoes, several b-values, phases of contrast, Dixon parts. A split is
+made only where the whole is no volume and every part is one, over the same region; so a series with a missing slice is
+never talked into being two short volumes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from imaging.dicom.geometry import Stack, angle_deg, plane_directions, stack_slices
+from imaging.dicom.header import Frame, Marks
+from imaging.errors import SeriesRefused
+from imaging.finding import Finding, Severity
+
+__all__ = ["Part", "same_plane", "volumes_of"]
+
+ORIENTATION_TOLERANCE_DEG = 0.1
+PIXEL_SPACING_TOLERANCE = 5e-4  # relative: rounding to four digits, a tenth of a pixel over 200 pixels
+MOST_FIELDS = 3  # marks combined to tell volumes apart
+LEAST_OVERLAP = 0.5  # of the shorter part's extent
+LEAST_SLICES = 3  # of a part; two slices are evenly spaced whatever they are
+SPLITTABLE = {"DUPLICATE_POSITION", "NON_UNIFORM_SPACING", "MISSING_SLICES", "MIXED_GEOMETRY"}
+# Marks that change what the samples mean; the others (numbers, moments) only say when a slice was made.
+MEANING = ("image_type", "echo_time", "b_value", "temporal_position", "inversion_time", "kernel")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Slices that belong together: a stack in its order, or the reason why they form none."""
+
+    frames: tuple[Frame, ...]
+    stack: Stack | None = None
+    refusal: SeriesRefused | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def refusal_code(self) -> str:
+        """Code of the refusal; "" for a stack."""
+        return self.refusal.code if self.refusal else ""
+
+
+def same_plane(frames: Sequence[Frame]) -> tuple[tuple[Frame, ...], ...]:
+    """The frames by matrix, pixel spacing (within 0.05 %) and orientation (within 0.1°), the largest group first."""
+    groups: list[list[Frame]] = []
+    for frame in sorted(frames, key=_plane_key):
+        home = next((group for group in groups if _is_same_plane(group[0], frame)), None)
+        if home is None:
+            groups.append([frame])
+        else:
+            home.append(frame)
+    return tuple(tuple(group) for group in sorted(groups, key=lambda g: (-len(g), _plane_key(g[0]))))
+
+
+def volumes_of(frames: Sequence[Frame]) -> tuple[Part, ...]:
+    """The volumes that frames of one plane form: one, several, or one refusal."""
+    whole = _as_part(frames)
+    if whole.stack is not None:
+        split = _split_by(frames, MEANING, least=LEAST_SLICES)
+        return split or (_with_mixture_noted(whole),)
+    if whole.refusal_code not in SPLITTABLE:
+        return (whole,)
+    repeats = whole.refusal_code == "DUPLICATE_POSITION"
+    split = _split_by(frames, Marks._fields, least=2 if repeats else LEAST_SLICES)
+    if split:
+        return split
+    if repeats and _is_repeated_evenly(frames):
+        refusal = SeriesRefused(
+            "every position is repeated alike: several volumes whose headers do not tell them apart",
+            code="MULTIPLE_VOLUMES",
+        )
+        return (Part(whole.frames, refusal=refusal),)
+    return (whole,)
+
+
+def _as_part(frames: Sequence[Frame]) -> Part:
+    first = frames[0].instance
+    spacing = np.mean([frame.pixel_spacing for frame in frames], axis=0)
+    try:
+        stack = stack_slices(
+            np.asarray([frame.position for frame in frames], dtype=np.float64),
+            [frame.orientation for frame in frames],
+            (float(spacing[0]), float(spacing[1])),
+            (first.rows or 0, first.columns or 0),
+        )
+    except SeriesRefused as refusal:
+        return Part(tuple(frames), refusal=refusal)
+    return Part(tuple(frames[i] for i in stack.order), stack, findings=stack.findings)
+
+
+def _split_by(frames: Sequence[Frame], fields: Sequence[str], *, least: int) -> tuple[Part, ...]:
+    """The parts by the fewest marks that make every part a volume over the same region; () if none do."""
+    for keys in _candidate_keys(frames, fields, least):
+        groups = defaultdict[object, list[Frame]](list)
+        for frame in frames:
+            groups[tuple(getattr(frame.marks, field) for field in keys)].append(frame)
+        if min(len(group) for group in groups.values()) < least:
+            continue
+        parts = [_as_part(group) for group in groups.values()]
+        if all(part.stack is not None for part in parts) and _overlap(parts):
+            return tuple(sorted(parts, key=_part_key))
+    return ()
+
+
+def _candidate_keys(frames: Sequence[Frame], fields: Sequence[str], least: int) -> Iterator[tuple[str, ...]]:
+    values = {field: {getattr(frame.marks, field) for frame in frames} for field in fields}
+    differing = [field for field in fields if 2 <= len(values[field]) <= len(frames) // least]
+    for count in range(1, MOST_FIELDS + 1):
+        yield from combinations(differing, count)
+
+
+def _overlap(parts: Sequence[Part]) -> bool:
+    """Whether any two parts share at least half of the shorter one's extent along the normal."""
+    ranges = [_extent(part.frames) for part in parts]
+    for (low, high), (other_low, other_high) in combinations(ranges, 2):
+        shared = min(high, other_high) - max(low, other_low)
+        if shared < LEAST_OVERLAP * min(high - low, other_high - other_low):
+            return False
+    return True
+
+
+def _extent(frames: Sequence[Frame]) -> tuple[float, float]:
+    heights = _heights(frames)
+    return float(heights.min()), float(heights.max())
+
+
+def _heights(frames: Sequence[Frame]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    along_row, along_column = plane_directions(np.asarray(frames[0].orientation))
+    positions = np.asarray([frame.position for frame in frames], dtype=np.float64)
+    return np.asarray(positions @ np.cross(along_row, along_column))
+
+
+def _is_repeated_evenly(frames: Sequence[Frame]) -> bool:
+    counts = Counter(round(float(height), 2) for height in _heights(frames))
+    return len(counts) > 1 and len(set(counts.values())) == 1
+
+
+def _with_mixture_noted(part: Part) -> Part:
+    """A whole volume whose slices differ in what their samples mean says so."""
+    differing = [
+        field for field in MEANING if field != "image_type" and len({getattr(f.marks, field) for f in part.frames}) > 1
+    ]
+    if not differing:
+        return part
+    message = f"slices of one volume differ in {', '.join(field.replace('_', ' ') for field in differing)}"
+    note = Finding("MIXED_ACQUISITION", Severity.WARNING, message)
+    return Part(part.frames, part.stack, findings=(*part.findings, note))
+
+
+def _is_same_plane(one: Frame, two: Frame) -> bool:
+    same_matrix = (one.instance.rows, one.instance.columns) == (two.instance.rows, two.instance.columns)
+    return (
+        same_matrix
+        and bool(np.allclose(one.pixel_spacing, two.pixel_spacing, rtol=PIXEL_SPACING_TOLERANCE, atol=0))
+        and angle_deg(one.orientation, two.orientation) <= ORIENTATION_TOLERANCE_DEG
+    )
+
+
+def _plane_key(frame: Frame) -> tuple[object, ...]:
+    return (
+        frame.instance.rows or 0,
+        frame.instance.columns or 0,
+        frame.pixel_spacing,
+        frame.orientation,
+        frame.position or (),
+        _order_key(frame),
+    )
+
+
+def _order_key(frame: Frame) -> tuple[object, ...]:
+    number = frame.instance.instance_number
+    return (number is None, number or 0, frame.number, frame.instance.uid, str(frame.instance.path))
+
+
+def _part_key(part: Part) -> tuple[object, ...]:
+    return min(_order_key(frame) for frame in part.frames)
