@@ -6,9 +6,10 @@ are markup. A content security policy forbids whatever might slip through.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from pipelines.reports.embed import embedded
 from pipelines.reports.palette import LESION_COLOURS
@@ -36,7 +37,11 @@ def as_html(report: Report) -> str:
     >>> "&lt;b&gt;HCC&lt;/b&gt;" in as_html(report_from(case, {}))
     True
     """
+    return _template().render(report=report, colours=LESION_COLOURS) + "\n"
+
+
+@cache  # compiling takes longer than rendering, and a batch renders many
+def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["embedded"] = embedded
-    template = environment.from_string(files("pipelines.reports").joinpath(TEMPLATE).read_text(encoding="utf-8"))
-    return template.render(report=report, colours=LESION_COLOURS) + "\n"
+    return environment.from_string(files("pipelines.reports").joinpath(TEMPLATE).read_text(encoding="utf-8"))

@@ -90,17 +90,19 @@ def measurements_table(document: Document, lesion: Mapping[str, Any], uids: Mapp
 
 def changes_table(document: Document, lesion: Mapping[str, Any]) -> Table:
     """One row for each exam and reference."""
-    rows = tuple(
-        (
-            text_cell(change["timepoint"]),
-            text_cell(reference_text(document, change["reference"])),
-            change_cell(change["volume_percent"]),
-            change_cell(change["net_volume_percent"]),
-            change_cell(change["long_axis_percent"]),
-            text_cell(beyond_error_text(change["exceeds_error"])),
+    rows = []
+    for change in lesion["changes"]:
+        tone = Tone.PROVISIONAL if _rests_on_proposal(lesion, change) else Tone.PLAIN
+        rows.append(
+            (
+                text_cell(change["timepoint"]),
+                text_cell(reference_text(document, change["reference"])),
+                change_cell(change["volume_percent"], tone=tone),
+                change_cell(change["net_volume_percent"], tone=tone),
+                change_cell(change["long_axis_percent"], tone=tone),
+                text_cell(beyond_error_text(change["exceeds_error"])),
+            )
         )
-        for change in lesion["changes"]
-    )
     columns = (
         Column("Exam"),
         Column("Against"),
@@ -109,7 +111,7 @@ def changes_table(document: Document, lesion: Mapping[str, Any]) -> Table:
         Column("Long axis", Kind.NUMBER),
         Column("Exceeds measurement error"),
     )
-    return Table(caption="Change; the second line is the 95 % interval", columns=columns, rows=rows)
+    return Table(caption="Change; the second line is the 95 % interval", columns=columns, rows=tuple(rows))
 
 
 def materials_table(document: Document) -> Table:
@@ -258,6 +260,15 @@ def provenance_table(document: Document, uids: Mapping[str, str]) -> Table:
 def _carried_findings(document: Document, observation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The observation's own findings and those of the series that it was made on."""
     return [*observation["findings"], *(series_entry(document, observation["series_uid"]).get("findings") or ())]
+
+
+def _rests_on_proposal(lesion: Mapping[str, Any], change: Mapping[str, Any]) -> bool:
+    """Whether the exam or its reference is proposed; for baseline the reference is the first measured exam."""
+    measured = [o for o in lesion["observations"] if o["primary"] and o["volume_ml"] is not None]
+    ends = {change["timepoint"], change.get("reference_timepoint")}
+    if change["reference"] == "baseline" and measured:
+        ends.add(measured[0]["timepoint"])
+    return any(observation["status"] == "proposed" for observation in measured if observation["timepoint"] in ends)
 
 
 def _codes(findings: Sequence[Mapping[str, Any]]) -> str:

@@ -45,7 +45,7 @@ def observation(timepoint: str, status: str, gross: Row | None, **others: Any) -
         "series_uid": uid(timepoint),
         "primary": True,
         "status": status,
-        "method": "segmented" if timepoint == "T0" else "propagated",
+        "method": None if gross is None else "segmented" if timepoint == "T0" else "propagated",
         "volume_ml": gross,
         "material_ml": None,
         "net_volume_ml": None,
