@@ -1,0 +1,155 @@
+"""Change: the same whichever way it is told, an interval that holds it, and no zero that is divided by."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imaging.finding import Finding, Severity
+from imaging.measurement.change import LesionSize, exceeds_error, measure_change, relative_change
+from imaging.measurement.interval import Z95, log_interval95
+from imaging.measurement.quantity import Quantity
+from imaging.volume import Modality
+
+EXAMPLES = settings(max_examples=60, deadline=None)
+volumes = st.floats(0.05, 500.0)
+spreads = st.floats(0.0, 0.5)
+
+
+def millilitres(value: float, log_sd: float | None = 0.1) -> Quantity:
+    return Quantity(value, "mL", "voxel sum", None if log_sd is None else log_interval95(value, log_sd))
+
+
+def size(
+    volume: float, diameter: float | None = None, *, log_sd: float | None = 0.1, modality: Modality | None = None
+) -> LesionSize:
+    return LesionSize(
+        volume_ml=millilitres(volume, log_sd),
+        long_axis_mm=None if diameter is None else Quantity(diameter, "mm", "contour", log_interval95(diameter, 0.03)),
+        modality=modality,
+    )
+
+
+@EXAMPLES
+@given(volumes, volumes, spreads, spreads)
+def test_change_there_and_back(first: float, second: float, s1: float, s2: float) -> None:
+    there = relative_change(millilitres(first, s1), millilitres(second, s2))
+    back = relative_change(millilitres(second, s2), millilitres(first, s1))
+    assert there is not None and back is not None
+    forward, backward = there.value / 100, back.value / 100
+    assert 1 + forward == pytest.approx(1 / (1 + backward), rel=1e-9)
+    assert there.interval95 is not None and back.interval95 is not None
+    assert 1 + there.interval95[0] / 100 == pytest.approx(1 / (1 + back.interval95[1] / 100), rel=1e-9)
+
+
+@EXAMPLES
+@given(volumes, volumes, spreads, spreads)
+def test_the_verdict_the_percent_and_the_millilitres_tell_the_same(
+    first: float, second: float, s1: float, s2: float
+) -> None:
+    change = measure_change(LesionSize(volume_ml=millilitres(first, s1)), LesionSize(volume_ml=millilitres(second, s2)))
+    percent, absolute = change.volume_change_percent, change.volume_change_ml
+    assert percent is not None and percent.interval95 is not None
+    assert absolute is not None and absolute.interval95 is not None
+    assert absolute.value == second - first
+    low, high = percent.interval95
+    assert low >= -100.0
+    if abs(low) > 1e-6 and abs(high) > 1e-6:  # away from the edge, where rounding decides
+        assert change.exceeds_error is (low > 0 or high < 0)
+        assert change.exceeds_error is (absolute.interval95[0] > 0 or absolute.interval95[1] < 0)
+
+
+@EXAMPLES
+@given(volumes, st.floats(0.01, 0.5))
+def test_the_interval_of_the_ratio_adds_the_variances_of_both(volume: float, log_sd: float) -> None:
+    edge = math.exp(Z95 * log_sd * math.sqrt(2))
+    assert exceeds_error(millilitres(volume, log_sd), millilitres(volume * edge * 1.001, log_sd)) is True
+    assert exceeds_error(millilitres(volume, log_sd), millilitres(volume * edge * 0.999, log_sd)) is False
+    assert exceeds_error(millilitres(volume, log_sd), millilitres(volume / edge * 0.999, log_sd)) is True
+
+
+def test_no_change_exceeds_no_error() -> None:
+    change = measure_change(size(12.0, 30.0), size(12.0, 30.0))
+    assert change.exceeds_error is False
+    assert change.volume_change_ml is not None and change.volume_change_ml.value == 0.0
+    assert change.long_axis_change_percent is not None and change.long_axis_change_percent.value == 0.0
+
+
+def test_a_proposed_mask_gives_figures_but_no_verdict() -> None:
+    change = measure_change(size(10.0), size(100.0), provisional=True)
+    assert change.exceeds_error is None
+    assert change.volume_change_percent is not None and change.volume_change_percent.value == pytest.approx(900.0)
+
+
+def test_what_is_not_known_stays_unknown() -> None:
+    change = measure_change(LesionSize(volume_ml=None), size(10.0, 20.0, modality=Modality.CT))
+    assert change.volume_change_ml is change.volume_change_percent is change.long_axis_change_percent is None
+    assert change.exceeds_error is None
+    assert change.qiba is None
+
+
+def test_without_an_interval_the_change_has_a_value_and_no_verdict() -> None:
+    change = measure_change(size(10.0, log_sd=None), size(30.0))
+    assert change.exceeds_error is None
+    assert change.volume_change_percent is not None
+    assert (change.volume_change_percent.value, change.volume_change_percent.interval95) == (200.0, None)
+
+
+def test_a_lesion_that_is_gone_has_lost_all_of_itself() -> None:
+    change = measure_change(size(10.0, 30.0), LesionSize.absent())
+    assert change.volume_change_percent is not None and change.volume_change_percent.value == -100.0
+    assert change.long_axis_change_percent is not None and change.long_axis_change_percent.value == -100.0
+    assert change.volume_change_ml is not None
+    low, high = log_interval95(10.0, 0.1)
+    assert change.volume_change_ml.interval95 == (-high, -low)
+    assert change.exceeds_error is True
+
+
+def test_a_lesion_that_has_come_has_no_change_in_per_cent_and_says_so() -> None:
+    change = measure_change(LesionSize.absent(), size(10.0, 30.0))
+    assert change.volume_change_percent is None and change.long_axis_change_percent is None
+    assert change.volume_change_ml is not None
+    assert change.volume_change_ml.interval95 == log_interval95(10.0, 0.1)
+    assert change.exceeds_error is True
+    assert [finding.code for finding in change.findings] == ["NO_REFERENCE_VOLUME"]
+
+
+def test_absent_twice_is_no_change() -> None:
+    change = measure_change(LesionSize.absent(), LesionSize.absent())
+    assert change.exceeds_error is False
+    assert change.volume_change_percent is None
+    assert change.volume_change_ml is not None and change.volume_change_ml.value == 0.0
+
+
+@pytest.mark.parametrize(
+    "first, second, claimed",
+    [
+        (Modality.CT, Modality.CT, True),
+        (Modality.CT, Modality.MR, False),
+        (Modality.MR, Modality.MR, False),
+        (None, None, False),
+    ],
+)
+def test_qiba_speaks_of_ct_alone(first: Modality | None, second: Modality | None, claimed: bool) -> None:
+    change = measure_change(size(40.0, 55.0, modality=first), size(30.0, 50.0, modality=second))
+    assert (change.qiba is not None) is claimed
+    assert ("MODALITY_CHANGED" in {finding.code for finding in change.findings}) is (
+        None not in (first, second) and first is not second
+    )
+
+
+@pytest.mark.parametrize("angle, changed", [(0.0, False), (9.9, False), (10.1, True), (170.1, False), (169.9, True)])
+def test_slices_more_than_ten_degrees_apart_are_another_plane(angle: float, changed: bool) -> None:
+    normals = [(0.0, 0.0, 1.0), (0.0, math.sin(math.radians(angle)), math.cos(math.radians(angle)))]
+    exams = [LesionSize(volume_ml=millilitres(10.0), slice_normal=normal) for normal in normals]
+    assert ("PLANE_CHANGED" in {finding.code for finding in measure_change(*exams).findings}) is changed
+
+
+def test_warnings_of_both_exams_travel_along_once_and_notes_stay() -> None:
+    warning = Finding("LESION_TRUNCATED", Severity.WARNING, "cut off", "#1")
+    note = Finding("SEVERAL_COMPONENTS", Severity.INFO, "two pieces", "#1")
+    exams = [LesionSize(volume_ml=millilitres(10.0), findings=findings) for findings in ((warning, note), (warning,))]
+    assert measure_change(*exams).findings == (warning,)

@@ -1,0 +1,134 @@
+"""The voxels of a mask: laws of counting, and what a mask does not show is not a number."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.spatial.transform import Rotation
+
+from imaging.errors import EmptyMask
+from imaging.geometry import Grid
+from imaging.measurement.extent import Extent, component_count, principal_axes
+from imaging.segmentation.segment import Segment
+
+EXAMPLES = settings(max_examples=60, deadline=None)
+masks = hnp.arrays(bool, hnp.array_shapes(min_dims=3, max_dims=3, max_side=7)).filter(np.any)
+spacings = st.tuples(*[st.floats(0.2, 8.0)] * 3)
+
+
+def extent_of(mask: np.ndarray, spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Extent:
+    return Extent.of(Segment(mask=mask, grid=Grid.from_spacing(mask.shape, spacing)))
+
+
+def test_an_empty_mask_cannot_be_measured() -> None:
+    segment = Segment(mask=np.zeros((3, 3, 3), dtype=bool), grid=Grid.from_spacing((3, 3, 3), (1, 1, 1)), label=7)
+    with pytest.raises(EmptyMask) as raised:
+        Extent.of(segment)
+    assert raised.value.where == "#7"
+
+
+@EXAMPLES
+@given(masks, spacings)
+def test_volume_is_the_count_times_the_determinant(mask: np.ndarray, spacing: tuple[float, float, float]) -> None:
+    extent = extent_of(mask, spacing)
+    assert extent.volume_mm3 == np.count_nonzero(mask) * extent.grid.voxel_volume_mm3
+    assert extent.grid.voxel_volume_mm3 == pytest.approx(np.prod(spacing), rel=1e-14)
+
+
+@pytest.mark.parametrize("spacing", [(3.0, 1.0, 1.0), (5.0, 0.5, 0.5), (1.25, 0.75, 0.75)])
+def test_voxels_of_exact_spacing_have_an_exact_volume(spacing: tuple[float, float, float]) -> None:
+    assert extent_of(np.ones((10, 10, 10), dtype=bool), spacing).volume_mm3 == 1000 * np.prod(spacing)
+
+
+@EXAMPLES
+@given(masks, st.permutations([0, 1, 2]), st.tuples(*[st.booleans()] * 3), st.tuples(*[st.integers(0, 3)] * 6))
+def test_volume_is_bit_equal_under_flips_permutations_padding_and_order_in_memory(
+    mask: np.ndarray, axes: list[int], flips: tuple[bool, ...], margins: tuple[int, ...]
+) -> None:
+    spacing = (2.5, 0.7, 1.3)
+    turned = np.flip(mask.transpose(axes), [i for i, flip in enumerate(flips) if flip])
+    turned = np.asfortranarray(np.pad(turned, [margins[:2], margins[2:4], margins[4:]]))
+    assert extent_of(turned, tuple(spacing[a] for a in axes)).volume_mm3 == extent_of(mask, spacing).volume_mm3
+
+
+@EXAMPLES
+@given(masks)
+def test_volumes_add_up(mask: np.ndarray) -> None:
+    other = np.roll(mask, (1, 1, 1), (0, 1, 2)) | np.flip(mask)
+
+    def count(voxels: np.ndarray) -> int:
+        return extent_of(voxels).voxel_count if voxels.any() else 0
+
+    assert count(mask) + count(other) == count(mask | other) + count(mask & other)
+    assert count(mask) == sum(count(mask[i : i + 1]) for i in range(len(mask)))
+
+
+@EXAMPLES
+@given(masks, st.integers(0, 2), st.floats(0.1, 10.0))
+def test_stretching_an_axis_stretches_volume_and_centroid(mask: np.ndarray, axis: int, factor: float) -> None:
+    spacing = [2.0, 0.8, 1.1]
+    before = extent_of(mask, tuple(spacing))
+    spacing[axis] *= factor
+    after = extent_of(mask, tuple(spacing))
+    assert after.volume_mm3 == pytest.approx(before.volume_mm3 * factor, rel=1e-12)
+    component = 2 - axis  # slices go along z, rows along y, columns along x
+    assert after.centroid_lps_mm[component] == pytest.approx(before.centroid_lps_mm[component] * factor, abs=1e-9)
+
+
+@EXAMPLES
+@given(masks, st.integers(0, 2**31), st.tuples(*[st.floats(-500, 500)] * 3))
+def test_moving_the_patient_changes_no_size(mask: np.ndarray, seed: int, shift: tuple[float, ...]) -> None:
+    affine = np.eye(4)
+    affine[:3, :3] = np.array([[0.1, 0.2, 0.8], [0.3, 0.7, -0.1], [2.0, 0.0, 0.1]])  # oblique and sheared
+    motion = np.eye(4)
+    motion[:3, :3] = Rotation.random(rng=np.random.default_rng(seed)).as_matrix()
+    motion[:3, 3] = shift
+    here = Extent.of(Segment(mask=mask, grid=Grid(mask.shape, affine)))
+    there = Extent.of(Segment(mask=mask, grid=Grid(mask.shape, motion @ affine)))
+    assert there.volume_mm3 == pytest.approx(here.volume_mm3, rel=1e-9)
+    for name in ("major_mm", "minor_mm", "least_mm"):
+        lengths = [getattr(principal_axes(extent), name) for extent in (here, there)]
+        assert lengths[0] is lengths[1] is None or lengths[0] == pytest.approx(lengths[1], rel=1e-6, abs=1e-9)
+    moved = motion[:3, :3] @ here.centroid_lps_mm + motion[:3, 3]
+    assert np.allclose(there.centroid_lps_mm, moved, atol=1e-9)
+
+
+def test_the_axes_of_a_box_have_their_closed_form() -> None:
+    axes = principal_axes(extent_of(np.ones((4, 6, 10), dtype=bool), (2.0, 1.0, 0.5)))
+    n = 4 * 6 * 10  # variance of k equidistant centres: h² (k² − 1) / 12, here with n − 1
+    lengths = sorted((4 * h * ((k**2 - 1) / 12 * n / (n - 1)) ** 0.5 for k, h in ((4, 2.0), (6, 1.0), (10, 0.5))))
+    assert [axes.least_mm, axes.minor_mm, axes.major_mm] == pytest.approx(lengths, rel=1e-12)
+
+
+def test_what_the_voxel_centres_do_not_span_is_none() -> None:
+    one, line, plane = np.ones((1, 1, 1), bool), np.eye(4, dtype=bool)[None], np.ones((1, 3, 4), bool)
+    assert principal_axes(extent_of(one)).major_mm is None
+    assert principal_axes(extent_of(line)).minor_mm is None
+    assert principal_axes(extent_of(line)).elongation is None
+    diagonal_plane = np.eye(5, dtype=bool)[:, :, None] & np.ones((1, 1, 5), bool)
+    for flat in (plane, diagonal_plane):
+        axes = principal_axes(extent_of(flat, (3.1, 0.7, 0.3)))
+        assert axes.minor_mm is not None and axes.elongation is not None
+        assert axes.least_mm is None and axes.flatness is None
+
+
+def test_voxels_that_touch_by_a_corner_are_one_piece_and_gaps_make_two() -> None:
+    corner = np.zeros((2, 2, 2), bool)
+    corner[0, 0, 0] = corner[1, 1, 1] = True
+    gap = np.zeros((1, 1, 3), bool)
+    gap[0, 0, [0, 2]] = True
+    assert component_count(extent_of(corner)) == 1
+    assert component_count(extent_of(gap)) == 2
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("end", [0, -1])
+def test_a_mask_at_any_face_of_the_grid_touches_the_edge(axis: int, end: int) -> None:
+    mask = np.zeros((5, 6, 7), bool)
+    mask[2, 3, 3] = True
+    assert not extent_of(mask.copy()).touches_edge
+    np.moveaxis(mask, axis, 0)[end, 2, 2] = True
+    assert extent_of(mask).touches_edge
