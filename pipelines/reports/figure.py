@@ -26,13 +26,14 @@ from pipelines.reports.trajectory import trajectory_svg
 __all__ = ["Contour", "SliceImage", "lesion_figure", "slice_svg", "trajectory_svg"]
 
 WIDTH = 240.0  # drawing units; all else is derived from it
-TITLE_HEIGHT, LEGEND_ROW, MARGIN, SIZE = 22.0, 16.0, 6.0, 11.0
+TITLE_ROW, LEGEND_ROW, MARGIN, SIZE = 22.0, 16.0, 6.0, 11.0
 LESION_COLOUR = "#ffb000"  # amber stands out from grey for any colour vision (IBM colour-blind-safe palette)
 CT_WINDOW_HU = (-450.0, 1050.0)  # bone window, width 1500 level 300
 MR_WINDOW_PERCENT = (1.0, 99.5)  # MR has no absolute scale: all but the darkest and brightest samples
 SHOWN_MARGIN_MM, SHOWN_LEAST_MM = 25.0, 90.0  # around the lesion; enough sacrum to know where one is
 BAR_LENGTHS_MM = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 BAR_PART = 0.3  # of the picture's width at most
+TITLE_STYLE: dict[str, Attribute] = {"font-size": SIZE + 1, "font-weight": 600}
 DASHES = {"provisional": "7 3", "embolic": "1.5 3", "metal": "4 2 1 2", "unclassified": "2 2"}
 
 
@@ -170,17 +171,18 @@ def slice_svg(image: SliceImage, contours: Sequence[Contour], *, title: str, cap
     7
     """
     rows, columns = image.samples.shape
+    head = TITLE_ROW if title else 0.0
     scale = WIDTH / (columns * image.spacing_mm[1])
     height = rows * image.spacing_mm[0] * scale
     seen = [contour for contour in contours if contour.mask.any()]
-    legend, legend_height = _legend(seen, TITLE_HEIGHT + height + LEGEND_ROW)
+    legend, legend_height = _legend(seen, head + height + LEGEND_ROW)
     lines = wrapped(caption, WIDTH, SIZE)
-    top = TITLE_HEIGHT + height + legend_height + LEGEND_ROW - 2
+    top = head + height + legend_height + LEGEND_ROW - 2
     parts = [
-        text_element(fitted(title, WIDTH, SIZE + 1), 0, TITLE_HEIGHT - 8, {"font-size": SIZE + 1, "font-weight": 600}),
+        *([text_element(fitted(title, WIDTH, SIZE + 1), 0, head - 8, TITLE_STYLE)] if title else []),
         element(
             "g",
-            {"transform": f"translate(0 {TITLE_HEIGHT:g})"},
+            {"transform": f"translate(0 {head:g})"},
             _picture(image, height),
             *(_outline(contour, image.spacing_mm, scale) for contour in seen),
             *_letters(image.facing, height),
@@ -189,7 +191,9 @@ def slice_svg(image: SliceImage, contours: Sequence[Contour], *, title: str, cap
         *legend,
         *(text_element(line, 0, top + n * (LEGEND_ROW - 2), {"opacity": 0.75}) for n, line in enumerate(lines)),
     ]
-    label = f"{title}: {caption}; outlines: {', '.join(contour.name for contour in seen) or 'none'}"
+    label = (
+        f"{f'{title}: ' if title else ''}{caption}; outlines: {', '.join(contour.name for contour in seen) or 'none'}"
+    )
     return drawing(WIDTH, top + max(0, len(lines) - 1) * (LEGEND_ROW - 2) + 6, label, parts)
 
 

@@ -121,7 +121,7 @@ def report_from(case: Document, figures: Mapping[str, str]) -> Report:
     shown = {figure.key for part in parts for figure in part.figures} | {"trajectory"}
     return Report(
         document=case,
-        case_id=visible(case["case_id"]),
+        case_id=visible(str(case["case_id"] or "unnamed case")),
         summary=_summary(case),
         notices=_notices(case),
         lesions=parts,
@@ -220,7 +220,8 @@ def _notices(case: Document) -> tuple[str, ...]:
 
 
 def _response_note(case: Document) -> str:
-    if any(str(row["criterion"]).startswith("RECIST") for row in case["responses"]):
+    recist = [row for row in case["responses"] if str(row["criterion"]).startswith("RECIST")]
+    if recist and not any(str(row["scope"] or "").startswith("overall") for row in recist):
         return RECIST_SCOPE_NOTE
     if not case["responses"]:
         proposed = _contours(case).count("proposed")

@@ -161,7 +161,9 @@ def material_sentences(document: Document) -> tuple[str, ...]:
         name = MATERIAL_NAMES.get(row["kind"], row["kind"])
         place = f"{row['timepoint']} {name}" + (f", {row['lesion']}" if row["lesion"] else ", beside no lesion")
         parts = [_sentence(recovery_sentence(row)), fill_sentence(row), _leak_sentence(row["leaks"])]
-        sentences.append(visible(f"{place}: {' '.join(part for part in parts if part)}"))
+        text = " ".join(part for part in parts if part)
+        if text:
+            sentences.append(visible(f"{place}: {text}"))
     return tuple(sentences)
 
 
@@ -172,7 +174,7 @@ def responses_table(document: Document) -> Table:
             text_cell(row["timepoint"]),
             text_cell(row["criterion"]),
             text_cell(row["category"]),
-            text_cell(_scope_text(row)),
+            text_cell(_scope_text(document, row)),
             text_cell("; ".join(str(reason) for reason in row["reasons"] or ())),
         )
         for row in document["responses"]
@@ -202,7 +204,11 @@ def timeline_table(document: Document) -> Table:
     for timepoint in document["timepoints"]:
         names = [exam_name(document, _series_uid(entry)) for entry in timepoint["series"] or ()]
         text = f"{timepoint['id']}: {', '.join(dict.fromkeys(name for name in names if name)) or 'imaging'}"
-        after = any(seen_after(document, timepoint["id"], procedure) for procedure in document["procedures"])
+        after = any(
+            seen_after(document, timepoint["id"], procedure)
+            for procedure in document["procedures"]
+            if timepoint["days"] is not None and day_of(document, procedure) == timepoint["days"]
+        )
         rank = RANKS["exam after"] if after else RANKS["exam"]
         events.append((timepoint["days"], rank, str(timepoint["date"] or ""), "exam", text))
     for procedure in document["procedures"]:
@@ -241,7 +247,7 @@ def provenance_table(document: Document, uids: Mapping[str, str]) -> Table:
     origin = document["provenance"]
     parameters = origin.get("parameters")
     rows = [
-        ("Software", _value_text(origin.get("software"))),
+        ("Software", _software_text(origin.get("software"))),
         ("Parameters", f"sha256 {_digest(parameters)}" if parameters is not None else ""),
         ("Newest image", str(origin.get("created") or "")),
         ("Schema", str(document.get("schema") or "")),
@@ -320,7 +326,7 @@ def _leak_sentence(leaks: Sequence[Mapping[str, Any]]) -> str:
     for leak in leaks:
         volume, distance = _number(leak.get("volume_ml")), _number(leak.get("distance_mm"))
         size = "" if volume is None else f" {volume:.2f}{NBSP}mL"
-        away = "" if distance is None else f", distance {distance:.1f}{NBSP}mm"
+        away = "" if distance is None else f", {distance:.1f}{NBSP}mm from canal or foramen"
         places.append(f"{str(leak.get('compartment') or 'unnamed').replace('_', ' ')}{size}{away}")
     return f"Outside lesion and bone: {'; '.join(places)}."
 
@@ -332,11 +338,17 @@ def _number(figure: object) -> float | None:
     return float(figure) if isinstance(figure, (int, float)) else None
 
 
-def _scope_text(row: Mapping[str, Any]) -> str:
+def _scope_text(document: Document, row: Mapping[str, Any]) -> str:
+    """What the category covers; RECIST of target lesions leaves the overall response open unless a row closes it."""
     scope = str(row["scope"] or "")
-    if str(row["criterion"]).startswith("RECIST") and "target" in scope and "overall" not in scope:
-        return f"{scope}; overall NE"
-    return scope
+    if not str(row["criterion"]).startswith("RECIST") or "target" not in scope or "overall" in scope:
+        return scope
+    overall = [
+        other
+        for other in document["responses"]
+        if other["timepoint"] == row["timepoint"] and str(other["scope"] or "").startswith("overall")
+    ]
+    return scope if overall else f"{scope}{'' if 'only' in scope else ' only'}; overall NE"
 
 
 def _pair_text(row: Mapping[str, Any]) -> str:
@@ -363,6 +375,13 @@ def _value_text(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(_value_text(inner) for inner in value)
     return "—" if value is None else str(value)
+
+
+def _software_text(software: object) -> str:
+    if isinstance(software, Mapping) and {"name", "version"} <= software.keys():
+        others = {name: value for name, value in software.items() if name not in ("name", "version")}
+        return f"{software['name']} {software['version']}" + (f", {_value_text(others)}" if others else "")
+    return _value_text(software)
 
 
 def _when_text(event: Mapping[str, Any]) -> str:
@@ -397,4 +416,4 @@ def _digest(parameters: object) -> str:
 
 
 def _sentence(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}."
+    return f"{words[:1].upper()}{words[1:]}." if words else ""

@@ -163,14 +163,14 @@ def volumes_and_changes(document: Document) -> rich.table.Table:
     Examples
     --------
     >>> table = volumes_and_changes({"case_id": "HCC-001", "timepoints": [], "lesions": []})
-    >>> table.title, table.row_count
+    >>> str(table.title), table.row_count
     ('HCC-001: volumes and changes', 0)
     """
     from rich.table import Table as ConsoleTable
     from rich.text import Text
 
     # Everything is a Text: a lesion called "[red]" must stay a word and not become markup.
-    table = ConsoleTable(title=Text(f"{visible(document['case_id'])}: volumes and changes").plain, title_style="bold")
+    table = ConsoleTable(title=Text(f"{visible(str(document['case_id']))}: volumes and changes"), title_style="bold")
     for head in ("Lesion", "Exam", "Day"):
         table.add_column(head)
     for head in ("Gross (95 %)", "Cement/glue", "Non-material", "Change of gross"):

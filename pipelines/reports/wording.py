@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from imaging.segmentation import SegmentKind
+from imaging.segmentation.material_kind import agent_kind
 from pipelines.reports.document import Document, visible
 from pipelines.reports.number import NBSP, UNKNOWN, rounded
 
@@ -133,7 +135,7 @@ def procedure_text(procedure: Mapping[str, Any]) -> str:
 
 
 def recovery_sentence(material: Mapping[str, Any]) -> str:
-    """What was seen of what was injected, with the limits of that comparison.
+    """What was seen of what was injected, with the limits of that comparison; empty for metal.
 
     Examples
     --------
@@ -143,15 +145,15 @@ def recovery_sentence(material: Mapping[str, Any]) -> str:
     >>> text.replace(NBSP, " ").startswith("imaged 6.4 of 7.0 mL injected; syringe ± 0.5 mL, cannula dead space")
     True
     """
+    if material["kind"] == "metal":
+        return ""
     if material["kind"] == "embolic":
         return "recovery not interpretable (mixed with blood, fades)"
-    amounts = [row.get("ml") for row in material["injected"]]
-    if not amounts or any(amount is None for amount in amounts):
+    if not material["injected"] or any(row.get("ml") is None for row in material["injected"]):
         return "no injected amount to compare with"
     if material["volume_ml"] is None:
         return "imaged volume unknown"
-    seen, total = float(material["volume_ml"]["value"]), float(sum(amounts))
-    return f"imaged {rounded(seen, 1)} of {rounded(total, 1)}{NBSP}mL injected; {RECOVERY_LIMITS}"
+    return f"{_imaged_of_injected(material)}; {RECOVERY_LIMITS}"
 
 
 def fill_sentence(material: Mapping[str, Any]) -> str:
@@ -175,3 +177,20 @@ def fill_sentence(material: Mapping[str, Any]) -> str:
 
 def _amount_text(amount: float | None) -> str:
     return "unknown amount of" if amount is None else f"{amount:g}{NBSP}mL"
+
+
+def _imaged_of_injected(material: Mapping[str, Any]) -> str:
+    seen = rounded(float(material["volume_ml"]["value"]), 1)
+    cement, others = (rounded(_injected_ml(material, cement=kind), 1) for kind in (True, False))
+    if not _injected_ml(material, cement=False):
+        return f"imaged {seen} of {cement}{NBSP}mL injected"
+    if material["kind"] == "cement":
+        mixed = f"{others}{NBSP}mL of other agents went into the same lesion and may be counted with it"
+        return f"imaged {seen} of {cement}{NBSP}mL cement injected; {mixed}"
+    amounts = f"{cement}{NBSP}mL cement and {others}{NBSP}mL of other agents"
+    return f"imaged {seen}{NBSP}mL where {amounts} were injected, not told apart"
+
+
+def _injected_ml(material: Mapping[str, Any], *, cement: bool) -> float:
+    rows = material["injected"]
+    return float(sum(row["ml"] for row in rows if (agent_kind(str(row.get("agent"))) is SegmentKind.CEMENT) is cement))

@@ -152,8 +152,12 @@ def material(timepoint: str, number: int, kind: str, lesion: str | None, volume:
 def materials() -> list[Row]:
     ml = "mL"
     clipped = finding("CT_SATURATED", "warning", "values end at 3071 HU; cement and glue look alike there", uid("T1"))
-    leak = {"compartment": "sacral_foramen_ant_S1_L", "volume_ml": 0.14, "distance_mm": 0.0}
-    presacral = {"compartment": "presacral", "volume_ml": 0.23, "distance_mm": 1.2}
+    leak = {
+        "compartment": "sacral_foramen_ant_S1_L",
+        "volume_ml": quantity(0.14, ml),
+        "distance_mm": quantity(0.0, "mm"),
+    }
+    presacral = {"compartment": "presacral", "volume_ml": quantity(0.23, ml), "distance_mm": None}
     return [
         material("T1", 1, "cement", "L1", quantity(6.4133, ml, 5.9, 7.0), saturated=True, findings=[clipped],
                  inside_lesion_ml=quantity(5.8, ml, 5.2, 6.4), fill_fraction=quantity(0.1286, "1", 0.11, 0.15),
@@ -163,7 +167,10 @@ def materials() -> list[Row]:
         material("T1", 2, "embolic", "L1", quantity(2.61, ml, 1.9, 3.3), inside_lesion_ml=quantity(2.4, ml, 1.8, 3.0),
                  injected=[{"procedure": "P1", "agent": "nbca-lipiodol", "ml": 2.0},
                            {"procedure": "P2", "agent": "nbca-lipiodol", "ml": 2.0}]),
-        material("T3", 1, "cement", "L1", quantity(6.38, ml, 5.9, 6.9), inside_lesion_ml=quantity(5.77, ml, 5.2, 6.4)),
+        material("T3", 1, "cement", "L1", quantity(6.38, ml, 5.9, 6.9), inside_lesion_ml=quantity(5.77, ml, 5.2, 6.4),
+                 injected=[{"procedure": "P1", "agent": "nbca-lipiodol", "ml": 2.0},
+                           {"procedure": "P2", "agent": "nbca-lipiodol", "ml": 2.0},
+                           {"procedure": "P2", "agent": "pmma-barium", "ml": 7.0}]),
         material("T3", 2, "cement", "L2", quantity(2.79, ml, 2.4, 3.2), inside_lesion_ml=quantity(2.66, ml, 2.3, 3.1),
                  fill_fraction=quantity(0.186, "1", 0.15, 0.22), leak_ml=quantity(0.0, ml),
                  injected=[{"procedure": "P3", "agent": "pmma-barium", "ml": 3.0}],
@@ -227,7 +234,7 @@ def case_document() -> Row:
         "findings": [finding("PROCEDURE_ORDER_UNKNOWN", "info", "T1 and P2 share a day; T1 shows the cement", "T1")],
         "outputs": [{"path": "measurements.csv", "sha256": "ab" * 32}],
         "provenance": {
-            "software": {"osteotrace": "0.1.0", "python": "3.11"},
+            "software": {"name": "osteotrace", "version": "0.1.0"},
             "parameters": {"registration": {"sampling_mm": 2.0}},
             "inputs": [{"series_uid": uid(t), "sha256": f"{n}c" * 32} for n, (t, *_) in enumerate(EXAMS)],
             "created": "2003-05-28T09:12:00",

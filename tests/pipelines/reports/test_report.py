@@ -143,6 +143,22 @@ def test_recist_of_target_lesions_leaves_the_overall_response_open(document: Doc
     assert "overall response is NE until a reader signs" in report.response_note
 
 
+def test_an_overall_row_closes_the_question(document: Document) -> None:
+    target = document["responses"][0]
+    document["responses"] = [target, target | {"scope": "overall", "category": "PD"}]
+    report = report_from(document, {})
+    assert [row[3].text for row in report.responses.rows] == ["target lesions only", "overall"]
+    assert report.response_note == ""
+
+
+def test_material_that_ct_cannot_name_is_not_compared_with_one_agent(document: Document) -> None:
+    document["materials"] = [document["materials"][2] | {"kind": "unclassified"}]
+    (note,) = report_from(document, {}).material_notes
+    assert note.replace(NBSP, " ").startswith(
+        "T3 unclassified, L1: Imaged 6.4 mL where 7.0 mL cement and 4.0 mL of other agents were injected, not told"
+    )
+
+
 def test_without_confirmed_contours_no_category_is_explained(document: Document) -> None:
     document["responses"] = []
     assert "proposed and not confirmed" in report_from(document, {}).response_note
@@ -156,6 +172,11 @@ def test_recovery_is_worded_with_its_limits_and_glue_is_not_interpreted(document
         "before treatment; no adequacy threshold exists."
     )
     assert notes[1] == "T1 glue, L1: Recovery not interpretable (mixed with blood, fades)."
+    assert notes[2].startswith(
+        "T3 cement, L1: Imaged 6.4 of 7.0 mL cement injected; 4.0 mL of other agents went into the same lesion and may "
+        "be counted with it; syringe"
+    )
+    assert not any("metal" in note for note in notes)
     recovered = [row[10].text for row in report_from(document, {}).materials.rows]
     assert recovered[1] == "not interpretable"
 
