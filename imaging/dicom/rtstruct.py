@@ -12,17 +12,19 @@ from pathlib import Path
 import numpy as np
 
 from imaging.arrays import BoolArray, FloatArray
+from imaging.dicom.damage import damage_named
 from imaging.dicom.elements import Elements
 from imaging.dicom.file import open_dicom
 from imaging.errors import InputError, NoReferenceImage, UnreadableFile
 from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.provenance import Provenance
+from imaging.segmentation.choice import is_chosen, segment_not_found
 from imaging.segmentation.polygon import filled
 from imaging.segmentation.segment import Segment, SegmentKind, Status
 from imaging.study.series import SeriesRecord
 
-__all__ = ["read_rtstruct", "referenced_series"]
+__all__ = ["read_rtstruct"]
 
 RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
@@ -48,7 +50,7 @@ class _Contour:
     polygon: FloatArray  # (n, 2) row and column indices
 
 
-def read_rtstruct(path: Path, image: SeriesRecord) -> tuple[Segment, ...]:
+def read_rtstruct(path: Path, image: SeriesRecord, *, choice: str | None = None) -> tuple[Segment, ...]:
     """One segment for every ROI that has closed contours, on the image's grid.
 
     Each contour fills the slice that it lies in: the voxels whose centres are inside. Contours of one plane are
@@ -61,6 +63,8 @@ def read_rtstruct(path: Path, image: SeriesRecord) -> tuple[Segment, ...]:
         The RTSTRUCT file.
     image
         The series on which the contours were drawn, or another one in the same frame of reference.
+    choice
+        Only the ROI of this number or name.
 
     Returns
     -------
@@ -76,7 +80,14 @@ def read_rtstruct(path: Path, image: SeriesRecord) -> tuple[Segment, ...]:
         No RTSTRUCT.
     InputError
         NO_CONTOURS, BAD_CONTOUR, or CONTOUR_OFF_SLICE where no contour at all lies in the image.
+    UsageError
+        The chosen ROI has no closed contour, or is not in the file.
     """
+    with damage_named(path):
+        return _read(path, image, choice)
+
+
+def _read(path: Path, image: SeriesRecord, choice: str | None) -> tuple[Segment, ...]:
     root = open_dicom(path).elements
     if root.text(SOP_CLASS) != RT_STRUCTURE_SET:
         raise UnreadableFile("the file is no RTSTRUCT", code="NOT_RTSTRUCT", where=path.name)
@@ -86,10 +97,14 @@ def read_rtstruct(path: Path, image: SeriesRecord) -> tuple[Segment, ...]:
     observations = {item.integer(REFERENCED_ROI): item for item in root.items(OBSERVATIONS)}
     contours = {item.integer(REFERENCED_ROI): item for item in root.items(ROI_CONTOURS)}
     segments = []
+    numbers = []
     for roi in root.items(STRUCTURE_SET_ROIS):
         number = roi.integer(ROI_NUMBER)
         closed = _closed_contours(contours.get(number), image.grid, f"{path.name} ROI {number}")
         if number is None or not closed:
+            continue
+        numbers.append(number)
+        if not is_chosen(choice, number, roi.text(ROI_NAME)):
             continue
         observation = observations.get(number)
         mask, findings = _mask(closed, image.grid, f"{path.name} ROI {number}")
@@ -108,22 +123,13 @@ def read_rtstruct(path: Path, image: SeriesRecord) -> tuple[Segment, ...]:
                 findings=(*remarks, *findings),
             )
         )
+    if choice is not None and numbers and not segments:
+        raise segment_not_found(choice, numbers, path.name)
     if not segments:
         raise InputError("no ROI has a closed contour", code="NO_CONTOURS", where=path.name)
     if not any(segment.mask.any() for segment in segments):
         raise InputError("no contour lies in a slice of the image", code="CONTOUR_OFF_SLICE", where=path.name)
     return tuple(segments)
-
-
-def referenced_series(path: Path) -> tuple[str, ...]:
-    """UIDs of the image series that the contours name as drawn on; empty where the file names none.
-
-    Raises
-    ------
-    UnreadableFile
-        The file is no DICOM.
-    """
-    return tuple(dict.fromkeys(_series_of(open_dicom(path).elements)))
 
 
 def _series_of(root: Elements) -> list[str]:

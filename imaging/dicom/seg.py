@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 
 from imaging.arrays import BoolArray, FloatArray
 from imaging.coding import Code
+from imaging.dicom.damage import damage_named
 from imaging.dicom.elements import Elements
 from imaging.dicom.file import open_dicom
 from imaging.dicom.seg_lattice import Lattice, PlaneMeasures, lattice_of
 from imaging.dicom.seg_meaning import kind_of
 from imaging.dicom.seg_pixels import stored_frames
-from imaging.errors import InputError, UnreadableFile, UsageError
+from imaging.errors import InputError, UnreadableFile
 from imaging.finding import Finding, Severity
 from imaging.provenance import Provenance
+from imaging.segmentation.choice import is_chosen, segment_not_found
 from imaging.segmentation.segment import Segment, Status
 from imaging.study.series import SeriesUid
 
@@ -87,6 +89,11 @@ def read_seg(path: Path, *, choice: str | None = None) -> tuple[Segment, ...]:
     UsageError
         The chosen segment is not in the file.
     """
+    with damage_named(path):
+        return _read(path, choice)
+
+
+def _read(path: Path, choice: str | None) -> tuple[Segment, ...]:
     file = open_dicom(path)
     root = file.elements
     if root.text(SOP_CLASS) not in SEGMENTATION:
@@ -114,16 +121,9 @@ def read_seg(path: Path, *, choice: str | None = None) -> tuple[Segment, ...]:
 def _chosen(root: Elements, choice: str | None, where: str) -> list[Elements]:
     """The items of the Segment Sequence that are meant; number 0 is a label map's background."""
     items = [item for item in root.items(SEGMENTS) if (item.integer(NUMBER) or 0) > 0]
-    if choice is None:
-        return items
-    found = [
-        item
-        for item in items
-        if choice == str(item.integer(NUMBER)) or choice.casefold() == item.text(LABEL).casefold()
-    ]
-    if not found:
-        numbers = ", ".join(str(item.integer(NUMBER)) for item in items)
-        raise UsageError(f"segment {choice!r} is not here; there are {numbers}", code="LABEL_NOT_FOUND", where=where)
+    found = [item for item in items if is_chosen(choice, item.integer(NUMBER) or 0, item.text(LABEL))]
+    if choice is not None and not found:
+        raise segment_not_found(choice, [item.integer(NUMBER) or 0 for item in items], where)
     return found
 
 

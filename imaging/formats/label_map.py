@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.errors import InputError, RecordError, UsageError
+from imaging.errors import InputError, RecordError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.provenance import Provenance
+from imaging.segmentation.choice import is_chosen, segment_not_found
 from imaging.segmentation.segment import LesionId, Segment, SegmentKind, Status
 
 __all__ = [
     "LabelText",
-    "is_chosen",
     "label_texts_bytes",
     "read_label_texts",
     "segment_of",
@@ -55,17 +55,6 @@ class LabelText:
     lesion: LesionId | None = None
     status: Status = Status.PROPOSED
     agent: str = ""
-
-
-def is_chosen(choice: str | None, label: int, name: str) -> bool:
-    """Whether a segment is meant by what stands behind ``#`` in a MASK argument: its number, else its name.
-
-    Examples
-    --------
-    >>> is_chosen(None, 3, "cyst"), is_chosen("3", 3, "cyst"), is_chosen("Cyst", 3, "cyst"), is_chosen("4", 3, "cyst")
-    (True, True, True, False)
-    """
-    return choice is None or choice == str(label) or choice.casefold() == name.casefold()
 
 
 def segments_from(
@@ -106,11 +95,7 @@ def segments_from(
     names = {number: texts[number].name if number in texts else f"label {number}" for number in positive}
     meant = [number for number in positive if is_chosen(choice, number, names[number])]
     if choice is not None and not meant:
-        raise UsageError(
-            f"label {choice!r} is not here; there are {', '.join(map(str, positive)) or 'none'}",
-            code="LABEL_NOT_FOUND",
-            where=where,
-        )
+        raise segment_not_found(choice, positive, where)
     if len(meant) * labels.size > MAX_MASK_BYTES:
         raise InputError(
             f"{len(meant)} masks of {labels.size} voxels do not fit in memory; choose one with #label",

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.arrays import FloatArray
-from imaging.errors import GeometryError, InputError, UnreadableFile, UsageError
+from imaging.errors import GeometryError, InputError, UnreadableFile
 from imaging.formats.label_map import (
     LabelText,
-    is_chosen,
     read_label_texts,
     segment_of,
     segments_from,
@@ -27,6 +26,7 @@ from imaging.formats.label_map import (
 from imaging.formats.payload import Payload, declared_bytes, opened
 from imaging.formats.samples import as_volume
 from imaging.geometry import Grid
+from imaging.segmentation.choice import is_chosen, segment_not_found
 from imaging.segmentation.segment import Segment
 from imaging.volume import Modality, Volume
 
@@ -150,8 +150,7 @@ def _layered(
     """Segments that overlap: label values may repeat in other layers, so the number counts the listed segments."""
     meant = [(label, entry) for label, entry in enumerate(listed, 1) if is_chosen(choice, label, entry.name)]
     if choice is not None and not meant:
-        names = ", ".join(str(label) for label in range(1, len(listed) + 1))
-        raise UsageError(f"segment {choice!r} is not here; there are {names}", code="LABEL_NOT_FOUND", where=where)
+        raise segment_not_found(choice, range(1, len(listed) + 1), where)
     return tuple(
         segment_of(content.layers[entry.layer] == entry.value, content.grid, label, LabelText(entry.name))
         for label, entry in meant

@@ -7,12 +7,14 @@ import json
 import numpy as np
 import pydicom
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 from scipy.spatial.transform import Rotation
 
-from imaging.dicom.rtstruct import read_rtstruct, referenced_series
-from imaging.errors import InputError, NoReferenceImage
+from imaging.dicom.rtstruct import read_rtstruct
+from imaging.errors import InputError, NoReferenceImage, OsteotraceError, UsageError
 from imaging.finding import Finding, Severity
 from imaging.formats.nifti import read_nifti_masks
 from imaging.geometry import Grid
@@ -248,8 +250,29 @@ def test_another_kind_of_file_is_no_rtstruct(tmp_path):
     assert refused(path, record(turned_grid())) == "NOT_DICOM"
 
 
-def test_the_series_drawn_on_is_told(tmp_path):
-    assert referenced_series(rtstruct(tmp_path, {"a": []})) == (SERIES,)
+def test_one_roi_can_be_chosen_by_number_or_name(tmp_path):
+    grid = turned_grid()
+    path = rtstruct(tmp_path, {"a": [contour(grid, 2, SQUARE)], "GTV left": [contour(grid, 3, HOLE)]})
+    assert [part.label for part in read_rtstruct(path, record(grid), choice="11")] == [11]
+    assert [part.label for part in read_rtstruct(path, record(grid), choice="gtv LEFT")] == [12]
+    with pytest.raises(UsageError) as refusal:
+        read_rtstruct(path, record(grid), choice="13")
+    assert refusal.value.code == "LABEL_NOT_FOUND"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_damaged_file_is_read_or_refused_and_nothing_else(tmp_path_factory, data):
+    grid = turned_grid()
+    path = rtstruct(tmp_path_factory.mktemp("fuzz"), {"a": [contour(grid, 2, SQUARE)]})
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        content[data.draw(st.integers(132, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(bytes(content))
+    try:
+        read_rtstruct(path, record(grid))
+    except OsteotraceError as error:
+        assert error.code
 
 
 def record_of(folder) -> SeriesRecord:

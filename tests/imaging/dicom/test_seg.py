@@ -6,6 +6,8 @@ import highdicom
 import numpy as np
 import pydicom
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
@@ -13,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from imaging.dicom.seg import read_seg
 from imaging.dicom.seg_lattice import PlaneMeasures, lattice_of
-from imaging.errors import InputError, UsageError
+from imaging.errors import InputError, OsteotraceError, UsageError
 from imaging.formats.nifti import read_nifti_masks
 from imaging.formats.nrrd import read_nrrd_masks
 from imaging.geometry import Grid
@@ -194,6 +196,25 @@ def test_headers_that_lie_are_refused_by_code(tmp_path, keyword, value, code):
     with pytest.raises(InputError) as refusal:
         read_seg(path)
     assert refusal.value.code == code
+
+
+@pytest.fixture(scope="module")
+def one_mask(tmp_path_factory) -> bytes:
+    return one_mask_path(tmp_path_factory.mktemp("whole")).read_bytes()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_damaged_file_is_read_or_refused_and_nothing_else(tmp_path_factory, one_mask, data):
+    path = tmp_path_factory.mktemp("fuzz") / "seg.dcm"
+    content = bytearray(one_mask)
+    for _ in range(data.draw(st.integers(1, 6))):
+        content[data.draw(st.integers(132, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(bytes(content))
+    try:
+        read_seg(path)
+    except OsteotraceError as error:
+        assert error.code
 
 
 AXIAL = [1.0, 0, 0, 0, 1, 0]
