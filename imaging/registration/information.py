@@ -59,9 +59,14 @@ class Motion:
     def at(self, numbers: FloatArray) -> Rigid:
         """The transform at six numbers."""
         matrix = np.eye(4)
-        matrix[:3, :3] = Rotation.from_rotvec(numbers[:3] / self.lever_mm).as_matrix()
+        matrix[:3, :3] = rotation_of(numbers[:3] / self.lever_mm)
         matrix[:3, 3] = self.centre + numbers[3:] - matrix[:3, :3] @ self.centre
         return Rigid(matrix) @ self.base
+
+    def move(self, numbers: FloatArray, based: FloatArray) -> FloatArray:
+        """The points (n, 3) at six numbers, from where ``base`` puts them; :meth:`at` without its checks."""
+        arms = (based - self.centre) @ rotation_of(numbers[:3] / self.lever_mm).T
+        return np.asarray(arms + (self.centre + numbers[3:]), dtype=np.float64)
 
     def pull_back(self, numbers: FloatArray, points: FloatArray, forces: FloatArray) -> FloatArray:
         """The derivative by the six numbers, from the derivative (n, 3) by the moved points (n, 3)."""
@@ -113,9 +118,12 @@ class Comparison:
             float(interpolate(self.other, other_from_first.apply(self.points))[2].mean()) if len(self.points) else 0.0
         )
 
-    def correlation_and_slope(self, motion: Motion, numbers: FloatArray) -> tuple[float, FloatArray]:
-        """The entropy correlation at a motion's six numbers, and its derivative (6,) by them."""
-        moved = motion.at(numbers).apply(self.points)
+    def correlation_and_slope(self, motion: Motion, numbers: FloatArray, based: FloatArray) -> tuple[float, FloatArray]:
+        """The entropy correlation at a motion's six numbers, and its derivative (6,) by them.
+
+        ``based`` are the points where the motion's base puts them: the caller keeps them from step to step.
+        """
+        moved = motion.move(numbers, based)
         values, gradient, inside = interpolate(self.other, moved)
         if values.size < BINS:
             return 0.0, np.zeros(6)
@@ -184,13 +192,19 @@ def interpolate(level: Level, points: FloatArray) -> tuple[FloatArray, FloatArra
 def spline_weights(part: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """The cubic B-spline at the four bins around a value that lies ``part`` (0…1) after the second of them."""
     rest = 1.0 - part
-    return rest**3 / 6, (4 - 6 * part**2 + 3 * part**3) / 6, (4 - 6 * rest**2 + 3 * rest**3) / 6, part**3 / 6
+    near, far = part * part, rest * rest
+    return far * rest / 6, 2 / 3 - near * (1 - part / 2), 2 / 3 - far * (1 - rest / 2), near * part / 6
 
 
 def spline_slopes(part: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """The derivative of :func:`spline_weights` by the value."""
     rest = 1.0 - part
-    return -(rest**2) / 2, (-12 * part + 9 * part**2) / 6, (12 * rest - 9 * rest**2) / 6, part**2 / 2
+    return -rest * rest / 2, part * (1.5 * part - 2), rest * (2 - 1.5 * rest), part * part / 2
+
+
+def rotation_of(turn: FloatArray) -> FloatArray:
+    """The rotation matrix (3, 3) of a rotation vector in radians."""
+    return np.asarray(Rotation.from_rotvec(turn).as_matrix(), dtype=np.float64)
 
 
 def left_jacobian(turn: FloatArray) -> FloatArray:
