@@ -161,9 +161,10 @@ def _outermost_vertices(mask: BoolArray) -> FloatArray:
     """Of the mesh's vertices those that can be ends of a diameter: the first and last on every line of voxels."""
     found = []
     for axis in range(3):
-        lines = np.argwhere(mask.any(axis=axis)).astype(np.float64)
-        first = mask.argmax(axis=axis)[mask.any(axis=axis)]
-        last = mask.shape[axis] - 1 - np.flip(mask, axis).argmax(axis=axis)[mask.any(axis=axis)]
+        hit = mask.any(axis=axis)
+        lines = np.argwhere(hit).astype(np.float64)
+        first = mask.argmax(axis=axis)[hit]
+        last = mask.shape[axis] - 1 - np.flip(mask, axis).argmax(axis=axis)[hit]
         found += [np.insert(lines, axis, first - 0.5, axis=1), np.insert(lines, axis, last + 0.5, axis=1)]
     return np.concatenate(found)
 
