@@ -2,8 +2,12 @@
 
 The sidecar beside a label file (``T1.nii.gz`` → ``T1.json``) says what the numbers mean::
 
-    {"schema": "osteotrace.labels/1",
-     "labels": {"1": {"name": "left sacrum", "kind": "lesion", "lesion": "L1", "status": "accepted", "agent": "R1"}}}
+    {"schema": "osteotrace.labels/1", "series_uid": "…",
+     "labels": [{"label": 1, "name": "left sacrum", "kind": "lesion", "lesion": "L1", "status": "accepted"},
+                {"label": 2, "kind": "cement", "material": "M1", "lesion": "L1", "inside": "L1"}]}
+
+A label map cannot overlap itself. So material inside a lesion has a number of its own, ``inside`` names the lesion, and
+the lesion that comes back is its own number and every number inside it.
 """
 
 from __future__ import annotations
@@ -40,21 +44,31 @@ LARGEST_LABEL = 2**31 - 1
 MAX_MASK_BYTES = 8 * 2**30  # what all masks of a file may need together: half the memory of a reading workstation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LabelText:
     """What is known of a label number besides its voxels.
 
+    Parameters
+    ----------
+    inside
+        The lesion that these voxels are part of too.
+    lost_voxels
+        How many of the segment's voxels another one has in the file.
+
     Examples
     --------
-    >>> LabelText("left sacrum", SegmentKind.LESION, LesionId("L1")).name
-    'left sacrum'
+    >>> LabelText(name="left sacrum", kind=SegmentKind.LESION, lesion=LesionId("L1")).status.value
+    'proposed'
     """
 
     name: str = ""
     kind: SegmentKind = SegmentKind.UNKNOWN
     lesion: LesionId | None = None
+    inside: LesionId | None = None
     status: Status = Status.PROPOSED
     agent: str = ""
+    tracking_uid: str = ""
+    lost_voxels: int = 0
 
 
 def segments_from(
@@ -72,7 +86,7 @@ def segments_from(
     labels
         (slices, rows, columns), whole numbers in any type; 0 is background, negative numbers are passed over.
     texts
-        Names by number; others are called ``label 3``.
+        What is known by number; others are called ``label 3``.
     choice
         Only the segment of this number or name.
 
@@ -86,7 +100,7 @@ def segments_from(
     Examples
     --------
     >>> grid = Grid.from_spacing((1, 1, 4), (1.0, 1.0, 1.0))
-    >>> parts = segments_from(np.array([[[0, 2, 2, 5]]]), grid, {5: LabelText("cyst")})
+    >>> parts = segments_from(np.array([[[0, 2, 2, 5]]]), grid, {5: LabelText(name="cyst")})
     >>> [(part.label, part.name, int(part.mask.sum())) for part in parts]
     [(2, 'label 2', 2), (5, 'cyst', 1)]
     """
@@ -104,9 +118,24 @@ def segments_from(
         )
     findings = _remarks(numbers, where)
     return tuple(
-        segment_of(labels == number, grid, number, texts.get(number, LabelText(names[number])), findings=findings)
+        segment_of(
+            _voxels(labels, number, texts, positive),
+            grid,
+            number,
+            texts.get(number, LabelText(name=names[number])),
+            findings=findings,
+        )
         for number in meant
     )
+
+
+def _voxels(labels: NDArray[Any], number: int, texts: Mapping[int, LabelText], present: list[int]) -> NDArray[np.bool_]:
+    """The number's voxels; a lesion's are also those of every number inside it."""
+    text = texts.get(number)
+    if text is None or text.kind is not SegmentKind.LESION or text.lesion is None:
+        return np.asarray(labels == number)
+    within = [other for other in present if other in texts and texts[other].inside == text.lesion]
+    return np.isin(labels, [number, *within])
 
 
 def segment_of(
@@ -117,9 +146,12 @@ def segment_of(
     Examples
     --------
     >>> grid = Grid.from_spacing((1, 1, 1), (1.0, 1.0, 1.0))
-    >>> segment_of(np.ones((1, 1, 1), bool), grid, 4, LabelText("cyst")).name
+    >>> segment_of(np.ones((1, 1, 1), bool), grid, 4, LabelText(name="cyst")).name
     'cyst'
     """
+    if text.lost_voxels:
+        message = f"{text.lost_voxels} voxels are stored as another segment's, which they belong to as well"
+        findings = (*findings, Finding("SHARED_VOXELS", Severity.WARNING, message, str(label)))
     return Segment(
         mask=mask,
         grid=grid,
@@ -127,6 +159,7 @@ def segment_of(
         name=text.name,
         kind=text.kind,
         lesion=text.lesion,
+        tracking_uid=text.tracking_uid,
         status=text.status,
         provenance=Provenance(text.agent) if text.agent else None,
         findings=findings,
@@ -154,26 +187,26 @@ def label_texts_bytes(segments: Iterable[Segment]) -> bytes:
     --------
     >>> grid = Grid.from_spacing((1, 1, 1), (1.0, 1.0, 1.0))
     >>> part = Segment(mask=np.ones((1, 1, 1), bool), grid=grid, label=3, name="cyst")
-    >>> json.loads(label_texts_bytes([part]))["labels"]["3"]["name"]
+    >>> json.loads(label_texts_bytes([part]))["labels"][0]["name"]
     'cyst'
     """
-    labels = {
-        str(segment.label): {
+    labels = [
+        {
+            "label": segment.label,
             "name": segment.name,
             "kind": segment.kind.value,
             "lesion": segment.lesion,
             "status": segment.status.value,
             "agent": segment.provenance.agent if segment.provenance else "",
+            "tracking_uid": segment.tracking_uid,
         }
         for segment in sorted(segments, key=lambda segment: segment.label)
-    }
+    ]
     return (json.dumps({"schema": SCHEMA, "labels": labels}, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def read_label_texts(path: Path) -> dict[int, LabelText]:
     """What the sidecar says, by label number; empty where there is none or it is another program's JSON.
-
-    A label's entry may be an object or just its name.
 
     Raises
     ------
@@ -189,23 +222,27 @@ def read_label_texts(path: Path) -> dict[int, LabelText]:
     if not isinstance(content, dict) or not str(content.get("schema", "")).startswith("osteotrace.labels/"):
         return {}
     labels = content.get("labels")
-    if content["schema"] != SCHEMA or not isinstance(labels, dict):
+    if content["schema"] != SCHEMA or not isinstance(labels, list):
         raise RecordError(f"expected schema {SCHEMA} with labels, found {content['schema']}", where=path.name)
     try:
-        return {int(number): _text(entry) for number, entry in labels.items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise RecordError(f"a label's entry makes no sense: {error}", where=path.name) from error
+        return {int(row["label"]): _text(row) for row in labels}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise RecordError(f"a label's row makes no sense ({type(error).__name__})", where=path.name) from error
 
 
-def _text(entry: str | Mapping[str, Any]) -> LabelText:
-    if isinstance(entry, str):
-        return LabelText(entry)
+def _text(row: Mapping[str, Any]) -> LabelText:
+    inside = row.get("inside")
+    kind = SegmentKind(row.get("kind", SegmentKind.UNKNOWN))
+    material = f"{kind.value} {row.get('material', '')} {f'inside {inside}' if inside else 'outside'}"
     return LabelText(
-        name=str(entry.get("name", "")),
-        kind=SegmentKind(entry.get("kind", SegmentKind.UNKNOWN)),
-        lesion=LesionId(entry["lesion"]) if entry.get("lesion") else None,
-        status=Status(entry.get("status", Status.PROPOSED)),
-        agent=str(entry.get("agent", "")),
+        name=str(row.get("name") or (material if "material" in row else row.get("lesion") or "")),
+        kind=kind,
+        lesion=LesionId(row["lesion"]) if row.get("lesion") else None,
+        inside=LesionId(inside) if inside else None,
+        status=Status(row.get("status", Status.PROPOSED)),
+        agent=str(row.get("agent", "")),
+        tracking_uid=str(row.get("tracking_uid") or ""),
+        lost_voxels=int(row.get("shared_voxels") or 0),
     )
 
 

@@ -139,7 +139,7 @@ def read_nrrd_masks(path: Path, *, choice: str | None = None) -> tuple[Segment, 
     content = _read(path)
     listed = _slicer_segments(content.texts, len(content.layers), path.name)
     if len(content.layers) == 1:
-        texts = read_label_texts(sidecar_of(path)) | {entry.value: LabelText(entry.name) for entry in listed}
+        texts = read_label_texts(sidecar_of(path)) | {entry.value: LabelText(name=entry.name) for entry in listed}
         return segments_from(content.layers[0], content.grid, texts, choice=choice, where=path.name)
     return _layered(content, listed, choice, path.name)
 
@@ -152,7 +152,7 @@ def _layered(
     if choice is not None and not meant:
         raise segment_not_found(choice, range(1, len(listed) + 1), where)
     return tuple(
-        segment_of(content.layers[entry.layer] == entry.value, content.grid, label, LabelText(entry.name))
+        segment_of(content.layers[entry.layer] == entry.value, content.grid, label, LabelText(name=entry.name))
         for label, entry in meant
     )
 

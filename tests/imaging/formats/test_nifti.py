@@ -370,9 +370,26 @@ def test_a_sidecar_of_another_program_is_left_alone(tmp_path):
     assert read_nifti_masks(path)[0].name == "label 1"
 
 
+def test_a_lesion_is_its_own_number_and_every_number_inside_it(tmp_path):
+    labels = np.ones(SHAPE, np.uint8)
+    labels[0], labels[1, 0], labels[2, 0] = 0, 2, 3
+    path = mask_file(tmp_path, labels)
+    rows = [
+        {"label": 1, "kind": "lesion", "lesion": "L1", "name": "left sacrum", "shared_voxels": 4},
+        {"label": 2, "kind": "cement", "material": "M1", "lesion": "L1", "inside": "L1"},
+        {"label": 3, "kind": "cement", "material": "M1", "lesion": "L1", "inside": None},
+    ]
+    (tmp_path / "T1.json").write_text(json.dumps({"schema": "osteotrace.labels/1", "labels": rows}))
+    lesion, inner, outer = read_nifti_masks(path)
+    assert [int(part.mask.sum()) for part in (lesion, inner, outer)] == [35, 5, 5]
+    assert [part.name for part in (lesion, inner, outer)] == ["left sacrum", "cement M1 inside L1", "cement M1 outside"]
+    assert [finding.code for finding in lesion.findings] == ["SHARED_VOXELS"]
+    assert [int(part.mask.sum()) for part in read_nifti_masks(path, choice="1")] == [35]
+
+
 def test_a_damaged_sidecar_is_refused(tmp_path):
     path = mask_file(tmp_path, np.ones(SHAPE, np.uint8))
-    (tmp_path / "T1.json").write_text('{"schema": "osteotrace.labels/1", "labels": {"one": "x"}}')
+    (tmp_path / "T1.json").write_text('{"schema": "osteotrace.labels/1", "labels": [{"label": "x"}]}')
     with pytest.raises(InputError) as refusal:
         read_nifti_masks(path)
     assert refusal.value.code == "BAD_RECORD"
