@@ -1,0 +1,225 @@
+"""From prompts to the shape that they promise, and to what they rule in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from imaging.arrays import BoolArray, FloatArray
+from imaging.errors import UsageError
+from imaging.finding import Finding, Severity
+from imaging.geometry import Grid
+from imaging.segmentation.ellipsoid import Ellipsoid, from_diameters
+from imaging.segmentation.prompt import (
+    BoxAxes,
+    BoxPrompt,
+    DiameterPrompt,
+    MaskPrompt,
+    Point,
+    PointPrompt,
+    Prompt,
+    ScribblePrompt,
+    as_array,
+)
+
+__all__ = ["ellipsoid_from_prompts", "marked_voxels"]
+
+# An axis that no prompt measured, as a share of the mean of those that were. Lesions are rarely balls of their longest
+# diameter: short/long of RECIST pairs lies near 0.75 (and of the shared real masks between 0.5 and 0.95).
+UNMEASURED_SHARE = 0.75
+# On the shared real lesions a fixed ball of 25 mm round a bare click beat every rule that reads a scale from the image.
+CLICK_RADIUS_MM = 25.0
+# Nothing can be drawn more finely than this by hand; it keeps every half-length above zero.
+LEAST_HALF_LENGTH_MM = 1.0
+
+
+def ellipsoid_from_prompts(prompts: Sequence[Prompt]) -> tuple[Ellipsoid, tuple[Finding, ...]]:
+    """The ellipsoid that the positive prompts stand for, and remarks about what had to be assumed.
+
+    Boxes count before diameters, diameters before points with a radius, those before strokes and bare points: the
+    first kind that is present gives the shape, several of it are joined. A box gives the ellipsoid inscribed in it; a
+    box in one slice and a diameter get the axes that were not measured at 0.75 of the mean measured one; a bare point
+    gets a ball of 25 mm radius and a warning.
+
+    Raises
+    ------
+    UsageError
+        NO_PROMPT if none is positive, PROMPT_UNRESOLVED if the only one is a mask that nobody has read.
+
+    Examples
+    --------
+    >>> from imaging.segmentation.prompt import BoxPrompt
+    >>> shape, remarks = ellipsoid_from_prompts([BoxPrompt(((0, 0, 0), (40, 30, 20)))])
+    >>> shape.centre.tolist(), sorted(shape.half_lengths_mm.tolist()), remarks
+    ([20.0, 15.0, 10.0], [10.0, 15.0, 20.0], ())
+    """
+    boxes = [prompt for prompt in prompts if isinstance(prompt, BoxPrompt) and prompt.sign > 0]
+    diameters = [prompt for prompt in prompts if isinstance(prompt, DiameterPrompt)]
+    balls = [prompt for prompt in prompts if isinstance(prompt, PointPrompt) and prompt.sign > 0 and prompt.radius_mm]
+    strokes: list[Point] = []
+    for prompt in prompts:
+        if isinstance(prompt, ScribblePrompt) and prompt.sign > 0:
+            strokes.extend(prompt.points)
+        elif isinstance(prompt, PointPrompt) and prompt.sign > 0:
+            strokes.append(prompt.point)
+    if boxes:
+        return _of_boxes(boxes)
+    if diameters:
+        return _of_diameters(diameters), ()
+    if balls:
+        return _of_balls(balls), ()
+    if len(strokes) > 1:
+        return _of_strokes(as_array(strokes)), ()
+    if strokes:
+        assumed = Finding(
+            "POINT_WITHOUT_RADIUS",
+            Severity.WARNING,
+            f"a bare point does not say how large the lesion is; a radius of {CLICK_RADIUS_MM:g} mm was assumed: "
+            "give radius_mm, a diameter or a box",
+        )
+        return Ellipsoid.ball(strokes[0], radius_mm=CLICK_RADIUS_MM), (assumed,)
+    if any(isinstance(prompt, MaskPrompt) for prompt in prompts):
+        raise UsageError("a mask prompt must be read by the caller and given as the prior", code="PROMPT_UNRESOLVED")
+    raise UsageError("a lesion needs at least one prompt that says where it is", code="NO_PROMPT")
+
+
+def marked_voxels(prompts: Sequence[Prompt], grid: Grid, *, sign: int) -> BoolArray:
+    """The voxels that points, strokes and (for sign −1) boxes of that sign claim outright.
+
+    A point or stroke claims the ball of its radius round each of its points, at least the nearest voxel; a positive
+    radius means the lesion's size, not certain ground, so a positive point claims its nearest voxel only.
+
+    Examples
+    --------
+    >>> from imaging.segmentation.prompt import PointPrompt
+    >>> grid = Grid.from_spacing((9, 9, 9), (1.0, 1.0, 1.0))
+    >>> int(marked_voxels([PointPrompt((4, 4, 4), 1.2, -1)], grid, sign=-1).sum())
+    7
+    """
+    marked = np.zeros(grid.shape, dtype=bool)
+    for prompt in prompts:
+        if isinstance(prompt, PointPrompt) and prompt.sign == sign:
+            _mark(marked, grid, as_array([prompt.point]), prompt.radius_mm if sign < 0 else None)
+        elif isinstance(prompt, ScribblePrompt) and prompt.sign == sign:
+            _mark(marked, grid, _stroke(prompt.points, grid), prompt.radius_mm)
+        elif isinstance(prompt, BoxPrompt) and prompt.sign == sign and sign < 0:
+            _mark_box(marked, grid, prompt)
+    return marked
+
+
+def _of_boxes(boxes: Sequence[BoxPrompt]) -> tuple[Ellipsoid, tuple[Finding, ...]]:
+    oblique = [box for box in boxes if box.axes is BoxAxes.IMAGE]
+    axes = _box_frame(as_array(oblique[0].corners)) if oblique else np.eye(3)
+    ends = np.concatenate([as_array(box.corners) for box in boxes]) @ axes
+    low, high = ends.min(axis=0), ends.max(axis=0)
+    halves = (high - low) / 2
+    flat = halves < LEAST_HALF_LENGTH_MM
+    remarks: tuple[Finding, ...] = ()
+    if flat.any():
+        halves[flat] = UNMEASURED_SHARE * halves[~flat].mean() if (~flat).any() else LEAST_HALF_LENGTH_MM
+        remarks = (
+            Finding(
+                "DEPTH_ASSUMED",
+                Severity.INFO,
+                "the box was drawn in one slice; the depth is taken from its sides: give the top and bottom too",
+            ),
+        )
+    return Ellipsoid(axes @ ((low + high) / 2), axes, halves), remarks
+
+
+def _box_frame(corners: FloatArray) -> FloatArray:
+    """Orthonormal directions of a box's sides from its eight corners in any order.
+
+    The three shortest independent differences from one corner are its edges, unless a diagonal of a flat face is
+    shorter than the longest edge; so edges are taken one by one, each the shortest at right angles to those before.
+    """
+    differences = corners[1:] - corners[0]
+    lengths = np.linalg.norm(differences, axis=1)
+    frame: list[FloatArray] = []
+    for difference in differences[np.argsort(lengths, kind="stable")]:
+        length = float(np.linalg.norm(difference))
+        if length > 0 and all(abs(float(difference @ axis)) < 0.05 * length for axis in frame):
+            frame.append(difference / length)
+    if len(frame) == 2:
+        frame.append(np.cross(frame[0], frame[1]))
+    if len(frame) != 3:
+        raise UsageError("the eight corners do not form a box", code="NOT_A_BOX")
+    # The nearest orthonormal frame to what was drawn.
+    left, _, right = np.linalg.svd(np.column_stack(frame))
+    return np.asarray(left @ right, dtype=np.float64)
+
+
+def _of_diameters(prompts: Sequence[DiameterPrompt]) -> Ellipsoid:
+    pairs = [(pair[0], pair[1]) for prompt in prompts for pair in as_array(prompt.points).reshape(-1, 2, 3)]
+    pairs.sort(key=lambda pair: -float(np.linalg.norm(pair[1] - pair[0])))
+    return from_diameters(_independent(pairs)[:3], other_share=UNMEASURED_SHARE)
+
+
+def _independent(pairs: Sequence[tuple[FloatArray, FloatArray]]) -> list[tuple[FloatArray, FloatArray]]:
+    """The diameters that stand at more than 45° to every longer one: the others measure an axis a second time."""
+    kept: list[tuple[FloatArray, FloatArray]] = []
+    for start, end in pairs:
+        direction = (end - start) / np.linalg.norm(end - start)
+        others = [(stop - begin) / np.linalg.norm(stop - begin) for begin, stop in kept]
+        if all(abs(float(direction @ other)) < np.sqrt(0.5) for other in others):
+            kept.append((start, end))
+    return kept
+
+
+def _of_balls(prompts: Sequence[PointPrompt]) -> Ellipsoid:
+    centres = as_array([prompt.point for prompt in prompts])
+    radii = np.array([prompt.radius_mm for prompt in prompts], dtype=np.float64)
+    if len(centres) == 1:
+        return Ellipsoid.ball(centres[0], radius_mm=float(radii[0]))
+    low, high = (centres - radii[:, None]).min(axis=0), (centres + radii[:, None]).max(axis=0)
+    return Ellipsoid((low + high) / 2, np.eye(3), (high - low) / 2)
+
+
+def _of_strokes(points: FloatArray) -> Ellipsoid:
+    """Strokes are drawn inside the lesion: the ellipsoid reaches to their ends along their own main directions."""
+    centre = (points.min(axis=0) + points.max(axis=0)) / 2
+    halves = np.maximum(np.ptp(points, axis=0) / 2, LEAST_HALF_LENGTH_MM)
+    halves = np.where(halves < 0.1 * halves.max(), UNMEASURED_SHARE * halves.max(), halves)
+    return Ellipsoid(centre, np.eye(3), halves)
+
+
+def _stroke(points: Sequence[Point], grid: Grid) -> FloatArray:
+    """Points along the stroke, no farther apart than half the shortest voxel side."""
+    ends = as_array(points)
+    step = min(grid.spacing_mm) / 2
+    pieces = [ends[:1]]
+    for start, end in pairwise(ends):
+        count = max(1, int(np.ceil(np.linalg.norm(end - start) / step)))
+        pieces.append(start + (end - start) * np.linspace(1 / count, 1, count)[:, None])
+    return np.concatenate(pieces)
+
+
+def _mark(marked: BoolArray, grid: Grid, points: FloatArray, radius_mm: float | None) -> None:
+    """Set, in the caller's own fresh array, the voxels within the radius of any of the points."""
+    for point in points:
+        nearest = np.rint(grid.indices([point])[0]).astype(int)
+        if ((nearest >= 0) & (nearest < grid.shape)).all():
+            marked[tuple(nearest)] = True
+        if radius_mm is None:
+            continue
+        # Distance between neighbouring planes of indices along each axis, right for sheared grids too.
+        plane_mm = 1 / np.linalg.norm(grid.index_from_point[:3, :3], axis=1)
+        reach = np.ceil(radius_mm / plane_mm).astype(int)
+        low, high = np.maximum(nearest - reach, 0), np.minimum(nearest + reach + 1, grid.shape)
+        if (low >= high).any():
+            continue
+        around = np.stack(np.meshgrid(*map(np.arange, low, high), indexing="ij"), axis=-1)
+        near = np.linalg.norm(grid.points(around.reshape(-1, 3)) - point, axis=1) <= radius_mm
+        marked[tuple(map(slice, low, high))] |= near.reshape(around.shape[:3])
+
+
+def _mark_box(marked: BoolArray, grid: Grid, box: BoxPrompt) -> None:
+    """Set, in the caller's own fresh array, the voxels whose centres lie in the box (half a voxel deep at least)."""
+    axes = _box_frame(as_array(box.corners)) if box.axes is BoxAxes.IMAGE else np.eye(3)
+    ends = as_array(box.corners) @ axes
+    slack = np.where(np.ptp(ends, axis=0) == 0, max(grid.spacing_mm) / 2, 0.0)
+    centres = grid.points(np.indices(grid.shape).reshape(3, -1).T) @ axes
+    inside = ((centres >= ends.min(axis=0) - slack) & (centres <= ends.max(axis=0) + slack)).all(axis=1)
+    marked |= inside.reshape(grid.shape)
