@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,38 @@ def test_a_lesion_never_measured_has_no_volume(document: Document) -> None:
     )
 
 
+def test_the_lead_compares_with_the_latest_procedure_then_baseline(document: Document) -> None:
+    changes = document["lesions"][0]["changes"]
+    changes.append(changes[-1] | {"reference": "pre-procedure:P9", "volume_percent": changes[-3]["volume_percent"] | {
+        "value": 7.0, "interval95": None}})  # fmt: skip
+    assert "+7 % against pre-procedure" in lead(document, 0)
+    document["lesions"][0]["changes"] = [c for c in changes if not c["reference"].startswith("pre-procedure")]
+    assert "−19 % against baseline, beyond measurement error" in lead(document, 0)
+    document["lesions"][0]["changes"] = [c for c in changes if c["reference"] == "nadir"]
+    assert "−7 % against the nadir, within measurement error" in lead(document, 0)
+
+
+def test_every_interval_of_the_tables_holds_the_documents(document: Document) -> None:
+    report = report_from(document, {})
+    tables = [*(table for part in report.lesions for table in (part.measurements, part.changes)), report.materials]
+    shown = sorted(
+        (cell.value, cell.detail) for table in tables for row in table.rows for cell in row if cell.value is not None
+    )
+    known = [q for lesion in document["lesions"] for row in (*lesion["observations"], *lesion["changes"])
+             for q in row.values() if isinstance(q, dict)]  # fmt: skip
+    known += [q for row in document["materials"] for q in row.values() if isinstance(q, dict)]
+    known.sort(key=lambda q: (q["value"], q["interval95"] is not None))  # as the cells: no interval, no detail
+    for quantity, (value, detail) in zip(known, shown, strict=True):
+        assert value == quantity["value"]
+        bounds = [float(n) for n in re.findall(r"-?[\d.]+", detail.replace("–", " ").replace("−", "-"))]
+        if quantity["interval95"] is None:
+            assert bounds == []
+            continue
+        factor = 100.0 if quantity["unit"] == "1" else 1.0
+        assert bounds[0] <= quantity["interval95"][0] * factor + 1e-9
+        assert bounds[1] >= quantity["interval95"][1] * factor - 1e-9
+
+
 def test_an_unmeasured_material_is_not_called_absent(document: Document) -> None:
     document["lesions"][0]["observations"][-1] |= {"material_ml": None, "net_volume_ml": None}
     assert "Cement/glue inside was not measured, so the gross volume may include it." in lead(document, 0)
@@ -102,6 +135,13 @@ def test_every_finding_stands_in_the_report_once(document: Document) -> None:
     assert set(shown) == every_finding(document)
     full = [tuple(cell.text for cell in row) for row in rows]
     assert len(set(full)) == len(full)
+
+
+def test_a_finding_met_twice_at_one_place_names_the_place_once(document: Document) -> None:
+    observation = document["lesions"][0]["observations"][4]
+    observation["findings"] *= 2
+    (row,) = [row for row in report_from(document, {}).findings.rows if row[0].text == "FEW_SLICES"]
+    assert row[3].detail == "lesion L1, exam T4"
 
 
 def test_errors_come_before_warnings_and_notes(document: Document) -> None:
