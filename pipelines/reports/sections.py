@@ -142,7 +142,7 @@ def materials_table(document: Document) -> Table:
         Column("Volume", Kind.NUMBER),
         Column("In lesion", Kind.NUMBER),
         Column("Of lesion", Kind.NUMBER),
-        Column("In bone beyond", Kind.NUMBER),
+        Column("In bone", Kind.NUMBER),
         Column("Canal, foramina", Kind.NUMBER),
         Column("Leaked", Kind.NUMBER),
         Column("Injected"),
