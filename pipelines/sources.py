@@ -212,7 +212,8 @@ def _annotation_masks(annotation: Annotation, choice: str | None, image: Sequenc
     if annotation.modality == "SEG":
         from imaging.dicom.seg import read_seg
 
-        return _on_image_grid(read_seg(annotation.path, choice=choice), image)
+        segments = read_seg(annotation.path, choice=choice)
+        return _on_image_grid(segments, image) if image is not None else _on_grids(segments, _grids_beside(annotation))
     from imaging.dicom.rtstruct import read_rtstruct
 
     return read_rtstruct(annotation.path, _reference(annotation, image), choice=choice)
@@ -287,17 +288,29 @@ def _research_record(path: Path) -> SeriesRecord:
 
 def _on_image_grid(segments: tuple[Segment, ...], image: Sequence[Path] | None) -> tuple[Segment, ...]:
     """Each segment on the grid of the image that counts the same voxels, else on its own."""
-    if image is None or not segments:
-        return segments
-    from imaging.segmentation.placement import segment_on
+    return segments if image is None or not segments else _on_grids(segments, _grids_of(_existing(image)))
 
-    grids = _grids_of(_existing(image))
+
+def _on_grids(segments: tuple[Segment, ...], grids: Sequence[Grid]) -> tuple[Segment, ...]:
+    """Each segment on the first of the grids that counts the same voxels, else on its own."""
+    from imaging.segmentation.placement import segment_on
 
     def placed(segment: Segment) -> Segment:
         candidates = (segment_on(segment, grid) for grid in grids)
         return next((moved for moved in candidates if moved is not segment), segment)
 
     return tuple(placed(segment) for segment in segments)
+
+
+def _grids_beside(annotation: Annotation) -> list[Grid]:
+    """Grids of the series that a SEG names, if it lies beside: a SEG's own stack ends where the lesion does."""
+    folder = annotation.path.resolve().parent
+    for places in ([folder], _near(folder.parent)):
+        index = _scanned(places)
+        named = [record for record in index.loadable if record.series_uid == annotation.referenced_series_uid]
+        if named:
+            return [record.grid for record in named if record.grid is not None]
+    return []
 
 
 def _grids_of(paths: Sequence[Path]) -> list[Grid]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import highdicom
 import numpy as np
+import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.sr.codedict import codes
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from imaging.errors import AmbiguousSeries, InputError, NoReferenceImage, OsteotraceError
@@ -224,6 +227,39 @@ def test_a_mask_of_other_voxels_stays_on_its_grid(study, tmp_path):
     finer = Grid.from_spacing(SHAPE, (1.0, 0.4, 0.4))
     (part,) = open_masks(str(label_file(tmp_path / "m.nii.gz", grid=finer)), image=[study])
     assert part.grid.matches(finer)
+
+
+def segmentation(path, image_folder):
+    """Two of the four slices hold something; highdicom leaves the empty frames out."""
+    images = [pydicom.dcmread(file) for file in sorted(image_folder.iterdir())]
+    for image in images:  # what highdicom copies from its source
+        image.PatientName = image.PatientBirthDate = image.PatientSex = image.StudyTime = ""
+        image.AccessionNumber = image.StudyID = image.ReferringPhysicianName = ""
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[1:3, 2, 3] = 1
+    lesion = highdicom.seg.SegmentDescription(
+        1, "L1", codes.SCT.MorphologicallyAbnormalStructure, codes.SCT.Neoplasm, "MANUAL"
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    highdicom.seg.Segmentation(
+        images, mask, "BINARY", [lesion], "1.2.3.60", 2, "1.2.3.61", 1, "x", "x", "x", "x"
+    ).save_as(path)
+    return path
+
+
+@pytest.mark.parametrize("place", ["SEG.dcm", "seg/SEG.dcm"])
+def test_a_segmentation_finds_its_image_beside_it(study, place):
+    (part,) = open_masks(str(segmentation(study / place, study / "image")))
+    assert part.grid.matches(GRID)
+    assert np.argwhere(part.mask).tolist() == [[1, 2, 3], [2, 2, 3]]
+
+
+def test_a_segmentation_alone_ends_where_its_frames_end(study, tmp_path):
+    path = segmentation(tmp_path / "elsewhere" / "deep" / "SEG.dcm", study / "image")
+    (alone,) = open_masks(str(path))
+    assert alone.grid.shape == (2, *SHAPE[1:])
+    (part,) = open_masks(str(path), image=[study])
+    assert part.grid.matches(GRID)
 
 
 def test_a_name_with_a_hash_is_found_before_a_choice(tmp_path):
