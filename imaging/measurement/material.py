@@ -1,0 +1,279 @@
+"""Radiodense material in numbers: how much, how it lies to lesion and bone, and how it compares with the syringe.
+
+Volumes are voxel sums in the native grid of the CT (|det A| per voxel). What is unknown is None: without a bone mask
+there is no leak, without a model of canal and foramina there is no neural volume, and neither is ever 0 for lack of
+knowledge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from imaging.arrays import BoolArray
+from imaging.errors import GeometryError, UsageError
+from imaging.finding import Finding, Severity
+from imaging.geometry import Grid
+from imaging.measurement.leak import Leak, find_leaks, share_of
+from imaging.measurement.quantity import Quantity
+from imaging.segmentation.cement import MaterialFind, MaterialPiece
+from imaging.segmentation.segment import LesionId, SegmentKind
+
+__all__ = ["MaterialMeasurement", "PieceMeasurement", "recovered_fraction", "relate_material"]
+
+MIDLINE_MM = 5.0  # material whose centre is nearer to the midline has no side
+SYRINGE_ML = 0.5  # reading error of the injected amount (the project's statement beside every recovery)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PieceMeasurement:
+    """One connected piece: its label in the find, volume, density, place and threshold sweep (HU, mL)."""
+
+    label: int
+    volume_ml: Quantity
+    plateau_hu: float
+    saturated: bool
+    is_new: bool | None
+    confidence: float
+    reason: str
+    centroid_lps_mm: tuple[float, float, float]
+    sweep: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaterialMeasurement:
+    """One kind of material of one lesion (or of none) on one CT: a row of ``materials`` in the JSON contract."""
+
+    id: str
+    kind: SegmentKind
+    lesion: LesionId | None
+    side: str | None
+    volume_ml: Quantity
+    saturated: bool
+    pieces: tuple[PieceMeasurement, ...]
+    inside_lesion_ml: Quantity | None = None
+    fill_fraction: Quantity | None = None
+    inside_bone_ml: Quantity | None = None
+    neural_ml: Quantity | None = None
+    leak_ml: Quantity | None = None
+    leaks: tuple[Leak, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def relate_material(
+    find: MaterialFind,
+    *,
+    lesions: Mapping[LesionId, BoolArray] | None = None,
+    bone: BoolArray | None = None,
+    neural: BoolArray | None = None,
+    sides: Mapping[LesionId, str] | None = None,
+    midline_x_mm: float | None = None,
+) -> tuple[MaterialMeasurement, ...]:
+    """One row for each kind of material and lesion, in a fixed order.
+
+    Parameters
+    ----------
+    find
+        From :func:`imaging.segmentation.cement.find_material`.
+    lesions
+        Masks on the CT's grid; for a fill fraction they must be the lesion as contoured before treatment.
+    bone
+        Bone on the CT's grid, canal and foramina left open, made without taking the material itself for bone
+        (:func:`imaging.segmentation.bone.bone_mask` with ``material``).
+    neural
+        Canal and foramina on the CT's grid.
+    sides
+        "left" or "right" of lesions, where known.
+    midline_x_mm
+        LPS x of the patient's midline, for material of a lesion whose side is not given.
+
+    Returns
+    -------
+    tuple of MaterialMeasurement
+        Empty for a find without pieces. Intervals of parts carry the error of the material's boundary, not that of
+        lesion or bone.
+
+    Raises
+    ------
+    GeometryError
+        If a mask is not on the CT's grid.
+
+    Examples
+    --------
+    >>> labels = np.zeros((4, 10, 10), np.uint16)
+    >>> labels[1:3, 2:7, 2:7] = 1
+    >>> piece = MaterialPiece(label=1, kind=SegmentKind.CEMENT, confidence=0.9, reason="", lesion=LesionId("L1"),
+    ...     plateau_hu=2500.0, background_hu=45.0, saturated=False, is_new=None, volume_ml=0.05,
+    ...     interval95_ml=(0.04, 0.06), method="", sweep=(), centroid_lps_mm=(4.0, 4.0, 1.5))
+    >>> find = MaterialFind(grid=Grid.from_spacing((4, 10, 10), (1, 1, 1)), labels=labels, pieces=(piece,))
+    >>> lesion = np.zeros((4, 10, 10), bool)
+    >>> lesion[1:3, 2:7, :] = True
+    >>> row, = relate_material(find, lesions={LesionId("L1"): lesion}, sides={LesionId("L1"): "left"})
+    >>> row.side, row.inside_lesion_ml.value, row.fill_fraction.value, row.leak_ml
+    ('left', 0.05, 0.5, None)
+    """
+    ground = _Ground(dict(lesions or {}), bone, neural, find.grid.shape)
+
+    def row_key(piece: MaterialPiece) -> tuple[bool, str, str]:
+        return (piece.lesion is None, piece.lesion or "", piece.kind.value)  # material of no lesion comes last
+
+    ordered = sorted(find.pieces, key=lambda piece: (row_key(piece), piece.label))
+    rows = [tuple(pieces) for _, pieces in groupby(ordered, key=row_key)]
+    return tuple(
+        _relate(number, find, pieces, ground, _side(pieces, sides or {}, midline_x_mm))
+        for number, pieces in enumerate(rows, start=1)
+    )
+
+
+def recovered_fraction(imaged: Quantity, injected_ml: float) -> Quantity:
+    """The share of the injected amount that the CT shows, with the error of both.
+
+    It is not evidence of embolisation or its absence: cannula dead space, setting shrinkage and loss outside the field
+    of view are not corrected.
+
+    Parameters
+    ----------
+    imaged
+        Volume in mL.
+    injected_ml
+        As recorded, read from the syringe to ± 0.5 mL.
+
+    Raises
+    ------
+    UsageError
+        If nothing was injected.
+
+    Examples
+    --------
+    >>> share = recovered_fraction(Quantity(6.4, "mL", "voxel sum", (6.0, 6.8)), 7.0)
+    >>> round(share.value, 3), [round(bound, 2) for bound in share.interval95]
+    (0.914, [0.8, 1.05])
+    """
+    if injected_ml <= 0:
+        raise UsageError(f"a recovered fraction needs an injected amount above 0 mL; got {injected_ml}")
+    low, high = imaged.interval95 or (imaged.value, imaged.value)
+    interval = None
+    if injected_ml > SYRINGE_ML:
+        interval = (low / (injected_ml + SYRINGE_ML), high / (injected_ml - SYRINGE_ML))
+    method = f"imaged / injected ({imaged.method}); syringe ± {SYRINGE_ML} mL, dead space and shrinkage not corrected"
+    return Quantity(imaged.value / injected_ml, "1", method, interval)
+
+
+def _relate(
+    number: int, find: MaterialFind, pieces: tuple[MaterialPiece, ...], ground: _Ground, side: str | None
+) -> MaterialMeasurement:
+    own = find.piece_mask(*pieces)
+    grid = find.grid
+    volume = _sum([_volume(piece) for piece in pieces])
+
+    def part(mask: BoolArray, method: str) -> Quantity:
+        return share_of(volume, _ml(mask, grid), method)
+
+    lesion, bone, neural = pieces[0].lesion, ground.bone, ground.neural
+    target = None if lesion is None else ground.lesions.get(lesion)
+    inside = None if target is None else part(own & target, "material within the lesion")
+    leaks = None if bone is None else find_leaks(own, volume, grid, ground=bone | ground.tumour, neural=neural)
+    return MaterialMeasurement(
+        id=f"M{number}",
+        kind=pieces[0].kind,
+        lesion=lesion,
+        side=side,
+        volume_ml=volume,
+        saturated=any(piece.saturated for piece in pieces),
+        pieces=tuple(_measured(piece) for piece in pieces),
+        inside_lesion_ml=inside,
+        fill_fraction=None if inside is None or target is None else _fill_fraction(inside, _ml(target, grid)),
+        inside_bone_ml=None if bone is None else part(own & bone & ~ground.tumour, "material in bone outside lesions"),
+        neural_ml=None if neural is None else part(own & neural, "material in canal and foramina, undilated"),
+        leak_ml=None if leaks is None else leaks.volume_ml,
+        leaks=() if leaks is None else leaks.leaks,
+        findings=(*(finding for piece in pieces for finding in piece.findings), *ground.unknowns()),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ground:
+    """What the material lies in: masks on the CT's grid, None where unknown."""
+
+    lesions: Mapping[LesionId, BoolArray]
+    bone: BoolArray | None
+    neural: BoolArray | None
+    shape: tuple[int, int, int]
+
+    def __post_init__(self) -> None:
+        named = {**{f"lesion {name}": mask for name, mask in self.lesions.items()}, "bone": self.bone}
+        for name, mask in {**named, "canal and foramina": self.neural}.items():
+            if mask is not None and mask.shape != self.shape:
+                raise GeometryError(f"the {name} mask {mask.shape} does not fill the CT's grid {self.shape}")
+
+    @property
+    def tumour(self) -> BoolArray:
+        everywhere = np.zeros(self.shape, dtype=bool)
+        for mask in self.lesions.values():
+            everywhere |= mask
+        return everywhere
+
+    def unknowns(self) -> tuple[Finding, ...]:
+        findings = []
+        if self.bone is None:
+            message = "no bone mask: leak and material in bone are unknown, not 0"
+            findings.append(Finding("NO_BONE_MASK", Severity.INFO, message))
+        if self.neural is None:
+            message = "canal and foramina are not modelled: material in them is unknown, not 0"
+            findings.append(Finding("NO_NEURAL_MODEL", Severity.INFO, message))
+        return tuple(findings)
+
+
+def _ml(mask: BoolArray, grid: Grid) -> float:
+    return float(np.count_nonzero(mask) * grid.voxel_volume_mm3 / 1000)
+
+
+def _volume(piece: MaterialPiece) -> Quantity:
+    return Quantity(piece.volume_ml, "mL", piece.method, piece.interval95_ml)
+
+
+def _sum(volumes: Sequence[Quantity]) -> Quantity:
+    """The sum; bounds add, because pieces of one CT share their blur and so their error."""
+    bounds = [volume.interval95 or (volume.value, volume.value) for volume in volumes]
+    methods = "; ".join(sorted({volume.method for volume in volumes}))
+    low, high = sum(low for low, _ in bounds), sum(high for _, high in bounds)
+    value = sum(volume.value for volume in volumes)
+    return Quantity(value, "mL", methods, (min(low, value), max(high, value)))
+
+
+def _fill_fraction(inside: Quantity, lesion_ml: float) -> Quantity | None:
+    if not lesion_ml or inside.interval95 is None:
+        return None
+    bounds = (inside.interval95[0] / lesion_ml, inside.interval95[1] / lesion_ml)
+    method = "material within the lesion / lesion as given; no adequacy threshold exists"
+    return Quantity(inside.value / lesion_ml, "1", method, bounds)
+
+
+def _measured(piece: MaterialPiece) -> PieceMeasurement:
+    return PieceMeasurement(
+        label=piece.label,
+        volume_ml=_volume(piece),
+        plateau_hu=piece.plateau_hu,
+        saturated=piece.saturated,
+        is_new=piece.is_new,
+        confidence=piece.confidence,
+        reason=piece.reason,
+        centroid_lps_mm=piece.centroid_lps_mm,
+        sweep=piece.sweep,
+    )
+
+
+def _side(pieces: Sequence[MaterialPiece], sides: Mapping[LesionId, str], midline_x_mm: float | None) -> str | None:
+    """The lesion's side; else that of all pieces, if every one is clearly off the midline on the same side."""
+    lesion = pieces[0].lesion
+    if lesion is not None and lesion in sides:
+        return sides[lesion]
+    if midline_x_mm is None:
+        return None
+    offsets = [piece.centroid_lps_mm[0] - midline_x_mm for piece in pieces]
+    if min(offsets) > MIDLINE_MM:
+        return "left"  # LPS: x grows to the patient's left
+    return "right" if max(offsets) < -MIDLINE_MM else None

@@ -1,0 +1,167 @@
+"""Bone on CT without a trained model: threshold, close, fill what is enclosed, leave canal and foramina open.
+
+Decision: only cavities closed on all sides in three dimensions are filled, because filling slice by slice swallows the
+spinal canal and the sacral foramina, and cement in them would then count as cement in bone.
+Consequence: marrow of a bone that the image's border cuts, or whose cortex has a hole wider than the closing, stays out
+unless a lesion mask says what the hole is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from imaging.arrays import BoolArray, frozen
+from imaging.errors import GeometryError
+from imaging.finding import Finding, Severity
+from imaging.segmentation.reach import box_around, closed, reached
+from imaging.volume import Volume
+
+__all__ = ["BoneFind", "bone_mask", "find_bone"]
+
+BONE_HU = 160.0  # above muscle (55), fresh blood (65) and marrow (90 ± 25) plus noise; spongy bone and blurred cortex
+CERTAIN_BONE_HU = 300.0  # what hysteresis starts from: above contrast-filled vessels of the venous phase
+MIN_BONE_ML = 0.5  # smaller islands are vessel calcifications and noise
+CLOSING_MM = 2.0  # bridges a blurred 0.8-1.2 mm cortex; half of the smallest foramen (5-8 mm) stays open
+LESION_CLOSING_MM = 12.0  # a breach of the cortex up to 24 mm wide is taken as bone inside a lesion only
+MATERIAL_HALO_MM = 1.3  # blur makes the surroundings of dense material look like bone
+MATERIAL_CLOSING_MM = 4.0  # material may touch the cortex; the S1 foramen (12 mm) is not bridged by twice this
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoneFind:
+    """Where bone is on a CT, and what limits the statement."""
+
+    mask: BoolArray
+    findings: tuple[Finding, ...] = ()
+
+
+def bone_mask(volume: Volume, *, lesion: BoolArray | None = None, material: BoolArray | None = None) -> BoolArray:
+    """Where bone is, on the volume's grid: the mask of :func:`find_bone`.
+
+    Examples
+    --------
+    >>> from imaging.geometry import Grid
+    >>> from imaging.volume import Modality
+    >>> samples = np.full((20, 20, 20), 40, np.int16)
+    >>> samples[4:16, 4:16, 4:16] = 900
+    >>> samples[6:14, 6:14, 6:14] = 80  # enclosed marrow
+    >>> ct = Volume(samples=samples, grid=Grid.from_spacing((20, 20, 20), (1, 1, 1)), modality=Modality.CT)
+    >>> int(bone_mask(ct).sum()) == 12**3
+    True
+    """
+    return find_bone(volume, lesion=lesion, material=material).mask
+
+
+def find_bone(volume: Volume, *, lesion: BoolArray | None = None, material: BoolArray | None = None) -> BoneFind:
+    """Bone by its density, with enclosed marrow, and with the holes that a lesion or material explains.
+
+    Parameters
+    ----------
+    volume
+        A CT in HU.
+    lesion
+        Lesion on the same grid; a lytic hole counts as bone where the surrounding bone encloses it.
+    material
+        Cement or other radiodense material on the same grid: its own density is no evidence of bone, so a leak outside
+        bone stays outside.
+
+    Returns
+    -------
+    BoneFind
+        With BONE_MASK_APPROXIMATE always, because vessels and bowel full of contrast medium look like bone, and
+        BONE_CUT_BY_IMAGE where bone reaches the image's first or last slice.
+
+    Raises
+    ------
+    GeometryError
+        If a mask is not on the volume's grid.
+
+    Examples
+    --------
+    >>> from imaging.geometry import Grid
+    >>> from imaging.volume import Modality
+    >>> ct = Volume(samples=np.zeros((4, 8, 8), np.int16), grid=Grid.from_spacing((4, 8, 8), (1, 1, 1)),
+    ...             modality=Modality.CT)
+    >>> bool(find_bone(ct).mask.any())
+    False
+    """
+    for name, mask in (("lesion", lesion), ("material", material)):
+        if mask is not None and mask.shape != volume.grid.shape:
+            raise GeometryError(f"the {name} mask {mask.shape} does not fill the CT's grid {volume.grid.shape}")
+    spacing = volume.grid.spacing_mm
+    dense = np.asarray(volume.samples > BONE_HU)
+    if volume.valid is not None:
+        dense &= volume.valid
+    near_material = _halo(material, spacing)
+    if near_material is not None:
+        dense &= ~near_material
+    box = box_around(dense, spacing, LESION_CLOSING_MM)
+    bone = np.zeros_like(dense)
+    bone[box] = _shut(_certain(volume, dense, box), spacing)
+    # A lesion or material plugs the hole that it made, so that the marrow behind it is enclosed; whether the plug
+    # itself is inside bone is then asked of the bone around it.
+    plugs = [
+        (mask, reach)
+        for mask, reach in ((lesion, LESION_CLOSING_MM), (near_material, MATERIAL_CLOSING_MM))
+        if mask is not None
+    ]
+    plugged = np.logical_or.reduce([bone, *(mask for mask, _ in plugs)])
+    solid = np.zeros_like(dense)
+    solid[box] = ndimage.binary_fill_holes(plugged[box])
+    for mask, _ in plugs:
+        solid &= ~mask
+    bone = solid.copy()
+    for mask, reach_mm in plugs:
+        bone |= mask & _bridged(solid, mask, spacing, reach_mm)
+    return BoneFind(frozen(bone), _findings(bone, volume))
+
+
+def _certain(volume: Volume, dense: BoolArray, box: tuple[slice, slice, slice]) -> BoolArray:
+    """The islands of bone density that hold certain bone and are large enough."""
+    labels, count = ndimage.label(dense[box])
+    if count == 0:
+        return np.zeros_like(dense[box])
+    sizes = np.bincount(labels.ravel(), minlength=count + 1) * volume.grid.voxel_volume_mm3 / 1000
+    certain = np.bincount(labels[volume.samples[box] > CERTAIN_BONE_HU], minlength=count + 1)
+    keep = (sizes >= MIN_BONE_ML) & (certain > 0)
+    keep[0] = False
+    return np.asarray(keep[labels])
+
+
+def _shut(bone: BoolArray, spacing: tuple[float, float, float]) -> BoolArray:
+    """The bone with the pores of a blurred cortex closed."""
+    # A box instead of a ball: separable, thirty times faster on a whole pelvis. Slices farther apart than the radius
+    # are not bridged.
+    size = [2 * int(CLOSING_MM / step) + 1 for step in spacing]
+    grown = ndimage.maximum_filter(bone.view(np.uint8), size=size, mode="constant", cval=0)
+    shut = ndimage.minimum_filter(grown, size=size, mode="constant", cval=1).astype(bool)
+    return np.asarray(shut | bone)
+
+
+def _bridged(bone: BoolArray, inside: BoolArray, spacing: tuple[float, float, float], radius_mm: float) -> BoolArray:
+    """The bone closed by a wide ball and filled, near ``inside`` only."""
+    box = box_around(inside, spacing, 2 * radius_mm)
+    out = np.zeros_like(bone)
+    out[box] = ndimage.binary_fill_holes(closed(bone[box], spacing, radius_mm))
+    return out
+
+
+def _halo(material: BoolArray | None, spacing: tuple[float, float, float]) -> BoolArray | None:
+    if material is None or not material.any():
+        return None
+    box = box_around(material, spacing, 2 * MATERIAL_HALO_MM + max(spacing))
+    out = np.zeros_like(material)
+    out[box] = reached(material[box], spacing, MATERIAL_HALO_MM)
+    return out
+
+
+def _findings(bone: BoolArray, volume: Volume) -> tuple[Finding, ...]:
+    message = "bone by density alone: contrast-filled vessels or bowel may be included, open marrow may be missing"
+    findings = [Finding("BONE_MASK_APPROXIMATE", Severity.INFO, message, volume.series_uid)]
+    if bone[0].any() or bone[-1].any():
+        message = "bone reaches the first or last slice; marrow cut open there is not filled"
+        findings.append(Finding("BONE_CUT_BY_IMAGE", Severity.INFO, message, volume.series_uid))
+    return tuple(findings)

@@ -1,0 +1,474 @@
+"""Radiodense material on CT — bone cement, glue with iodised oil, metal — found by what this patient's bone cannot be.
+
+No fixed threshold means cement: barium content and tube voltage move it between 1500 and 8600 HU, cortical bone reaches
+1700, and a 12-bit CT ends at 3071. So:
+
+1. *Certain*: islands above 2000 HU are no bone at the usual tube voltages, whatever their shape.
+2. *Possible*: compact islands of 1450-2000 HU count only if they exceed this patient's own cortex by a fifth; what is
+   cortex here is read from the bone outside all candidates. Long, hollow or thin islands are cortex.
+3. With a CT from before the procedure, what was not there before is material from 1000 HU on.
+
+Each piece is outlined by bounded half-maximum (:mod:`imaging.segmentation.piece`) and named by stated rules
+(:mod:`imaging.segmentation.material_kind`). Below 1.5 times the cortex without an earlier CT the volume is given with a
+wide interval and LOW_PLATEAU.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from imaging.arrays import BoolArray, LabelArray, frozen
+from imaging.errors import GeometryError, UsageError
+from imaging.finding import Finding, Severity
+from imaging.geometry import Grid
+from imaging.geometry.transform import Rigid
+from imaging.segmentation.belonging import Agents, agents_for, distance_to_mm, lesion_of
+from imaging.segmentation.material_kind import Evidence, KindVerdict, classify, is_rod
+from imaging.segmentation.piece import MARGIN_MM, Outline, Scene, equivalent_radius_mm, outlines
+from imaging.segmentation.plateau import saturation_level
+from imaging.segmentation.reach import Box, box_around, distance_mm, reached
+from imaging.segmentation.segment import LesionId, SegmentKind
+from imaging.volume import Modality, Volume
+
+__all__ = ["MaterialFind", "MaterialPiece", "find_material"]
+
+CERTAIN_HU = 2000.0  # computed cortical bone 1.92 g/cm³ (ICRU): 1532 at 140, 1679 at 120, 1895 at 100 kVp
+DENSEST_BONE_HU = 2300.0  # the same at 80 kVp; below it shape or the patient's own cortex must agree
+POSSIBLE_HU = 1300.0  # where a search for low-barium cement starts
+LOWEST_PLATEAU_HU = 1450.0  # sclerotic metastases and enteric contrast reach 1400-1500
+NEW_PLATEAU_HU = 1000.0  # enough where an earlier CT shows that it was not there
+NEW_RISE_HU = 400.0  # rise above the densest value that stood within the registration's error
+REGISTRATION_TOLERANCE_MM = 1.5
+BONE_FROM_HU = 600.0  # cortex and what it blurs into
+CORTEX_QUANTILE = 0.99
+MIN_CORTEX_ML = 1.0  # less bone than this is no reference
+ABOVE_CORTEX = 1.2
+SAFE_ABOVE_CORTEX = 1.5  # project's simulations: below it every post-only method may be wrong by half
+BONE_GAP_MM = 3.0  # bone nearer to a candidate is blurred by it
+COMPACT = 0.4  # inscribed over equivalent radius; tubes and shells of cortex have 0.1-0.3
+MIN_RADIUS_MM = 2.0
+MIN_PIECE_ML = 0.05
+NEAR_MM = 5.0  # from bone or lesion
+LOW_PLATEAU_SPREAD = 0.35  # half width of the interval then; cortex and cement cannot be told apart at the contact
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class MaterialPiece:
+    """One connected piece of one density.
+
+    Parameters
+    ----------
+    label
+        Its number in the find's label image.
+    kind, confidence, reason
+        What it is, how sure the rule is, and the rule in words.
+    lesion
+        The lesion that it overlaps most, else the nearest within 20 mm, else None.
+    plateau_hu, background_hu
+        Undiluted density of its core, and of what surrounds it.
+    saturated
+        The plateau is the clip of the CT, so only a lower bound.
+    is_new
+        Not there on the earlier CT; None without one.
+    volume_ml, interval95_ml, method
+        Voxel sum in the CT's native grid, the range in which the truth is expected, and how both were found.
+    sweep
+        (threshold HU, mL) within 3 mm of the piece.
+    centroid_lps_mm
+        Centre of its voxels.
+    """
+
+    label: int
+    kind: SegmentKind
+    confidence: float
+    reason: str
+    lesion: LesionId | None
+    plateau_hu: float
+    background_hu: float
+    saturated: bool
+    is_new: bool | None
+    volume_ml: float
+    interval95_ml: tuple[float, float]
+    method: str
+    sweep: tuple[tuple[float, float], ...]
+    centroid_lps_mm: tuple[float, float, float]
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class MaterialFind:
+    """All radiodense material of one CT.
+
+    Parameters
+    ----------
+    grid, labels
+        The CT's native grid, and on it 0 or the label of a piece (uint16).
+    pieces
+        Largest first; empty if there is no evidence of material.
+    cortex_hu
+        What the patient's own cortical bone reaches here; None if too little bone is in view.
+    saturation_hu
+        Clip level of this CT, or None.
+    findings
+        Remarks on the whole CT, those of the volume included.
+    """
+
+    grid: Grid
+    labels: LabelArray
+    pieces: tuple[MaterialPiece, ...] = ()
+    cortex_hu: float | None = None
+    saturation_hu: float | None = None
+    findings: tuple[Finding, ...] = ()
+
+    def mask(self, *kinds: SegmentKind) -> BoolArray:
+        """Where material of these kinds is; of every kind if none is named."""
+        return self.piece_mask(*(piece for piece in self.pieces if not kinds or piece.kind in kinds))
+
+    def piece_mask(self, *pieces: MaterialPiece) -> BoolArray:
+        """Where these pieces are."""
+        wanted = np.zeros(int(self.labels.max()) + 1, dtype=bool)
+        wanted[[piece.label for piece in pieces]] = True
+        return wanted[self.labels]
+
+
+def find_material(
+    volume: Volume,
+    *,
+    before: Volume | None = None,
+    before_from_volume: Rigid | None = None,
+    lesion_masks: Mapping[LesionId, BoolArray] | None = None,
+    bone: BoolArray | None = None,
+    agents: Agents = None,
+    agents_before: Agents = None,
+) -> MaterialFind:
+    """Every piece of radiodense material with its outline, volume, density and kind.
+
+    Parameters
+    ----------
+    volume
+        A CT in HU.
+    before, before_from_volume
+        An earlier CT, and the transform that takes a point of ``volume`` to it (identity if left out).
+    lesion_masks, bone
+        On the volume's grid. Material far from all of them is not called cement. A bone mask that took the material
+        itself for bone does no harm.
+    agents
+        Names of what was injected before this CT: for the whole patient, or by lesion (None = somewhere); None =
+        unknown, an empty sequence = nothing.
+    agents_before
+        The same for the earlier CT: what is new there can only be what was injected since.
+
+    Returns
+    -------
+    MaterialFind
+        Without pieces where nothing exceeds what this patient's bone reaches.
+
+    Raises
+    ------
+    UsageError
+        If a volume is not CT.
+    GeometryError
+        If a mask is not on the volume's grid.
+
+    Examples
+    --------
+    >>> samples = np.full((20, 40, 40), 60, np.float32)
+    >>> z, y, x = np.ogrid[:20, :40, :40]
+    >>> samples[(z - 10) ** 2 + (y - 20) ** 2 + (x - 20) ** 2 < 36] = 2500
+    >>> ct = Volume(samples=samples, grid=Grid.from_spacing((20, 40, 40), (1, 1, 1)), modality=Modality.CT)
+    >>> find = find_material(ct, agents=("pmma-barium",))
+    >>> [(piece.kind.value, round(piece.plateau_hu), round(piece.volume_ml, 2)) for piece in find.pieces]
+    [('cement', 2500, 0.9)]
+    """
+    lesions = dict(lesion_masks or {})
+    _require(volume, before, {**{f"lesion {name}": mask for name, mask in lesions.items()}, "bone": bone})
+    saturation = saturation_level(volume)
+    findings = list(volume.findings)
+    if bone is None:
+        message = "no bone mask was given: leak and material inside bone are unknown"
+        findings.append(Finding("NO_BONE_MASK", Severity.INFO, message, volume.series_uid))
+    seeds_from = NEW_PLATEAU_HU if before is not None else POSSIBLE_HU
+    candidates = volume.samples >= seeds_from
+    if volume.valid is not None:
+        candidates &= volume.valid
+    labels = np.zeros(volume.grid.shape, dtype=np.uint16)
+    if not candidates.any():
+        return MaterialFind(grid=volume.grid, labels=frozen(labels), saturation_hu=saturation, findings=tuple(findings))
+    box = box_around(candidates, volume.grid.spacing_mm, MARGIN_MM)
+    scene = _scene(volume, box, saturation, before, before_from_volume)
+    found, cortex = _search(scene, candidates[box], _bone_hu(volume, box))
+    pieces = []
+    for number, (outline, is_new) in enumerate(sorted(found, key=lambda item: -item[0].volume_ml), start=1):
+        where = (
+            slice(box[0].start + outline.box[0].start, box[0].start + outline.box[0].stop),
+            slice(box[1].start + outline.box[1].start, box[1].start + outline.box[1].stop),
+            slice(box[2].start + outline.box[2].start, box[2].start + outline.box[2].stop),
+        )
+        labels[where][outline.mask] = number
+        lesion = lesion_of(outline.mask, where, lesions, volume.grid.spacing_mm)
+        history = agents_for(lesion, agents)
+        if is_new and history is not None and agents_before is not None:
+            history = tuple((Counter(history) - Counter(agents_for(lesion, agents_before) or ())).elements())
+        elif is_new is False and agents_before is not None:
+            history = agents_for(lesion, agents_before)
+        near = _near(outline, where, lesions, bone, volume.grid.spacing_mm)
+        verdict = classify(
+            Evidence(
+                plateau_hu=outline.plateau_hu,
+                saturated=outline.saturated,
+                volume_ml=outline.volume_ml,
+                inscribed_radius_mm=outline.inscribed_radius_mm,
+                rod=is_rod(np.argwhere(outline.mask) * np.array(volume.grid.spacing_mm)),
+                near_bone_or_lesion=near,
+                agents=history,
+            )
+        )
+        pieces.append(_piece(number, outline, where, volume, verdict, lesion=lesion, is_new=is_new, cortex_hu=cortex))
+    return MaterialFind(
+        grid=volume.grid,
+        labels=frozen(labels),
+        pieces=tuple(pieces),
+        cortex_hu=cortex,
+        saturation_hu=saturation,
+        findings=tuple(findings),
+    )
+
+
+def _require(volume: Volume, before: Volume | None, masks: Mapping[str, BoolArray | None]) -> None:
+    for image in (volume, before):
+        if image is not None and image.modality is not Modality.CT:
+            raise UsageError(f"material is found on CT, where numbers are Hounsfield units; got {image.modality}")
+    for name, mask in masks.items():
+        if mask is not None and mask.shape != volume.grid.shape:
+            raise GeometryError(f"the {name} mask {mask.shape} does not fill the CT's grid {volume.grid.shape}")
+
+
+def _scene(
+    volume: Volume, box: Box, saturation: float | None, before: Volume | None, before_from_volume: Rigid | None
+) -> Scene:
+    samples = volume.samples[box].astype(np.float32)
+    if volume.valid is not None:
+        samples[~volume.valid[box]] = -1024.0  # padding counts as air
+    earlier = None
+    if before is not None:
+        start = [side.start for side in box]
+        grid = volume.grid.crop(start, [side.stop for side in box])
+        earlier = _on_grid(before, grid, before_from_volume or Rigid.identity())
+    return Scene(
+        samples=samples,
+        spacing_mm=volume.grid.spacing_mm,
+        voxel_ml=volume.grid.voxel_volume_mm3 / 1000,
+        saturation_hu=saturation,
+        earlier=earlier,
+    )
+
+
+def _on_grid(before: Volume, grid: Grid, before_from_volume: Rigid) -> NDArray[np.float32]:
+    """The earlier CT at the voxels of a grid, by linear interpolation; NaN outside its field of view."""
+    index = before.grid.index_from_point @ before_from_volume.matrix @ grid.affine
+    out = np.empty(grid.shape, dtype=np.float32)
+    source = before.samples.astype(np.float32)
+    if before.valid is not None:
+        source[~before.valid] = np.nan
+    ndimage.affine_transform(
+        source, index[:3, :3], index[:3, 3], output_shape=grid.shape, output=out, order=1, mode="constant", cval=np.nan
+    )
+    return out
+
+
+def _bone_hu(volume: Volume, box: Box) -> NDArray[np.float64]:
+    """HU of all bone outside the box."""
+    bone = np.asarray(volume.samples >= BONE_FROM_HU)
+    if volume.valid is not None:
+        bone &= volume.valid
+    bone[box] = False
+    return np.asarray(volume.samples[bone], dtype=np.float64)
+
+
+def _search(
+    scene: Scene, candidates: BoolArray, bone_hu: NDArray[np.float64]
+) -> tuple[list[tuple[Outline, bool | None]], float | None]:
+    """Accepted outlines with their novelty, and what the patient's cortex reaches; ``bone_hu`` is bone elsewhere."""
+    nothing = np.zeros(scene.samples.shape, dtype=bool)
+    certain_from = CERTAIN_HU if scene.saturation_hu is None else min(CERTAIN_HU, scene.saturation_hu - 1)
+    dense = list(outlines(scene, scene.samples >= certain_from, taken=nothing))
+    taken = nothing.copy()
+    for outline in dense:
+        taken[outline.box] |= outline.mask
+    fresh = _fresh(scene)
+    room = candidates & ~(reached(taken, scene.spacing_mm, BONE_GAP_MM) if dense else nothing)
+    possible = _compact_parts(scene, room & (scene.samples >= POSSIBLE_HU))
+    if fresh is not None:
+        possible |= room & fresh
+    faint = [o for o in outlines(scene, possible, taken=taken) if o.volume_ml >= MIN_PIECE_ML]
+    cortex = _cortex_hu(scene, [*dense, *faint], bone_hu)
+    found: list[tuple[Outline, bool | None]] = []
+    for outline in dense:
+        beyond_bone = outline.plateau_hu >= DENSEST_BONE_HU or _exceeds_bone(outline, cortex)
+        if beyond_bone and outline.volume_ml >= MIN_PIECE_ML:
+            found += _by_novelty(scene, outline)
+    for outline in faint:
+        is_new = None if fresh is None else float(fresh[outline.box][outline.mask].mean()) > 0.5
+        if is_new or (
+            is_new is None and outline.core_median_hu >= LOWEST_PLATEAU_HU and _exceeds_bone(outline, cortex)
+        ):
+            found.append((outline, is_new))
+    return found, cortex
+
+
+def _compact_parts(scene: Scene, dense: BoolArray) -> BoolArray:
+    """What is thicker than cortex and no tube or shell of it."""
+    out = np.zeros_like(dense)
+    labels, _ = ndimage.label(dense)
+    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+        island = np.pad(labels[box] == number, 1)
+        if np.count_nonzero(island) * scene.voxel_ml < MIN_PIECE_ML:
+            continue
+        depth = distance_mm(~island, scene.spacing_mm)
+        parts, count = ndimage.label(island & (depth >= MIN_RADIUS_MM))
+        for part in range(1, count + 1):
+            core = parts == part
+            thick = island & (distance_mm(core, scene.spacing_mm) <= MIN_RADIUS_MM)
+            ml = np.count_nonzero(thick) * scene.voxel_ml
+            if float(depth[core].max()) >= COMPACT * equivalent_radius_mm(ml):
+                out[box] |= thick[1:-1, 1:-1, 1:-1]
+    return out
+
+
+def _fresh(scene: Scene) -> BoolArray | None:
+    """Voxels much denser than anything that stood there, or as near as registration may err, on the earlier CT."""
+    if scene.earlier is None:
+        return None
+    size = [2 * max(1, int(np.ceil(REGISTRATION_TOLERANCE_MM / step - 0.5))) + 1 for step in scene.spacing_mm]
+    known = np.where(np.isfinite(scene.earlier), scene.earlier, np.inf)
+    rise = scene.samples - ndimage.maximum_filter(known, size=size)
+    return np.asarray((rise >= NEW_RISE_HU) & (scene.samples >= NEW_PLATEAU_HU))
+
+
+def _cortex_hu(scene: Scene, candidates: Sequence[Outline], bone_hu: NDArray[np.float64]) -> float | None:
+    """A high quantile of the bone that no candidate's blur reaches; None if too little is in view."""
+    bone = scene.samples >= BONE_FROM_HU
+    for outline in candidates:
+        bone[outline.box] &= ~reached(outline.mask, scene.spacing_mm, BONE_GAP_MM)
+    values = np.concatenate([scene.samples[bone], bone_hu])
+    if values.size * scene.voxel_ml < MIN_CORTEX_ML:
+        return None
+    return float(np.quantile(values, CORTEX_QUANTILE))
+
+
+def _is_compact(outline: Outline) -> bool:
+    return outline.compactness >= COMPACT and outline.inscribed_radius_mm >= MIN_RADIUS_MM
+
+
+def _exceeds_bone(outline: Outline, cortex_hu: float | None) -> bool:
+    return _is_compact(outline) and cortex_hu is not None and outline.core_median_hu >= ABOVE_CORTEX * cortex_hu
+
+
+def _by_novelty(scene: Scene, outline: Outline) -> list[tuple[Outline, bool | None]]:
+    """The outline, cut in what stood there before and what is new, where the earlier CT shows both."""
+    if scene.earlier is None:
+        return [(outline, None)]
+    earlier = scene.earlier[outline.box]
+    if not np.isfinite(earlier[outline.mask]).all():
+        return [(outline, None)]
+    old = outline.mask & (earlier >= CERTAIN_HU)
+    share = np.count_nonzero(old) / np.count_nonzero(outline.mask)
+    parts = [(mask, is_new) for mask, is_new in ((old, False), (outline.mask & ~old, True))]
+    if min(np.count_nonzero(mask) for mask, _ in parts) * scene.voxel_ml < MIN_PIECE_ML:
+        return [(outline, bool(share < 0.5))]
+    return [(_part(outline, mask), is_new) for mask, is_new in parts]
+
+
+def _part(outline: Outline, mask: BoolArray) -> Outline:
+    share = np.count_nonzero(mask) / np.count_nonzero(outline.mask)
+    return replace(
+        outline,
+        mask=mask,
+        volume_ml=outline.volume_ml * share,
+        low_ml=outline.low_ml * share,
+        high_ml=outline.high_ml * share,
+        core_ml=outline.core_ml * share,
+        sweep=tuple((level, ml * share) for level, ml in outline.sweep),
+    )
+
+
+def _near(
+    outline: Outline,
+    where: Box,
+    lesions: Mapping[LesionId, BoolArray],
+    bone: BoolArray | None,
+    spacing_mm: tuple[float, float, float],
+) -> bool | None:
+    """Whether bone or a lesion lies within a few mm; None where neither is near and bone is not known."""
+    if any(distance_to_mm(outline.mask, where, mask, spacing_mm, NEAR_MM) <= NEAR_MM for mask in lesions.values()):
+        return True
+    if bone is None:
+        return None
+    own = np.zeros_like(bone)
+    own[where] = reached(outline.mask, spacing_mm, 1.3)
+    return distance_to_mm(outline.mask, where, bone & ~own, spacing_mm, NEAR_MM) <= NEAR_MM
+
+
+def _piece(
+    number: int,
+    outline: Outline,
+    where: Box,
+    volume: Volume,
+    verdict: KindVerdict,
+    *,
+    lesion: LesionId | None,
+    is_new: bool | None,
+    cortex_hu: float | None,
+) -> MaterialPiece:
+    name = f"{volume.series_uid} piece {number}".strip()
+    low, high = outline.low_ml, outline.high_ml
+    method = (
+        "bounded half-maximum, voxel sum; interval from the boundary at 35-65 % and the share of material in the rim"
+    )
+    findings = []
+    if outline.saturated:
+        method = (
+            "bounded half-maximum of a clipped plateau, voxel sum; interval from plateaus between the clip and 8600 HU"
+        )
+        message = f"plateau at the clip of this CT ({outline.plateau_hu:.0f} HU): its true density is unknown"
+        findings.append(Finding("MATERIAL_SATURATED", Severity.WARNING, message, name))
+    safe_hu = max(CERTAIN_HU, SAFE_ABOVE_CORTEX * cortex_hu if cortex_hu is not None else DENSEST_BONE_HU)
+    if outline.plateau_hu < safe_hu and not is_new and not outline.saturated:
+        message = f"plateau {outline.plateau_hu:.0f} HU is below {safe_hu:.0f} HU, too near to dense cortical bone"
+        findings.append(Finding("LOW_PLATEAU", Severity.WARNING, f"{message}; an earlier CT would decide", name))
+        low = min(low, outline.volume_ml * (1 - LOW_PLATEAU_SPREAD))
+        high = max(high, outline.volume_ml * (1 + LOW_PLATEAU_SPREAD))
+    if verdict.kind is SegmentKind.UNCLASSIFIED:
+        findings.append(Finding("MATERIAL_UNCLASSIFIED", Severity.WARNING, f"kind not told: {verdict.reason}", name))
+    if _touches_edge(outline, where, volume.grid.shape):
+        message = "reaches the image's border: more may lie outside"
+        findings.append(Finding("MATERIAL_CUT_BY_IMAGE", Severity.WARNING, message, name))
+    centre = volume.grid.points([np.argwhere(outline.mask).mean(axis=0) + [side.start for side in where]])[0]
+    return MaterialPiece(
+        label=number,
+        kind=verdict.kind,
+        confidence=verdict.confidence,
+        reason=verdict.reason,
+        lesion=lesion,
+        plateau_hu=outline.plateau_hu,
+        background_hu=outline.background_hu,
+        saturated=outline.saturated,
+        is_new=is_new,
+        volume_ml=outline.volume_ml,
+        interval95_ml=(low, high),
+        method=method,
+        sweep=outline.sweep,
+        centroid_lps_mm=(float(centre[0]), float(centre[1]), float(centre[2])),
+        findings=tuple(findings),
+    )
+
+
+def _touches_edge(outline: Outline, where: Box, shape: tuple[int, int, int]) -> bool:
+    indices = np.argwhere(outline.mask) + [side.start for side in where]
+    return bool((indices.min(axis=0) == 0).any() or (indices.max(axis=0) == np.array(shape) - 1).any())

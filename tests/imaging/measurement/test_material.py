@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from imaging.errors import GeometryError, UsageError
+from imaging.geometry import Grid
+from imaging.measurement import Quantity
+from imaging.measurement.material import recovered_fraction, relate_material
+from imaging.segmentation import LesionId, SegmentKind
+from imaging.segmentation.cement import MaterialFind, MaterialPiece
+
+L1, L2 = LesionId("L1"), LesionId("L2")
+GRID = Grid.from_spacing((10, 40, 80), (2.0, 1.0, 1.0), origin_mm=(-40.0, -20.0, 0.0))
+VOXEL_ML = 0.002
+
+
+def block(z: slice, y: slice, x: slice) -> np.ndarray:
+    mask = np.zeros(GRID.shape, bool)
+    mask[z, y, x] = True
+    return mask
+
+
+def found(*pieces: tuple[np.ndarray, LesionId | None, SegmentKind], saturated: bool = False) -> MaterialFind:
+    labels = np.zeros(GRID.shape, np.uint16)
+    values = []
+    for label, (mask, lesion, kind) in enumerate(pieces, start=1):
+        labels[mask] = label
+        volume = float(mask.sum() * VOXEL_ML)
+        values.append(
+            MaterialPiece(
+                label=label,
+                kind=kind,
+                confidence=0.9,
+                reason="",
+                lesion=lesion,
+                plateau_hu=2500.0,
+                background_hu=45.0,
+                saturated=saturated,
+                is_new=None,
+                volume_ml=volume,
+                interval95_ml=(0.9 * volume, 1.2 * volume),
+                method="half-maximum",
+                sweep=((800.0, volume),),
+                centroid_lps_mm=tuple(GRID.points([np.argwhere(mask).mean(axis=0)])[0].tolist()),
+            )
+        )
+    return MaterialFind(grid=GRID, labels=labels, pieces=tuple(values))
+
+
+CEMENT = block(slice(2, 8), slice(10, 20), slice(50, 66))
+LESION = block(slice(1, 9), slice(8, 22), slice(46, 60))
+BONE = block(slice(0, 10), slice(5, 25), slice(42, 62))
+
+
+def test_a_row_holds_the_parts_in_lesion_bone_and_beyond():
+    (row,) = relate_material(found((CEMENT, L1, SegmentKind.CEMENT)), lesions={L1: LESION}, bone=BONE)
+    assert (row.id, row.kind, row.lesion) == ("M1", SegmentKind.CEMENT, L1)
+    assert row.volume_ml.value == pytest.approx(6 * 10 * 16 * VOXEL_ML)
+    assert row.inside_lesion_ml.value == pytest.approx(6 * 10 * 10 * VOXEL_ML)
+    assert row.fill_fraction.value == pytest.approx(600 / (8 * 14 * 14))
+    assert row.inside_bone_ml.value == pytest.approx(6 * 10 * 2 * VOXEL_ML)
+    assert row.leak_ml.value == pytest.approx(6 * 10 * 3 * VOXEL_ML)  # x 62..65 but the first millimetre
+    assert [leak.compartment for leak in row.leaks] == ["unspecified"]
+    for quantity in (row.volume_ml, row.inside_lesion_ml, row.inside_bone_ml, row.leaks[0].volume_ml):
+        assert quantity.interval95 == pytest.approx((0.9 * quantity.value, 1.2 * quantity.value))
+
+
+def test_the_unknown_is_none_and_said():
+    (row,) = relate_material(found((CEMENT, None, SegmentKind.CEMENT)))
+    assert (row.lesion, row.side, row.leaks) == (None, None, ())
+    assert [row.inside_lesion_ml, row.fill_fraction, row.inside_bone_ml, row.neural_ml, row.leak_ml] == [None] * 5
+    assert {finding.code for finding in row.findings} == {"NO_BONE_MASK", "NO_NEURAL_MODEL"}
+
+
+def test_neural_material_counts_undilated_and_even_inside_bone():
+    canal = block(slice(0, 10), slice(10, 14), slice(60, 70))
+    (row,) = relate_material(
+        found((CEMENT, L1, SegmentKind.CEMENT)), lesions={L1: LESION}, bone=BONE | canal, neural=canal
+    )
+    assert row.neural_ml.value == pytest.approx(6 * 4 * 6 * VOXEL_ML)
+    assert row.leaks[0].distance_mm.value == pytest.approx(2.0)  # 1 mm beside the canal is within the boundary's error
+
+
+def test_small_leaks_stay_in_the_upper_bound_only():
+    speck = block(slice(2, 4), slice(30, 32), slice(50, 53))  # 0.024 mL
+    (row,) = relate_material(
+        found((CEMENT & BONE, L1, SegmentKind.CEMENT), (speck, L1, SegmentKind.CEMENT)), lesions={L1: LESION}, bone=BONE
+    )
+    assert row.leaks == ()
+    assert row.leak_ml.value == 0
+    assert row.leak_ml.interval95 == pytest.approx((0, 1.2 * 0.024))
+
+
+def test_there_is_one_row_for_each_kind_and_lesion():
+    right = block(slice(2, 5), slice(10, 15), slice(10, 15))
+    glue = block(slice(2, 4), slice(20, 22), slice(52, 54))
+    rows = relate_material(
+        found(
+            (glue, L1, SegmentKind.EMBOLIC),
+            (CEMENT, L1, SegmentKind.CEMENT),
+            (right, L2, SegmentKind.CEMENT),
+            (block(slice(8, 10), slice(0, 2), slice(0, 9)), None, SegmentKind.UNCLASSIFIED),
+        ),
+        midline_x_mm=0.0,
+    )
+    assert [(row.id, row.lesion, row.kind.value, row.side) for row in rows] == [
+        ("M1", L1, "cement", "left"),
+        ("M2", L1, "embolic", "left"),
+        ("M3", L2, "cement", "right"),
+        ("M4", None, "unclassified", "right"),
+    ]
+
+
+def test_material_across_the_midline_has_no_side():
+    (row,) = relate_material(
+        found((block(slice(2, 5), slice(10, 15), slice(36, 46)), None, SegmentKind.CEMENT)), midline_x_mm=0.0
+    )
+    assert row.side is None
+
+
+def test_no_pieces_no_rows():
+    assert relate_material(MaterialFind(grid=GRID, labels=np.zeros(GRID.shape, np.uint16))) == ()
+
+
+def test_foreign_masks_are_refused():
+    with pytest.raises(GeometryError, match="bone"):
+        relate_material(found((CEMENT, L1, SegmentKind.CEMENT)), bone=BONE[1:])
+
+
+def test_recovery_carries_the_error_of_image_and_syringe():
+    share = recovered_fraction(Quantity(6.4, "mL", "voxel sum", (6.0, 6.8)), 7.0)
+    assert share.value == pytest.approx(6.4 / 7)
+    assert share.interval95 == pytest.approx((6.0 / 7.5, 6.8 / 6.5))
+    assert recovered_fraction(Quantity(0.3, "mL", "voxel sum"), 0.4).interval95 is None
+    with pytest.raises(UsageError):
+        recovered_fraction(Quantity(0.3, "mL", "voxel sum"), 0.0)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from imaging.errors import GeometryError
+from imaging.geometry import Grid
+from imaging.segmentation.bone import bone_mask, find_bone
+from imaging.volume import Modality, Volume
+
+SHAPE = (50, 60, 60)
+Z, Y, X = np.ogrid[:50, :60, :60]
+
+
+def ct(samples: np.ndarray) -> Volume:
+    return Volume(
+        samples=samples.astype(np.int16), grid=Grid.from_spacing(samples.shape, (1, 1, 1)), modality=Modality.CT
+    )
+
+
+@pytest.fixture
+def vertebra() -> tuple[np.ndarray, np.ndarray]:
+    """A block of marrow in cortex with a tunnel of 12 mm through it from head to foot."""
+    samples = np.full(SHAPE, 50)
+    solid = np.zeros(SHAPE, bool)
+    solid[5:45, 8:52, 8:52] = True
+    tunnel = ((Y - 20) ** 2 + (X - 30) ** 2 <= 36) & np.ones_like(Z, bool)
+    wall = solid & ((Y - 20) ** 2 + (X - 30) ** 2 <= 64)
+    samples[solid] = 900
+    samples[7:43, 10:50, 10:50] = 90
+    samples[wall] = 900
+    samples[tunnel] = -80
+    return samples, solid & ~tunnel
+
+
+def test_marrow_is_bone_and_an_open_tunnel_is_none(vertebra):
+    samples, truth = vertebra
+    bone = bone_mask(ct(samples))
+    assert not (truth & ~bone).any()
+    assert (bone & ~truth).sum() < 0.05 * 113 * 40  # the closing rounds the tunnel's corners, and no more
+
+
+def test_a_breach_of_the_cortex_is_bone_only_where_a_lesion_says_so(vertebra):
+    samples, _ = vertebra
+    lesion = ((Z - 25) ** 2 + (Y - 50) ** 2 + (X - 30) ** 2 <= 81) & np.ones(SHAPE, bool)
+    samples[lesion] = 45
+    assert not bone_mask(ct(samples))[25, 46, 30]
+    bone = bone_mask(ct(samples), lesion=lesion)
+    assert bone[25, 46, 30]
+    assert not bone[25, 57, 30]  # what bulges into soft tissue is no bone
+
+
+def test_material_is_no_evidence_of_bone(vertebra):
+    samples, truth = vertebra
+    inside = ((Z - 25) ** 2 + (Y - 40) ** 2 + (X - 30) ** 2 <= 36) & np.ones(SHAPE, bool)
+    outside = ((Z - 25) ** 2 + (Y - 55) ** 2 + (X - 12) ** 2 <= 9) & np.ones(SHAPE, bool)
+    samples[inside | outside] = 3000
+    bone = bone_mask(ct(samples), material=inside | outside)
+    assert bone[inside].all()
+    assert not bone[outside & ~truth].any()
+
+
+def test_limits_are_stated(vertebra):
+    samples, _ = vertebra
+    assert {f.code for f in find_bone(ct(samples)).findings} == {"BONE_MASK_APPROXIMATE"}
+    assert "BONE_CUT_BY_IMAGE" in {f.code for f in find_bone(ct(samples[20:])).findings}
+
+
+def test_small_dense_islands_are_no_bone():
+    samples = np.full(SHAPE, 50)
+    samples[10:14, 10:14, 10:14] = 1000  # 0.06 mL
+    assert not bone_mask(ct(samples)).any()
+
+
+def test_a_mask_of_another_grid_is_refused(vertebra):
+    with pytest.raises(GeometryError, match="lesion"):
+        bone_mask(ct(vertebra[0]), lesion=np.zeros((2, 2, 2), bool))
