@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from imaging.arrays import BoolArray
 from imaging.dicom import tags
-from imaging.dicom.file import PARSE_ERRORS, DicomFile, open_dicom
+from imaging.dicom.file import PARSE_ERRORS, DicomFile, open_dicom, parser_silenced
 from imaging.dicom.pixels import ModalityTransform, modality_transform, pixel_format, stored_frames
 from imaging.errors import InputError, SeriesRefused, UnreadableFile
 from imaging.finding import Finding, Severity
@@ -65,10 +65,13 @@ def load_volume(record: SeriesRecord) -> Volume:
     canvas = _Canvas(record.grid.shape)
     for path, places in _by_file(record.frames).items():
         try:
-            for index, stored, transform, top in _values(path, places, record):
-                canvas.draw(index, stored, transform, top)
+            with parser_silenced():
+                for index, stored, transform, top in _values(path, places, record):
+                    canvas.draw(index, stored, transform, top)
+        except UnreadableFile:
+            raise
         except InputError as error:
-            raise type(error)(str(error), code=error.code, where=error.where or str(path)) from None
+            raise SeriesRefused(str(error), code=error.code, where=error.where or str(path)) from None
         except PARSE_ERRORS as error:
             raise UnreadableFile(f"not readable as DICOM ({type(error).__name__})", where=str(path)) from None
     return Volume(

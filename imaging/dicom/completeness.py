@@ -42,8 +42,8 @@ def _by_count(instances: Sequence[Instance]) -> tuple[Finding, ...]:
 
 def _by_number(instances: Sequence[Instance]) -> tuple[Finding, ...]:
     known = sorted({i.instance_number for i in instances if i.instance_number is not None})
-    if len(known) != len(instances):
-        return ()  # numbers that are absent or repeated tell nothing
+    if len(known) != len(instances) or any(instance.number_of_frames > 1 for instance in instances):
+        return ()  # numbers that are absent or repeated tell nothing, and those of multi-frame files count files
     gaps = known[-1] - known[0] + 1 - len(known)
     if gaps:
         return (_incomplete(f"{gaps} of the instance numbers {known[0]} to {known[-1]} are absent"),)

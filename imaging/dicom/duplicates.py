@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imaging.dicom.file import open_dicom
+from imaging.dicom.file import open_dicom, parser_silenced
 from imaging.dicom.header import Frame
 from imaging.dicom.pixels import modality_transform, stored_frames
 from imaging.errors import InputError
@@ -77,9 +77,10 @@ def _file_digest(path: Path) -> str:
 def _value_digest(frame: Frame) -> str:
     """Of what the frame's samples mean, so that a compressed copy equals an uncompressed one."""
     try:
-        file = open_dicom(frame.instance.path)
-        stored = next(samples for number, samples in enumerate(stored_frames(file)) if number == frame.number)
-        values = modality_transform(file, frame.number).values(stored).astype("<f8")
+        with parser_silenced():
+            file = open_dicom(frame.instance.path)
+            stored = next(samples for number, samples in enumerate(stored_frames(file)) if number == frame.number)
+            values = modality_transform(file, frame.number).values(stored).astype("<f8")
     except (InputError, StopIteration):
         return f"{frame.instance.path}:{frame.number}"  # unreadable: equal to nothing
     return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()

@@ -8,14 +8,18 @@ been measured at 3 GB for 1 MB), and every way in which parsing can fail ends in
 from __future__ import annotations
 
 import io
+import logging
 import os
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from pydicom import config
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import dcmread, read_dataset
@@ -24,7 +28,7 @@ from pydicom.tag import BaseTag
 from imaging.dicom.elements import Elements
 from imaging.errors import InputError, UnreadableFile
 
-__all__ = ["DicomFile", "PixelSpan", "open_dicom", "read_pixel_data"]
+__all__ = ["DicomFile", "PixelSpan", "open_dicom", "parser_silenced", "read_pixel_data"]
 
 PREAMBLE = 128
 MAGIC = b"DICM"
@@ -99,8 +103,7 @@ def open_dicom(path: Path) -> DicomFile:
     if not path.is_file():  # a pipe or a device would block or never end
         raise UnreadableFile("not a regular file", code="NOT_A_FILE", where=str(path))
     try:
-        with path.open("rb") as stream, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the parser's remarks quote values; what matters is checked here by code
+        with path.open("rb") as stream, parser_silenced():
             return _parsed(path, stream)
     except RecursionError:
         raise UnreadableFile("sequences nested too deep", code="NESTING_TOO_DEEP", where=str(path)) from None
@@ -110,6 +113,26 @@ def open_dicom(path: Path) -> DicomFile:
         # The error's own text may quote a value of the file, so only its kind is passed on.
         kind = type(error).__name__
         raise UnreadableFile(f"not readable as DICOM ({kind})", code="UNREADABLE_FILE", where=str(path)) from None
+
+
+@contextmanager
+def parser_silenced() -> Iterator[None]:
+    """Keep the parser from remarking on values: its warnings and log lines quote them, a patient's name among them.
+
+    What matters of a value is checked by our own code. Headers are parsed when they are looked into, so the reading of
+    elements belongs into this context too.
+    """
+    before, log = config.settings.reading_validation_mode, logging.getLogger("pydicom")
+    was_disabled = log.disabled
+    try:
+        config.settings.reading_validation_mode = config.IGNORE
+        log.disabled = True
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        config.settings.reading_validation_mode = before
+        log.disabled = was_disabled
 
 
 def read_pixel_data(file: DicomFile) -> bytes:

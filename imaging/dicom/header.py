@@ -20,7 +20,7 @@ from imaging.errors import InputError
 from imaging.study.role import SequenceFacts
 from imaging.study.series import PatientId, SeriesUid
 
-__all__ = ["Concatenation", "Frame", "Instance", "Marks", "read_frames", "read_instance"]
+__all__ = ["Concatenation", "Frame", "Instance", "Marks", "read_frames", "read_instance", "unplaced_frame"]
 
 SOP_MODALITIES = {
     "1.2.840.10008.5.1.4.1.1.2": "CT",
@@ -190,6 +190,11 @@ def read_frames(file: DicomFile, instance: Instance) -> tuple[Frame, ...]:
     if instance.number_of_frames > 1:  # frames without places of their own
         return tuple(_frame(instance, number, fault="MISSING_POSITION") for number in range(instance.number_of_frames))
     return (_placed(instance, 0, _classic_marks(elements), [elements] * 3),)
+
+
+def unplaced_frame(instance: Instance) -> Frame:
+    """A stand-in for the frames of an image that has no place in the patient, or cannot be read further."""
+    return _frame(instance, 0, fault="MISSING_POSITION")
 
 
 def _enhanced_frame(instance: Instance, number: int, own: Elements, shared: Elements | None) -> Frame:

@@ -14,7 +14,7 @@ from typing import Any
 from imaging.dicom.completeness import incompleteness
 from imaging.dicom.duplicates import without_copies
 from imaging.dicom.geometry import angle_deg
-from imaging.dicom.header import Frame, Instance
+from imaging.dicom.header import Frame, Instance, unplaced_frame
 from imaging.dicom.kind import Kind
 from imaging.dicom.split import ORIENTATION_TOLERANCE_DEG, Part, same_plane, volumes_of
 from imaging.errors import SeriesRefused
@@ -282,7 +282,7 @@ def _row(
         role_reason=reason,
         grid=grid,
         slice_thickness_mm=instance.slice_thickness_mm,
-        image_type=frames[0].marks.image_type if frames else instance.image_type,
+        image_type=frames[0].marks.image_type,
         frames=tuple(FrameSource(frame.instance.path, frame.number, frame.instance.uid) for frame in frames),
         findings=tuple(replace(finding, where=finding.where or volume_id) for finding in findings),
     )
@@ -331,8 +331,14 @@ def _part_key(part: Part) -> tuple[bool, int, tuple[str, ...]]:
 
 
 def _identity(frames: Sequence[Frame]) -> tuple[str, ...]:
-    """What names a group of frames by content alone: their UIDs, or their places where they have none."""
-    return tuple(sorted(f"{f.instance.uid}|{f.number}|{f.position}|{f.marks.image_type}" for f in frames))
+    """What names a group of frames by content alone: their UIDs, places and moments."""
+    return tuple(
+        sorted(
+            f"{f.instance.uid}|{f.number}|{f.position}|{f.instance.instance_number}|{f.instance.acquired}|"
+            f"{f.instance.rows}|{f.instance.columns}|{f.marks.image_type}"
+            for f in frames
+        )
+    )
 
 
 def _first_known(*values: float | None) -> float | None:
@@ -340,7 +346,7 @@ def _first_known(*values: float | None) -> float | None:
 
 
 def _frames(candidates: Iterable[Candidate]) -> tuple[Frame, ...]:
-    return tuple(frame for candidate in candidates for frame in candidate.frames)
+    return tuple(f for candidate in candidates for f in candidate.frames or (unplaced_frame(candidate.instance),))
 
 
 def _paths(frames: Iterable[Frame]) -> set[Any]:

@@ -7,13 +7,14 @@ that a file may contain stops the scan: each malformed file is a row of ``skippe
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from imaging.dicom import tags
 from imaging.dicom.elements import Elements
-from imaging.dicom.file import PARSE_ERRORS, DicomFile, open_dicom
+from imaging.dicom.file import PARSE_ERRORS, DicomFile, open_dicom, parser_silenced
 from imaging.dicom.header import Instance, read_frames, read_instance
 from imaging.dicom.kind import Kind, annotation_modality, author_of, kind_of
 from imaging.dicom.records import Candidate, series_records
@@ -61,7 +62,7 @@ def scan(paths: Sequence[Path]) -> Index:
         records += verdicts.records
         skipped += verdicts.skipped
     return Index(
-        tuple(sorted(records, key=_record_key)),
+        _with_unique_ids(sorted(records, key=_record_key)),
         tuple(sorted(annotations, key=lambda a: (a.patient, a.study_uid, a.series_uid, str(a.path)))),
         tuple(sorted(skipped, key=lambda s: (str(s.path), s.code))),
     )
@@ -70,8 +71,8 @@ def scan(paths: Sequence[Path]) -> Index:
 def _read(path: Path) -> Candidate | Annotation | Skipped:
     """What one file is."""
     try:
-        file = open_dicom(path)
-        return _classified(file)
+        with parser_silenced():
+            return _classified(open_dicom(path))
     except RecursionError:
         return Skipped(path, "NESTING_TOO_DEEP")
     except InputError as error:
@@ -137,6 +138,17 @@ def _by_series(candidates: Sequence[Candidate]) -> Iterator[list[Candidate]]:
         groups[(instance.series_uid,) if instance.series_uid else ("", *home)].append(candidate)
     for key in sorted(groups):
         yield groups[key]
+
+
+def _with_unique_ids(records: Sequence[SeriesRecord]) -> tuple[SeriesRecord, ...]:
+    """Series without a UID of their own may be copies of one another in two folders; then they are numbered."""
+    seen: Counter[str] = Counter()
+    unique: list[SeriesRecord] = []
+    for record in records:
+        seen[record.volume_id] += 1
+        count = seen[record.volume_id]
+        unique.append(record if count == 1 else replace(record, volume_id=f"{record.volume_id}#copy{count}"))
+    return tuple(unique)
 
 
 def _record_key(record: SeriesRecord) -> tuple[str, ...]:

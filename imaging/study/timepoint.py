@@ -121,8 +121,8 @@ def require_one_patient(index: Index) -> None:
     patients = {volume.patient for volume in index.volumes}
     if len(patients) > 1:
         raise SeriesRefused(
-            f"the folder holds images of {len(patients)} patients; a case is one patient's timeline, so move the others "
-            "to cases of their own",
+            f"the folder holds images of {len(patients)} patients; a case is one patient's timeline, so move the "
+            "others to cases of their own",
             code="SEVERAL_PATIENTS",
         )
 
