@@ -17,6 +17,7 @@ __all__ = [
     "seen_after",
     "series_entry",
     "short_uids",
+    "shortened",
     "timepoint_of",
     "visible",
 ]
@@ -184,6 +185,17 @@ def short_uids(document: Document) -> dict[str, str]:
     while len({uid[-length:] for uid in uids}) < len(uids):
         length += 1
     return {uid: uid if len(uid) <= length else f"…{uid[-length:]}" for uid in uids}
+
+
+def shortened(text: str, uids: Mapping[str, str]) -> str:
+    """The text with every UID in its short form.
+
+    Examples
+    --------
+    >>> shortened("series 1.2.840.10008.1.7000001 leans", {"1.2.840.10008.1.7000001": "….7000001"})
+    'series ….7000001 leans'
+    """
+    return UID.sub(lambda found: uids.get(found[0], found[0]), text)
 
 
 def _calendar_day(text: object) -> date | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.reports.document import Document
 
-__all__ = ["Remark", "remarks_of"]
+__all__ = ["Remark", "codes_text", "remarks_of"]
 
 SEVERITIES = ("error", "warning", "info")
 SINGULAR = {
@@ -51,6 +51,18 @@ def remarks_of(document: Document) -> tuple[Remark, ...]:
     )
     # sorted() is stable, so remarks of one code keep the order of the document.
     return tuple(sorted(remarks, key=lambda remark: (_rank(remark.severity), remark.code)))
+
+
+def codes_text(findings: Sequence[Mapping[str, Any]]) -> str:
+    """The findings' codes, each once, the gravest first.
+
+    Examples
+    --------
+    >>> codes_text([{"code": "NOTE", "severity": "info"}, {"code": "GANTRY_TILT", "severity": "warning"}])
+    'GANTRY_TILT, NOTE'
+    """
+    ranked = sorted(findings, key=lambda finding: _rank(finding["severity"]))
+    return ", ".join(dict.fromkeys(str(finding["code"]) for finding in ranked))
 
 
 def _rank(severity: str) -> int:

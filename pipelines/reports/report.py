@@ -10,6 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.reports.case_tables import (
+    findings_table,
+    provenance_table,
+    registrations_table,
+    responses_table,
+    timeline_table,
+)
 from pipelines.reports.document import (
     Document,
     display_name,
@@ -19,18 +26,9 @@ from pipelines.reports.document import (
     visible,
 )
 from pipelines.reports.lead import lead_sentence
+from pipelines.reports.lesion_tables import changes_table, measurements_table
+from pipelines.reports.material_tables import material_sentences, materials_table
 from pipelines.reports.number import days_text
-from pipelines.reports.sections import (
-    changes_table,
-    findings_table,
-    material_sentences,
-    materials_table,
-    measurements_table,
-    provenance_table,
-    registrations_table,
-    responses_table,
-    timeline_table,
-)
 from pipelines.reports.table import Table
 from pipelines.reports.wording import RESEARCH_ONLY, status_text
 

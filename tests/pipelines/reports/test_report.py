@@ -11,10 +11,10 @@ import pytest
 
 from pipelines.reports.as_html import as_html
 from pipelines.reports.as_json import json_text
+from pipelines.reports.case_tables import timeline_table
 from pipelines.reports.lead import lead_sentence
 from pipelines.reports.number import NBSP
 from pipelines.reports.report import report_from
-from pipelines.reports.sections import timeline_table
 from pipelines.reports.table import Tone
 
 Document = dict[str, Any]
