@@ -97,7 +97,9 @@ def read_case_file(path: Path | None) -> CaseFile:
     ids = [lesion.id for lesion in lesions]
     if len(set(ids)) != len(ids):
         raise CaseFileError("two lesions have one id; ids tell lesions apart through time", where=where)
-    procedures = tuple(procedure_from(row, f"procedure {n}", ids) for n, row in enumerate(tables(document, "procedure"), 1))
+    procedures = tuple(
+        procedure_from(row, f"procedure {n}", ids) for n, row in enumerate(tables(document, "procedure"), 1)
+    )
     if len({procedure.id for procedure in procedures}) != len(procedures):
         raise CaseFileError("two procedures have one id", where=where)
     case = document.get("case", {})
@@ -126,7 +128,9 @@ def lesion_from(row: Mapping[str, Any], where: str) -> LesionEntry:
     if kind not in LESION_KINDS:
         raise CaseFileError(f"{where}: kind is one of {', '.join(LESION_KINDS)}", where=where)
     prompts = tuple(
-        PlacedPrompt(moment_or_name(prompt, "timepoint", where), one_prompt(prompt), optional_text(prompt, "series", where))
+        PlacedPrompt(
+            moment_or_name(prompt, "timepoint", where), one_prompt(prompt), optional_text(prompt, "series", where)
+        )
         for prompt in tables(row, "prompt")
     )
     return LesionEntry(
@@ -239,7 +243,9 @@ def unknown_keys(table: Mapping[str, Any], where: str, path: str = "") -> list[F
     for key, value in table.items():
         if key not in KEYS[path]:
             place = f"{path}.{key}" if path else key
-            rows.append(Finding("CASE_FILE_UNKNOWN_KEY", Severity.WARNING, f"{place} is not a key of a case file", where))
+            rows.append(
+                Finding("CASE_FILE_UNKNOWN_KEY", Severity.WARNING, f"{place} is not a key of a case file", where)
+            )
             continue
         below = f"{path}.{key}" if path else key
         if below in KEYS:

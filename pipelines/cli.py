@@ -1,7 +1,7 @@
 """The command line: parse, call, print, exit code.
 
-Every command keeps its promises in one place, :func:`run_command`: with ``--json`` exactly one document goes to stdout at
-every exit code but 2, everything else goes to stderr, and the exit code says what happened:
+Every command keeps its promises in one place, :func:`run_command`: with ``--json`` exactly one document goes to stdout
+at every exit code but 2, everything else goes to stderr, and the exit code says what happened:
 
 ===  ==================================================================
   0  done
@@ -203,7 +203,7 @@ MODALITY = click.option("--modality", type=click.Choice(["ct", "mr"]), help="For
 @PATHS
 @IDENTIFIED
 @run_command(empty_scan)
-def scan(paths: tuple[Path, ...], identified: bool) -> tuple[Document, int]:
+def scan(paths: tuple[Path, ...], *, identified: bool) -> tuple[Document, int]:
     """List every series below PATHS with its verdict: exact, corrected or refused, and why. Writes nothing."""
     from imaging.dicom.scan import scan as scan_paths
     from pipelines.documents import scan_document
@@ -213,7 +213,9 @@ def scan(paths: tuple[Path, ...], identified: bool) -> tuple[Document, int]:
     document = scan_document(index, key=pseudonym_key(), identified=identified)
     for row in document["volumes"]:
         Speaker.say(series_line(row))
-    Speaker.say(f"{len(index.volumes)} series, {len(index.annotations)} annotations, {len(index.skipped)} files skipped")
+    Speaker.say(
+        f"{len(index.volumes)} series, {len(index.annotations)} annotations, {len(index.skipped)} files skipped"
+    )
     return document, verdict_code(document)
 
 
@@ -238,7 +240,7 @@ def verdict_code(document: Document) -> int:
 @click.option("--out", required=True, type=OUT, help="Folder for the NIfTI files.")
 @IDENTIFIED
 @run_command(empty_scan)
-def convert(paths: tuple[Path, ...], out: Path, identified: bool) -> tuple[Document, int]:
+def convert(paths: tuple[Path, ...], out: Path, *, identified: bool) -> tuple[Document, int]:
     """Write every loadable volume below PATHS as one NIfTI file in its native grid, sheared where the gantry leaned."""
     from imaging.dicom.scan import scan as scan_paths
     from pipelines.convert import convert_volumes
@@ -256,9 +258,13 @@ def convert(paths: tuple[Path, ...], out: Path, identified: bool) -> tuple[Docum
 @click.argument("image", nargs=-1, required=True, type=IMAGE)
 @click.option("--out", required=True, type=OUT, help="The mask, as .nii.gz.")
 @click.option("--point", "points", nargs=3, type=float, multiple=True, metavar="X Y Z", help="A point in the lesion.")
-@click.option("--exclude-point", "outside", nargs=3, type=float, multiple=True, metavar="X Y Z", help="A point outside.")
+@click.option(
+    "--exclude-point", "outside", nargs=3, type=float, multiple=True, metavar="X Y Z", help="A point outside."
+)
 @click.option("--box", "boxes", nargs=6, type=float, multiple=True, metavar="X0 Y0 Z0 X1 Y1 Z1", help="Two corners.")
-@click.option("--diameter", "diameters", nargs=6, type=float, multiple=True, metavar="X Y Z X Y Z", help="A line's ends.")
+@click.option(
+    "--diameter", "diameters", nargs=6, type=float, multiple=True, metavar="X Y Z X Y Z", help="A line's ends."
+)
 @click.option("--prompts", type=IMAGE, help="Prompts as JSON (osteotrace.prompt/1).")
 @click.option("--backend", metavar="NAME", help="Which engine; the built-in one by default.")
 @SERIES
@@ -311,8 +317,8 @@ def measure(mask: str, **options: Any) -> tuple[Document, int]:
 
     document = measure_mask(mask, **options)
     for row in document["segments"]:
-        Speaker.say(f"{row['label']} {row['name']}: {quantity_text(row['volume_ml'])}, long axis "
-                    f"{quantity_text(row['long_axis_mm'])}, short axis {quantity_text(row['short_axis_mm'])}")  # fmt: skip
+        axes = f"{quantity_text(row['long_axis_mm'])} × {quantity_text(row['short_axis_mm'])}"
+        Speaker.say(f"{row['label']} {row['name']}: {quantity_text(row['volume_ml'])}, axes {axes}")
         say_findings(row["findings"])
     return document, DONE
 
@@ -361,7 +367,6 @@ def register(fixed: Path, moving: Path, **options: Any) -> tuple[Document, int]:
 @click.option("--out", "workspace", required=True, type=OUT, help="The workspace; the case gets a folder in it.")
 @click.option("--case-file", type=IMAGE, help="Instead of CASE/case.toml.")
 @click.option("--config", type=IMAGE, help="Settings as TOML.")
-@IDENTIFIED
 @run_command(empty_case)
 def run(case: Path, workspace: Path, **options: Any) -> tuple[Document, int]:
     """One case from study folder to report: lesions and cement, through all exams, with change and response."""
@@ -380,7 +385,7 @@ def run(case: Path, workspace: Path, **options: Any) -> tuple[Document, int]:
 @click.option("--reader", required=True, help="Who says so; stands in the report.")
 @run_command(empty_case)
 def accept(
-    case_result: Path, lesion: str | None, timepoint: str | None, all_proposed: bool, reader: str
+    case_result: Path, lesion: str | None, timepoint: str | None, reader: str, *, all_proposed: bool
 ) -> tuple[Document, int]:
     """Accept proposed masks as READER, without a window. What is accepted is never replaced by a later run."""
     from pipelines.follow_up import accept_masks

@@ -12,7 +12,18 @@ import imaging
 
 __all__ = ["doctor_document"]
 
-NEEDED = ("numpy", "scipy", "scikit-image", "SimpleITK", "pydicom", "highdicom", "imagecodecs", "click", "jinja2", "rich")
+NEEDED = (
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "SimpleITK",
+    "pydicom",
+    "highdicom",
+    "imagecodecs",
+    "click",
+    "jinja2",
+    "rich",
+)
 OPTIONAL = {
     "review": ("napari", "qtpy", "PySide6-Essentials"),
     "pacs": ("pynetdicom", "dicomweb-client"),
@@ -50,7 +61,9 @@ def package(name: str, *, needed: bool, extra: str = "") -> dict[str, Any]:
     try:
         return check(name, importlib.metadata.version(name), ok=True, needed=needed)
     except importlib.metadata.PackageNotFoundError:
-        return check(name, f"not installed; pip install 'osteotrace[{extra}]'" if extra else "missing", ok=False, needed=needed)
+        return check(
+            name, f"not installed; pip install 'osteotrace[{extra}]'" if extra else "missing", ok=False, needed=needed
+        )
 
 
 def decoder(name: str, function: str) -> dict[str, Any]:

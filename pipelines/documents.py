@@ -16,7 +16,7 @@ from imaging.study import Index, SeriesRecord, Verdict
 
 if TYPE_CHECKING:  # heavy modules, needed for their types alone
     from imaging.measurement.change import Change
-    from imaging.measurement.material import MaterialMeasurement
+    from imaging.measurement.material import MaterialMeasurement, PieceMeasurement
     from imaging.measurement.measure import SegmentMeasurement
     from imaging.measurement.quantity import Quantity
     from imaging.registration.rigid import Registration
@@ -36,9 +36,21 @@ __all__ = [
 Document = dict[str, Any]
 
 NAMES = (
-    "volume_ml volume_voxels_ml volume_mesh_ml surface_mm2 sphericity diameter_3d_mm long_axis_mm short_axis_mm "
-    "who_product_mm2 axis_major_mm axis_minor_mm axis_least_mm elongation flatness"
-).split()
+    "volume_ml",
+    "volume_voxels_ml",
+    "volume_mesh_ml",
+    "surface_mm2",
+    "sphericity",
+    "diameter_3d_mm",
+    "long_axis_mm",
+    "short_axis_mm",
+    "who_product_mm2",
+    "axis_major_mm",
+    "axis_minor_mm",
+    "axis_least_mm",
+    "elongation",
+    "flatness",
+)
 
 
 def pseudonym(patient: str, key: bytes) -> str:
@@ -175,7 +187,7 @@ def compare_document(change: Change | None, findings: Iterable[Finding] = ()) ->
         "volume_change_percent": quantity_record(change.volume_change_percent),
         "long_axis_change_percent": quantity_record(change.long_axis_change_percent),
         "exceeds_error": change.exceeds_error,
-        "qiba": change.qiba,
+        "qiba": None if change.qiba is None else dict(change.qiba),
         "categories": dict(change.categories),
         "findings": findings_record([*change.findings, *findings]),
     }
@@ -190,15 +202,35 @@ def material_record(material: MaterialMeasurement, *, mask: str | None = None) -
         "side": material.side,
         "volume_ml": quantity_record(material.volume_ml),
         "saturated": material.saturated,
-        "pieces": [dict(piece) for piece in material.pieces],
+        "pieces": [piece_record(piece) for piece in material.pieces],
         "mask": mask,
         "inside_lesion_ml": quantity_record(material.inside_lesion_ml),
         "fill_fraction": quantity_record(material.fill_fraction),
         "inside_bone_ml": quantity_record(material.inside_bone_ml),
         "neural_ml": quantity_record(material.neural_ml),
         "leak_ml": quantity_record(material.leak_ml),
-        "leaks": [dict(leak) for leak in material.leaks],
+        "leaks": [
+            {
+                "compartment": leak.compartment,
+                "volume_ml": quantity_record(leak.volume_ml),
+                "distance_mm": quantity_record(leak.distance_mm),
+            }
+            for leak in material.leaks
+        ],
         "findings": findings_record(material.findings),
+    }
+
+
+def piece_record(piece: PieceMeasurement) -> Document:
+    return {
+        "volume_ml": quantity_record(piece.volume_ml),
+        "plateau_hu": piece.plateau_hu,
+        "saturated": piece.saturated,
+        "is_new": piece.is_new,
+        "confidence": piece.confidence,
+        "reason": piece.reason,
+        "centroid_lps_mm": list(piece.centroid_lps_mm),
+        "threshold_sweep": [{"above_hu": threshold, "volume_ml": volume} for threshold, volume in piece.sweep],
     }
 
 

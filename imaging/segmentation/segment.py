@@ -85,7 +85,7 @@ class Segment:
 
     @property
     def sha256(self) -> str:
-        """Digest of the mask and of the series it lies on: what a reader's acceptance is valid for (hashes all voxels)."""
+        """Digest of the mask and of the series it lies on: what a reader's acceptance is valid for."""
         return sha256_hex(f"{self.series_uid} {array_sha256(self.mask)}".encode())
 
     def with_status(self, status: Status, *findings: Finding) -> Segment:

@@ -1,0 +1,176 @@
+"""Where the case's figures come from: exams, registrations, material rows, remarks and provenance, as document rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import imaging
+from imaging.finding import Finding, Severity
+from imaging.formats.record import findings_record, matrix_record, quantity_record
+from imaging.lesions.procedure import Procedure
+from imaging.measurement.material import MaterialMeasurement, recovered_fraction
+from imaging.study import Index, SeriesRecord, Verdict
+from imaging.study.timepoint import Timepoint
+from pipelines.case.conclude import CaseExam
+from pipelines.case.exams import Exams
+from pipelines.case.links import Links
+from pipelines.case.materials import FoundMaterial, procedures_before
+from pipelines.case_file import CaseFile
+from pipelines.documents import material_record
+from pipelines.settings import Settings
+
+__all__ = ["case_exams", "case_findings", "material_rows", "needed_series_refused", "provenance", "registration_rows"]
+
+Row = dict[str, Any]
+NEEDED = ("CT", "MR")  # modalities of which a refused series makes a case partial
+
+
+def case_exams(exams: Exams) -> tuple[CaseExam, ...]:
+    """The timepoints as the document tells them."""
+    return tuple(
+        CaseExam(
+            id=timepoint.id,
+            date=timepoint.date,
+            days=timepoint.days,
+            acquired=min((r.acquired for r in timepoint.series if r.acquired), default=None),
+            series=tuple(series_row(record) for record in timepoint.series),
+        )
+        for timepoint in exams.timepoints
+    )
+
+
+def series_row(record: SeriesRecord) -> Row:
+    return {
+        "series_uid": record.series_uid,
+        "volume_id": record.volume_id,
+        "study_uid": record.study_uid,
+        "modality": record.modality,
+        "role": record.role,
+        "role_reason": record.role_reason,
+        "acquired": record.acquired,
+        "verdict": str(record.verdict),
+        "code": record.code,
+        "findings": findings_record(record.findings),
+    }
+
+
+def material_rows(
+    related: Sequence[tuple[FoundMaterial, Sequence[MaterialMeasurement]]], procedures: Sequence[Procedure]
+) -> list[Row]:
+    """The contract's material rows, each with what had been injected into its lesion and how much of it is seen.
+
+    A recovered fraction is given for cement alone, and only where one row holds all of a lesion's cement: glue mixes
+    with blood and fades, and on a clipped CT cement and glue may be one piece.
+    """
+    rows = []
+    for found, measured in related:
+        stem = found.timepoint.id
+        for row in measured:
+            injected = injected_rows(found.timepoint, row, procedures)
+            cement_ml = sum(entry["ml"] for entry in injected if is_cement(entry["agent"]))
+            only_cement = bool(injected) and all(is_cement(entry["agent"]) for entry in injected)
+            fraction = recovered_fraction(row.volume_ml, cement_ml) if only_cement and cement_ml > 0 else None
+            rows.append(
+                {
+                    "timepoint": stem,
+                    **material_record(row, mask=f"segmentations/{stem}.nii.gz"),
+                    "injected": injected,
+                    "recovered_fraction": quantity_record(fraction),
+                }
+            )
+    return rows
+
+
+def is_cement(agent: str) -> bool:
+    from imaging.segmentation import SegmentKind
+    from imaging.segmentation.material_kind import agent_kind
+
+    return agent_kind(agent) is SegmentKind.CEMENT
+
+
+def injected_rows(timepoint: Timepoint, row: MaterialMeasurement, procedures: Sequence[Procedure]) -> list[Row]:
+    """What had been injected into the row's lesion before the exam."""
+    return [
+        {"procedure": procedure.id, "agent": agent, "ml": volume}
+        for procedure in procedures_before(timepoint, procedures)
+        if row.lesion is not None and procedure.lesion in (row.lesion, None)
+        for agent, volume in procedure.materials
+    ]
+
+
+def registration_rows(links: Links) -> list[Row]:
+    """Every registration with its evidence, accepted or not."""
+    return [
+        {
+            "fixed": link.fixed.timepoint.id,
+            "moving": link.moving.timepoint.id,
+            "fixed_series_uid": link.fixed.record.volume_id,
+            "moving_series_uid": link.moving.record.volume_id,
+            "matrix_lps_fixed_from_moving": matrix_record(link.registration.fixed_from_moving.matrix.tolist()),
+            "verdict": "accepted" if link.registration.accepted else "rejected",
+            "evidence": dict(link.registration.evidence),
+            "findings": findings_record(link.registration.findings),
+        }
+        for link in links.links
+    ]
+
+
+def case_findings(index: Index, exams: Exams, case_file: CaseFile, remarks: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Remarks about the case as a whole: refused series, the order of exams, the case file, and what tracing met."""
+    refused = [
+        Finding(
+            record.code or "SERIES_REFUSED",
+            Severity.ERROR,
+            f"a {record.modality} series was refused",
+            record.series_uid,
+        )
+        for record in index.volumes
+        if record.verdict is Verdict.REFUSED
+    ]
+    none_given = Finding(
+        "NO_LESION_GIVEN",
+        Severity.WARNING,
+        "no lesion was given: neither prompts in a case file nor a SEG or RTSTRUCT beside the images",
+    )
+    lacking = [] if case_file.lesions or exams.annotations else [none_given]
+    return tuple(dict.fromkeys((*index.findings, *refused, *exams.findings, *case_file.findings, *lacking, *remarks)))
+
+
+def needed_series_refused(index: Index) -> bool:
+    """Whether a CT or MR volume could not be used; localizers, reports and other modalities do not count."""
+    return any(record.verdict is Verdict.REFUSED and record.modality in NEEDED for record in index.volumes)
+
+
+def provenance(index: Index, exams: Exams, settings: Settings, case_file: CaseFile) -> Row:
+    """Software, parameters, and a digest of every series' files; ``created`` is the newest acquisition time."""
+    moments = [record.acquired for record in index.loadable if record.acquired]
+    return {
+        "software": {"name": "osteotrace", "version": imaging.__version__},
+        "parameters": {**settings.record(), "case_file": case_file.written},
+        "inputs": [
+            {
+                "series_uid": record.volume_id,
+                "files": len({f.path for f in record.frames}),
+                "sha256": series_sha256(record),
+            }
+            for timepoint in exams.timepoints
+            for record in timepoint.series
+        ],
+        "created": max(moments, key=moment, default=None),
+    }
+
+
+def moment(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text).replace(tzinfo=None)
+
+
+def series_sha256(record: SeriesRecord) -> str:
+    """SHA-256 over the SHA-256 of the series' files in slice order: changes if any byte of any file does."""
+    whole = hashlib.sha256()
+    for path in dict.fromkeys(frame.path for frame in record.frames):
+        with path.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()

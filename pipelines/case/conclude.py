@@ -1,0 +1,132 @@
+"""The case as one value, and what follows from its observations: changes and response categories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from imaging.finding import Finding
+from imaging.lesions.lesion import Lesion, Observation
+from imaging.lesions.procedure import ClinicalRecord, Procedure
+from imaging.lesions.timeline import LesionChange, changes_of
+from imaging.response.recist import Target, target_response
+from imaging.response.response import Response
+from imaging.response.volumetric import volumetric_response
+from imaging.segmentation import LesionId, Status
+
+__all__ = ["Case", "CaseExam", "changes", "responses", "with_status"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseExam:
+    """One timepoint as the document tells it."""
+
+    id: str
+    date: str | None
+    days: int | None
+    acquired: str | None
+    series: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Case:
+    """All that is known of one case; materials, registrations and provenance as rows of the document."""
+
+    id: str
+    timepoints: tuple[CaseExam, ...]
+    procedures: tuple[Procedure, ...]
+    clinical: tuple[ClinicalRecord, ...]
+    lesions: tuple[Lesion, ...]
+    observations: tuple[Observation, ...]
+    materials: Sequence[Mapping[str, Any]]
+    registrations: Sequence[Mapping[str, Any]]
+    findings: tuple[Finding, ...]
+    provenance: Mapping[str, Any]
+
+    def observations_of(self, lesion: LesionId) -> tuple[Observation, ...]:
+        """In time order, as they were made."""
+        return tuple(observation for observation in self.observations if observation.lesion == lesion)
+
+    def primary(self, lesion: LesionId, timepoint: str) -> Observation | None:
+        """The one observation that speaks for the lesion on that exam."""
+        rows = (o for o in self.observations_of(lesion) if o.timepoint == timepoint and o.primary)
+        return next(rows, None)
+
+
+def changes(case: Case, lesion: Lesion) -> tuple[LesionChange, ...]:
+    """The lesion's changes against baseline, nadir, previous and its own pre-procedure exam."""
+    moments = {exam.id: exam.acquired or exam.date or "" for exam in case.timepoints}
+    return changes_of(case.observations_of(lesion.id), moments, case.procedures)
+
+
+def with_status(case: Case, observation: Observation, status: Status, reader: str) -> Case:
+    """The case after a reader's word on one observation."""
+    judged = replace(observation, status=status, reader=reader)
+    return replace(case, observations=tuple(judged if o is observation else o for o in case.observations))
+
+
+def responses(case: Case) -> tuple[tuple[str, Response], ...]:
+    """(timepoint, category) by RECIST 1.1 and by sphere volume, of the target lesions, from accepted masks alone.
+
+    Baseline is the first exam on which every target was measured on an accepted mask. Only exams with a figure for at
+    least one target give a row: where nothing was accepted there is no category, and where a part was, the rule itself
+    says NE.
+    """
+    targets = [lesion for lesion in case.lesions if lesion.kind == "target"]
+    sizes = {exam.id: [accepted(case, lesion.id, exam.id) for lesion in targets] for exam in case.timepoints}
+    visits = [exam.id for exam in case.timepoints if any(o is not None for o in sizes[exam.id])]
+    complete = [visit for visit in visits if all(o is not None for o in sizes[visit])]
+    if not targets or not complete:
+        return ()
+    baseline = complete[0]
+    later = visits[visits.index(baseline) + 1 :]
+    rows: list[tuple[str, Response]] = []
+    for number, visit in enumerate(later):
+        earlier = later[:number]
+        rows.append((visit, diameters(targets, sizes, baseline, visit, earlier)))
+        rows.append((visit, volumes(sizes, baseline, visit, earlier)))
+    return tuple(rows)
+
+
+def accepted(case: Case, lesion: LesionId, timepoint: str) -> Observation | None:
+    """The primary observation, if a reader or its author stands for it and it has figures."""
+    observation = case.primary(lesion, timepoint)
+    if observation is None or observation.status is not Status.ACCEPTED or observation.volume is None:
+        return None
+    return observation
+
+
+def diameters(
+    targets: Sequence[Lesion],
+    sizes: Mapping[str, Sequence[Observation | None]],
+    baseline: str,
+    visit: str,
+    earlier: Sequence[str],
+) -> Response:
+    def at(timepoint: str) -> list[Target]:
+        return [
+            Target(lesion=lesion.id, size_mm=o.long_axis.value if o is not None and o.long_axis is not None else None)
+            for lesion, o in zip(targets, sizes[timepoint], strict=True)
+        ]
+
+    found = target_response(baseline=at(baseline), current=at(visit), earlier=[at(t) for t in earlier])
+    caution = "overall NE until a reader states non-target lesions, new lesions and coverage"
+    return replace(found, reasons=(*found.reasons, caution))
+
+
+def volumes(
+    sizes: Mapping[str, Sequence[Observation | None]], baseline: str, visit: str, earlier: Sequence[str]
+) -> Response:
+    return volumetric_response(
+        baseline_ml=total(sizes[baseline]),
+        current_ml=total(sizes[visit]),
+        earlier_ml=[total(sizes[t]) for t in earlier],
+        scope="target lesions",
+    )
+
+
+def total(observations: Sequence[Observation | None]) -> float | None:
+    """The sum of the gross volumes; None unless every one is known."""
+    known = [o.volume.value for o in observations if o is not None and o.volume is not None]
+    return sum(known) if len(known) == len(observations) else None

@@ -1,0 +1,118 @@
+"""The exams of a case in time order, which series of each is measured, and the images behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from imaging.dicom.assemble import load_volume
+from imaging.errors import CaseFileError
+from imaging.finding import Finding, Severity
+from imaging.study import Annotation, Index, SeriesRecord
+from imaging.study.timepoint import Timepoint, timepoints_from
+from imaging.volume import Volume
+from pipelines.case_file import CaseFile
+
+__all__ = ["Exams", "Images", "exams_from", "series_for"]
+
+# In which series of an exam a bone lesion is outlined, best first: T1 shows marrow replacement without fat suppression,
+# fluid-sensitive series come next, enhanced ones after them; CT where nothing else is there.
+ROLE_ORDER = (
+    "t1", "t2fs", "stir", "t1c", "t1fs", "t2", "pd", "dixon_fat", "dixon_water", "gre", "dwi", "ct",
+)  # fmt: skip
+
+
+@dataclass(slots=True, eq=False)
+class Images:
+    """The volumes of a case, each decoded once, when it is first asked for."""
+
+    loaded: dict[str, Volume] = field(default_factory=dict)
+
+    def of(self, record: SeriesRecord) -> Volume:
+        """The volume of the record.
+
+        Raises
+        ------
+        SeriesRefused
+            If its samples cannot be trusted after all.
+        """
+        if record.volume_id not in self.loaded:
+            self.loaded[record.volume_id] = load_volume(record)
+        return self.loaded[record.volume_id]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Exams:
+    """The timepoints in order, and the annotations that were found with them."""
+
+    timepoints: tuple[Timepoint, ...]
+    annotations: tuple[Annotation, ...]
+    findings: tuple[Finding, ...]
+
+    def named(self, name: str) -> Timepoint:
+        """The timepoint meant by an id, an ISO date or a study UID.
+
+        Raises
+        ------
+        CaseFileError
+            UNKNOWN_TIMEPOINT: none or several are meant; the message lists what there is.
+        """
+        meant = [t for t in self.timepoints if t.id == name] or [
+            t for t in self.timepoints if t.date == name[:10] or name in {record.study_uid for record in t.series}
+        ]
+        if len(meant) != 1:
+            known = ", ".join(f"{t.id} ({t.date})" for t in self.timepoints)
+            raise CaseFileError(f"{len(meant)} exams are called {name}; there are {known}", code="UNKNOWN_TIMEPOINT")
+        return meant[0]
+
+    def annotations_of(self, record: SeriesRecord) -> tuple[Annotation, ...]:
+        """The masks that somebody drew on that series."""
+        return tuple(a for a in self.annotations if a.referenced_series_uid == record.series_uid)
+
+
+def exams_from(index: Index, case_file: CaseFile, *, known_ids: Mapping[str, str] | None = None) -> Exams:
+    """Order what was scanned in time, with the case file's roles in place of the rule's.
+
+    Parameters
+    ----------
+    known_ids
+        Timepoint ids that an earlier run gave, by series UID; they are kept.
+    """
+    records = [with_role(record, case_file.roles) for record in index.loadable]
+    timepoints, findings = timepoints_from(
+        records, [procedure.when for procedure in case_file.procedures], known_ids=known_ids
+    )
+    unknown = set(case_file.roles) - {record.series_uid for record in index.volumes}
+    missing = tuple(
+        Finding("CASE_FILE_UNKNOWN_SERIES", Severity.WARNING, "the case file gives a role to a series not found", uid)
+        for uid in sorted(unknown)
+    )
+    return Exams(timepoints=timepoints, annotations=index.annotations, findings=(*findings, *missing))
+
+
+def with_role(record: SeriesRecord, roles: Mapping[str, str]) -> SeriesRecord:
+    role = roles.get(record.series_uid)
+    return record if role is None else replace(record, role=role, role_reason="the case file says so")
+
+
+def series_for(timepoint: Timepoint, roles: Sequence[str] = ROLE_ORDER) -> SeriesRecord | None:
+    """The series of the exam that serves best: by role, then the finest voxels, then the UID."""
+    return min(
+        (record for record in timepoint.series if record.role in roles and record.grid is not None),
+        key=lambda record: (roles.index(record.role or ""), voxel_volume_mm3(record), record.volume_id),
+        default=None,
+    )
+
+
+def voxel_volume_mm3(record: SeriesRecord) -> float:
+    return round(record.grid.voxel_volume_mm3, 6) if record.grid is not None else float("inf")
+
+
+def ct_of(timepoint: Timepoint) -> SeriesRecord | None:
+    """The exam's CT, if it has one."""
+    return series_for(timepoint, ("ct",))
+
+
+def loadable(records: Iterable[SeriesRecord], images: Images) -> dict[str, Volume]:
+    """The images of the records by volume id."""
+    return {record.volume_id: images.of(record) for record in records}

@@ -1,0 +1,171 @@
+"""Cement and embolic material: found on every CT, carried onto the other exams, and related to the lesions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from imaging.arrays import BoolArray
+from imaging.finding import Finding, Severity
+from imaging.lesions.lesion import Lesion
+from imaging.lesions.procedure import Procedure
+from imaging.measurement.material import MaterialMeasurement, relate_material
+from imaging.segmentation import LesionId, SegmentKind
+from imaging.segmentation.bone import find_bone
+from imaging.segmentation.cement import MaterialFind, find_material
+from imaging.study import SeriesRecord
+from imaging.study.timepoint import Timepoint
+from imaging.volume.resample import resample_probability
+from pipelines.case.exams import Exams, Images, ct_of
+from pipelines.case.links import Links, days_between
+
+__all__ = [
+    "CarriedMaterial",
+    "FoundMaterial",
+    "carry_material",
+    "find_materials",
+    "injected_before",
+    "relate_materials",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class FoundMaterial:
+    """What one CT shows."""
+
+    timepoint: Timepoint
+    record: SeriesRecord
+    find: MaterialFind
+    history: frozenset[str]  # ids of the procedures with material before this CT
+
+    def mask(self) -> BoolArray:
+        """Everything radiodense that was injected: all kinds but metal."""
+        return self.find.mask(SegmentKind.CEMENT, SegmentKind.EMBOLIC, SegmentKind.UNCLASSIFIED)
+
+    def relative_interval(self) -> tuple[float, float]:
+        """The bounds of all its material over the volume found: how far off the mask as a whole may be."""
+        pieces = [piece for piece in self.find.pieces if piece.kind is not SegmentKind.METAL]
+        total = sum(piece.volume_ml for piece in pieces)
+        if total == 0:
+            return (1.0, 1.0)
+        low, high = (sum(piece.interval95_ml[end] for piece in pieces) / total for end in (0, 1))
+        return (min(low, 1.0), max(high, 1.0))
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class CarriedMaterial:
+    """Material of a CT on another exam's grid, as a probability (for overlap, never for its own volume)."""
+
+    probability: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+    source: FoundMaterial
+    findings: tuple[Finding, ...] = ()
+
+
+def procedures_before(timepoint: Timepoint, procedures: Iterable[Procedure]) -> tuple[Procedure, ...]:
+    """The procedures that injected something and lie before the exam."""
+    return tuple(p for p in procedures if p.materials and is_before(p, timepoint))
+
+
+def is_before(procedure: Procedure, timepoint: Timepoint) -> bool:
+    """Whether the procedure lies before the exam: by date, on one day by the clock where both have a time."""
+    if timepoint.date is None:
+        return False
+    if procedure.when[:10] != timepoint.date:
+        return procedure.when[:10] < timepoint.date
+    timed = [record.acquired for record in timepoint.series if record.acquired and "T" in record.acquired]
+    return "T" in procedure.when and bool(timed) and procedure.when < min(timed)
+
+
+def injected_before(timepoint: Timepoint, procedures: Iterable[Procedure]) -> dict[LesionId | None, tuple[str, ...]]:
+    """Agents by lesion that were injected before the exam."""
+    agents: dict[LesionId | None, tuple[str, ...]] = {}
+    for procedure in procedures_before(timepoint, procedures):
+        names = tuple(agent for agent, _ in procedure.materials)
+        agents[procedure.lesion] = (*agents.get(procedure.lesion, ()), *names)
+    return agents
+
+
+def find_materials(
+    exams: Exams, images: Images, procedures: Sequence[Procedure], *, history_known: bool
+) -> tuple[FoundMaterial, ...]:
+    """Radiodense material on the CT of every exam that has one."""
+    found = []
+    for timepoint in exams.timepoints:
+        record = ct_of(timepoint)
+        if record is None:
+            continue
+        agents = injected_before(timepoint, procedures) if history_known else None
+        found.append(
+            FoundMaterial(
+                timepoint=timepoint,
+                record=record,
+                find=find_material(images.of(record), agents=agents),
+                history=frozenset(p.id for p in procedures_before(timepoint, procedures)),
+            )
+        )
+    return tuple(found)
+
+
+def carry_material(
+    record: SeriesRecord,
+    timepoint: Timepoint,
+    found: Sequence[FoundMaterial],
+    links: Links,
+    procedures: Sequence[Procedure],
+) -> CarriedMaterial | None:
+    """The material of the CT that shows what this exam must hold, on the exam's grid.
+
+    A CT shows it if the same procedures lie before both; of several the nearest in date serves. Where no CT does, the
+    nearest earlier CT serves with a warning, because material injected since is missing from it.
+    """
+    history = frozenset(p.id for p in procedures_before(timepoint, procedures))
+    same = [f for f in found if f.history == history]
+    older = [f for f in found if f.history < history]
+    for candidates, complete in ((same, True), (older, False)):
+        for source in sorted(candidates, key=lambda f: (days_between(f.timepoint, timepoint), f.timepoint.id)):
+            record_from_ct = links.path(record, source.record)
+            if record_from_ct is None or record.grid is None:
+                continue
+            probability = resample_probability(
+                source.mask(), source.find.grid, record.grid, grid_from_onto=record_from_ct.inverse()
+            )
+            lacking = Finding(
+                "MATERIAL_INCOMPLETE",
+                Severity.WARNING,
+                f"material is carried from {source.timepoint.id}, from before a later injection: too little",
+                timepoint.id,
+            )
+            return CarriedMaterial(probability=probability, source=source, findings=() if complete else (lacking,))
+    return None
+
+
+def relate_materials(
+    found: Sequence[FoundMaterial],
+    masks_on_ct: Mapping[str, Mapping[LesionId, BoolArray]],
+    lesions: Sequence[Lesion],
+    images: Images,
+    procedures: Sequence[Procedure],
+    *,
+    history_known: bool,
+) -> tuple[tuple[FoundMaterial, tuple[MaterialMeasurement, ...]], ...]:
+    """Each CT's material by kind and lesion: inside the lesion, in bone, beyond both.
+
+    Parameters
+    ----------
+    masks_on_ct
+        By volume id of a CT, the lesions' masks on its grid.
+    """
+    sides = {lesion.id: lesion.side for lesion in lesions if lesion.side is not None}
+    rows = []
+    for item in found:
+        volume = images.of(item.record)
+        masks = dict(masks_on_ct.get(item.record.volume_id, {}))
+        agents = injected_before(item.timepoint, procedures) if history_known else None
+        inside = np.any([*masks.values()], axis=0) if masks else None
+        bone = find_bone(volume, lesion=inside, material=item.find.mask())
+        find = find_material(volume, lesion_masks=masks, bone=bone.mask, agents=agents)
+        measured = relate_material(find, lesions=masks, bone=bone.mask, sides=sides)
+        rows.append((replace(item, find=find), measured))
+    return tuple(rows)

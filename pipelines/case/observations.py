@@ -1,0 +1,123 @@
+"""From masks to figures: gross, material and net volume and the diameters of each lesion on each exam."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from imaging.finding import Finding, Severity
+from imaging.lesions.lesion import Observation
+from imaging.measurement.carried import material_inside
+from imaging.measurement.measure import measure_segment
+from imaging.measurement.quantity import Quantity
+from imaging.segmentation import Status
+from imaging.study.timepoint import Timepoint
+from pipelines.case.masks import Ground, Traced
+from pipelines.case.materials import carry_material, procedures_before
+from pipelines.settings import Settings
+
+__all__ = ["observe"]
+
+
+def observe(
+    traced: Sequence[Traced], ground: Ground, settings: Settings, *, history_known: bool
+) -> tuple[Observation, ...]:
+    """Every mask measured on the native grid of its series; rows without a mask keep their reason."""
+    exams = {timepoint.id: timepoint for timepoint in ground.exams.timepoints}
+    return tuple(
+        observation(row, exams[row.timepoint], ground, settings, history_known=history_known) for row in traced
+    )
+
+
+def observation(
+    row: Traced, timepoint: Timepoint, ground: Ground, settings: Settings, *, history_known: bool
+) -> Observation:
+    bare = Observation(
+        lesion=row.lesion,
+        timepoint=row.timepoint,
+        series_uid=row.record.volume_id if row.record else None,
+        role=row.record.role if row.record else None,
+        primary=row.primary,
+        status=row.status,
+        method=row.method,
+        reader=reader_of(row),
+        mask_sha256=row.segment.sha256 if row.segment else None,
+        findings=row.findings,
+    )
+    if row.segment is None or row.record is None:
+        return bare
+    material, remarks = material_of(row, timepoint, ground, settings, history_known=history_known)
+    cemented = material is not None and material.value > 0
+    volume = ground.images.of(row.record)
+    measured = measure_segment(
+        row.segment,
+        volume=volume,
+        cemented=cemented,
+        reader_wcv=settings.reader_wcv(str(volume.modality), cemented=cemented),
+    )
+    net = None if material is None or measured.volume_ml is None else net_volume(measured.volume_ml, material)
+    return replace(
+        bare,
+        volume=measured.volume_ml,
+        material=material,
+        net_volume=net,
+        long_axis=measured.long_axis_mm,
+        short_axis=measured.short_axis_mm,
+        findings=tuple(dict.fromkeys((*row.findings, *measured.findings, *remarks))),
+    )
+
+
+def reader_of(row: Traced) -> str | None:
+    """Who stands for the mask, where somebody does."""
+    if row.segment is None or row.segment.provenance is None or row.status is Status.PROPOSED:
+        return None
+    return row.segment.provenance.agent
+
+
+def material_of(
+    row: Traced, timepoint: Timepoint, ground: Ground, settings: Settings, *, history_known: bool
+) -> tuple[Quantity | None, tuple[Finding, ...]]:
+    """The material inside the lesion: by history where none was injected, else carried from the CT that shows it."""
+    if row.segment is None or row.record is None:
+        return None, ()
+    if history_known and not procedures_before(timepoint, ground.procedures):
+        return Quantity(0.0, "mL", "no material had been injected before this exam (case file)", (0.0, 0.0)), ()
+    carried = carry_material(row.record, timepoint, ground.material, ground.links, ground.procedures)
+    if carried is None:
+        unknown = Finding(
+            "MATERIAL_UNKNOWN",
+            Severity.WARNING if history_known else Severity.INFO,
+            "no CT that could be registered shows the material; the net volume is unknown",
+            f"{row.lesion} {row.timepoint}",
+        )
+        return None, (unknown,)
+    material, remark = material_inside(
+        row.segment.mask,
+        np.asarray(carried.probability),
+        row.segment.grid,
+        source_date=f"{carried.source.timepoint.id} ({carried.source.timepoint.date})",
+        registration_error_mm=settings.registration_error_mm,
+        relative_interval=carried.source.relative_interval(),
+    )
+    return material, (*carried.findings, remark)
+
+
+def net_volume(gross: Quantity, material: Quantity) -> Quantity:
+    """Gross minus material, the errors of both added in quadrature on each side.
+
+    Examples
+    --------
+    >>> net = net_volume(Quantity(48, "mL", "", (42, 55)), Quantity(8, "mL", "", (7, 9)))
+    >>> net.value, [round(x, 2) for x in net.interval95]
+    (40.0, [33.92, 47.07])
+    """
+    value = max(gross.value - material.value, 0.0)
+    bounds = None
+    if gross.interval95 is not None and material.interval95 is not None:
+        down = math.hypot(gross.value - gross.interval95[0], material.interval95[1] - material.value)
+        up = math.hypot(gross.interval95[1] - gross.value, material.value - material.interval95[0])
+        bounds = (max(value - down, 0.0), value + up)
+    return Quantity(value, "mL", "gross minus material (tumour, necrosis, blood and fibrosis not separable)", bounds)

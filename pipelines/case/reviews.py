@@ -1,0 +1,187 @@
+"""What readers did to the masks of a case: kept for ever, and obeyed by every later run.
+
+A review is two files under ``WORKSPACE/<case id>/review/``: the mask as the reader left it, and who said what of it::
+
+    L1-T0.r1.json      {"schema": "osteotrace.review/1", "lesion": "L1", "timepoint": "T0", "revision": 1, …}
+    L1-T0.r1.nii.gz    the mask
+
+A later word on the same mask is revision 2; revision 1 stays. Nothing in this folder is ever written over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imaging.errors import RecordError
+from imaging.finding import Finding, Severity
+from imaging.formats.nifti import nifti_bytes, read_nifti_masks
+from imaging.provenance import Provenance
+from imaging.segmentation import LesionId, Segment, Status
+from pipelines.case_file import Review
+from pipelines.workspace import CaseFolder
+
+if TYPE_CHECKING:
+    from pipelines.case.masks import Traced
+
+__all__ = ["StoredReview", "apply_reviews", "from_case_file", "read_reviews", "write_review"]
+
+SCHEMA = "osteotrace.review/1"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class StoredReview:
+    """A reader's word on one mask, with the mask where it was kept.
+
+    ``segment`` is None for a word in a case file, which names its mask by digest alone.
+    """
+
+    lesion: LesionId
+    timepoint: str
+    series_uid: str
+    status: Status
+    reader: str
+    mask_sha256: str
+    revision: int = 0
+    segment: Segment | None = None
+
+
+def from_case_file(reviews: Sequence[Review]) -> tuple[StoredReview, ...]:
+    """The words that stand in the case file, as reviews without a mask."""
+    return tuple(
+        StoredReview(
+            lesion=review.lesion,
+            timepoint=review.timepoint,
+            series_uid="",
+            status=Status(review.status),
+            reader=review.reader,
+            mask_sha256=review.mask_sha256,
+        )
+        for review in reviews
+    )
+
+
+def read_reviews(folder: CaseFolder) -> tuple[StoredReview, ...]:
+    """The newest revision of every review in the case's folder, by lesion and timepoint.
+
+    Raises
+    ------
+    RecordError
+        If a stored review or its mask is damaged: a reader's work is never passed over in silence.
+    """
+    newest: dict[tuple[str, str], StoredReview] = {}
+    for path in sorted(folder.review.glob("*.json")):
+        review = read_review(path)
+        key = (review.lesion, review.timepoint)
+        if key not in newest or newest[key].revision < review.revision:
+            newest[key] = review
+    return tuple(newest[key] for key in sorted(newest))
+
+
+def read_review(path: Path) -> StoredReview:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["schema"] != SCHEMA:
+            raise RecordError(f"{path.name} was written by another version: {record['schema']!r}", where=path.name)
+        (mask,) = read_nifti_masks(path.with_suffix(".nii.gz"))
+        segment = replace(
+            mask,
+            series_uid=record["series_uid"],
+            lesion=LesionId(record["lesion"]),
+            status=Status(record["status"]),
+            provenance=Provenance(record["reader"]),
+        )
+        review = StoredReview(
+            lesion=LesionId(record["lesion"]),
+            timepoint=record["timepoint"],
+            series_uid=record["series_uid"],
+            status=Status(record["status"]),
+            reader=record["reader"],
+            mask_sha256=record["mask_sha256"],
+            revision=record["revision"],
+            segment=segment,
+        )
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise RecordError(f"the review {path.name} is damaged ({type(error).__name__})", where=path.name) from error
+    if segment.sha256 != review.mask_sha256:
+        raise RecordError(f"the mask of review {path.name} is not the one that was reviewed", where=path.name)
+    return review
+
+
+def write_review(folder: CaseFolder, segment: Segment, *, timepoint: str, status: Status, reader: str) -> StoredReview:
+    """Keep a reader's word and the mask that it is about, as the next revision.
+
+    Raises
+    ------
+    ConflictError
+        If another reader saved that revision in the meantime; nothing is lost and the call can be made again.
+    """
+    if segment.lesion is None:
+        raise RecordError("a review is about a lesion's mask; this segment belongs to none")
+    earlier = [r for r in read_reviews(folder) if (r.lesion, r.timepoint) == (segment.lesion, timepoint)]
+    revision = 1 + max((r.revision for r in earlier), default=0)
+    review = StoredReview(
+        lesion=segment.lesion,
+        timepoint=timepoint,
+        series_uid=segment.series_uid,
+        status=status,
+        reader=reader,
+        mask_sha256=segment.sha256,
+        revision=revision,
+        segment=segment,
+    )
+    stem = f"{segment.lesion}-{timepoint}.r{revision}"
+    # The mask goes first: a review without its mask would be damage, a mask without a review is only a spare file.
+    folder.keep(f"review/{stem}.nii.gz", nifti_bytes(segment.mask.astype("uint8"), segment.grid))
+    folder.keep(f"review/{stem}.json", (json.dumps(record_of(review), indent=2) + "\n").encode())
+    return review
+
+
+def record_of(review: StoredReview) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "lesion": review.lesion,
+        "timepoint": review.timepoint,
+        "revision": review.revision,
+        "series_uid": review.series_uid,
+        "status": str(review.status),
+        "reader": review.reader,
+        "mask_sha256": review.mask_sha256,
+    }
+
+
+def apply_reviews(rows: Sequence[Traced], reviews: Sequence[StoredReview]) -> list[Traced]:
+    """The rows of one lesion on one exam, after the reader's word on it, if there is one.
+
+    A mask that the reader accepted, or edited, is never replaced: where the machine's mask differs today, the reader's
+    stays the primary one and the new one stands beside it as proposed.
+    """
+    if not rows:
+        return []
+    first = rows[0]
+    review = next((r for r in reviews if (r.lesion, r.timepoint) == (first.lesion, first.timepoint)), None)
+    if review is None:
+        return list(rows)
+    if first.segment is not None and first.segment.sha256 == review.mask_sha256:
+        judged = replace(first.segment, status=review.status, provenance=Provenance(review.reader))
+        return [replace(first, segment=judged, status=review.status), *rows[1:]]
+    if review.segment is None:
+        outdated = Finding(
+            "REVIEW_OUTDATED",
+            Severity.WARNING,
+            f"{review.reader} judged another mask (digest {review.mask_sha256[:8]}…); today's is only proposed",
+            f"{first.lesion} {first.timepoint}",
+        )
+        return [replace(first, findings=(*first.findings, outdated)), *rows[1:]]
+    differs = Finding(
+        "RECOMPUTATION_DIFFERS",
+        Severity.INFO,
+        f"today's computation differs from the mask that {review.reader} judged; the reader's mask stands",
+        f"{first.lesion} {first.timepoint}",
+    )
+    kept = replace(first, segment=review.segment, status=review.status, findings=(*first.findings, differs))
+    beside = [replace(row, primary=False) for row in rows if row.segment is not None]
+    return [kept, *beside]

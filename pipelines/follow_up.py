@@ -1,0 +1,140 @@
+"""One case from study folder to report: the way of the data, on one screen.
+
+::
+
+    folder → Index → exams → images → material, links → masks → observations → changes, responses → report
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from imaging.dicom.scan import scan
+from imaging.segmentation import Status
+from imaging.study.timepoint import require_one_patient
+from pipelines.case import account, outputs
+from pipelines.case.conclude import Case, with_status
+from pipelines.case.document import case_from_document, read_document, read_earlier
+from pipelines.case.exams import Images, exams_from
+from pipelines.case.links import link_exams
+from pipelines.case.masks import Ground, carried_lesions, trace_lesions
+from pipelines.case.materials import find_materials, relate_materials
+from pipelines.case.observations import observe
+from pipelines.case.reviews import from_case_file, read_reviews, write_review
+from pipelines.case_file import read_case_file
+from pipelines.settings import read_settings
+from pipelines.workspace import CaseFolder, case_id_of, find_case_folder
+
+__all__ = ["accept_masks", "follow_up", "write_report"]
+
+Document = dict[str, Any]
+
+
+def follow_up(
+    folder: Path,
+    workspace: Path,
+    *,
+    case_file: Path | None = None,
+    config: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[Document, CaseFolder, bool]:
+    """Follow every lesion of a case through all its exams and write the results.
+
+    Parameters
+    ----------
+    folder
+        The case folder: DICOM at any depth, and ``case.toml`` unless ``case_file`` is given. Never written to.
+    workspace
+        Gets a folder named by the case id; what readers did in it is obeyed and kept.
+    config
+        Settings as TOML.
+    say
+        Told what is being done.
+
+    Returns
+    -------
+    The case document, where it was written, and whether a needed series was refused (partial).
+
+    Raises
+    ------
+    InputError
+        If nothing can be loaded, two patients are mixed, or the case file is impossible.
+    """
+    settings = read_settings(config)
+    story = read_case_file(case_file or next(folder.glob("case.toml"), None))
+    target = CaseFolder(workspace / case_id_of(story.id, folder.resolve().name))
+    words = (*read_reviews(target), *from_case_file(story.reviews))
+
+    say("scanning")
+    index = scan([folder])
+    require_one_patient(index)
+    exams = exams_from(index, story, known_ids=read_earlier(target).timepoint_ids)
+    images = Images()
+
+    say("looking for material")
+    found = find_materials(exams, images, story.procedures, history_known=story.written)
+    say("registering")
+    links = link_exams(exams, images, excluded={f.record.volume_id: f.mask() for f in found})
+
+    say("following lesions")
+    ground = Ground(
+        case_id=target.root.name,
+        case_folder=folder,
+        exams=exams,
+        images=images,
+        links=links,
+        material=found,
+        procedures=story.procedures,
+        reviews=words,
+    )
+    lesions, traced, remarks = trace_lesions(story.lesions, ground)
+
+    say("measuring")
+    observations = observe(traced, ground, settings, history_known=story.written)
+    related = relate_materials(
+        found, carried_lesions(traced), lesions, images, story.procedures, history_known=story.written
+    )
+
+    say("reporting")
+    case = Case(
+        id=target.root.name,
+        timepoints=account.case_exams(exams),
+        procedures=story.procedures,
+        clinical=story.clinical,
+        lesions=lesions,
+        observations=observations,
+        materials=account.material_rows(related, story.procedures),
+        registrations=account.registration_rows(links),
+        findings=account.case_findings(index, exams, story, remarks),
+        provenance=account.provenance(index, exams, settings, story),
+    )
+    kept = [*outputs.write_masks(target, traced, related), *outputs.write_figures(target, traced, related, images)]
+    return outputs.write_case(target, case, kept), target, account.needed_series_refused(index)
+
+
+def accept_masks(
+    case_result: Path, *, lesion: str | None, timepoint: str | None, reader: str
+) -> tuple[Document, CaseFolder]:
+    """Accept one proposed mask, or all of them, as the reader, and conclude the case anew.
+
+    Raises
+    ------
+    InputError
+        NOTHING_TO_ACCEPT: no such mask, or it is not proposed; LATERALITY_CONFLICT: the side is in doubt.
+    """
+    target = find_case_folder(case_result)
+    document = read_document(target)
+    case = case_from_document(document)
+    for observation in outputs.acceptable(case, lesion=lesion, timepoint=timepoint):
+        segment = outputs.read_mask(target, observation)
+        write_review(target, segment, timepoint=observation.timepoint, status=Status.ACCEPTED, reader=reader)
+        case = with_status(case, observation, Status.ACCEPTED, reader)
+    return outputs.write_case(target, case, outputs.unchanged(document["outputs"])), target
+
+
+def write_report(case_result: Path, kind: str, out: Path | None) -> Document:
+    """Write one format of the report again, from case.json and the figures beside it."""
+    target = find_case_folder(case_result)
+    return outputs.write_report(target, read_document(target), kind, out)

@@ -1,0 +1,228 @@
+"""The commands about one image, one mask or one pair: each reads, calls the library once, and returns its document."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imaging.arrays import BoolArray
+from imaging.errors import CaseFileError, UsageError
+from imaging.finding import Finding, Severity
+from imaging.formats.nifti import nifti_bytes
+from imaging.measurement.change import measure_change
+from imaging.measurement.material import MaterialMeasurement, relate_material
+from imaging.measurement.measure import measure_segment
+from imaging.response.lesion import with_categories
+from imaging.segmentation import LesionId, Segment
+from imaging.segmentation.bone import find_bone
+from imaging.segmentation.cement import MaterialFind, find_material
+from imaging.segmentation.lesion import BACKEND, segment_lesion
+from imaging.segmentation.prompt import Prompt, prompts_from_record
+from imaging.volume import Modality, Volume
+from imaging.volume.resample import resample_mask
+from pipelines import documents
+from pipelines.reports.as_json import json_text
+from pipelines.sources import open_image, open_masks
+from pipelines.workspace import atomic_write
+
+__all__ = ["cement_in_image", "compare_masks", "measure_mask", "register_images", "segment_image"]
+
+Document = dict[str, Any]
+
+
+def segment_image(
+    image: Sequence[Path],
+    *,
+    out: Path,
+    points: Sequence[Sequence[float]] = (),
+    outside: Sequence[Sequence[float]] = (),
+    boxes: Sequence[Sequence[float]] = (),
+    diameters: Sequence[Sequence[float]] = (),
+    prompts: Path | None = None,
+    backend: str | None = None,
+    series: str | None = None,
+    modality: str | None = None,
+) -> Document:
+    """Outline one lesion and write its mask."""
+    if not out.name.endswith(".nii.gz"):
+        raise UsageError("--out is a .nii.gz file", code="BAD_OUTPUT_NAME")
+    rows: list[dict[str, Any]] = [{"kind": "point", "points_lps_mm": [point]} for point in points]
+    rows += [{"kind": "point", "points_lps_mm": [point], "sign": -1} for point in outside]
+    rows += [{"kind": "box", "points_lps_mm": [box[:3], box[3:]]} for box in boxes]
+    rows += [{"kind": "diameter", "points_lps_mm": [line[:3], line[3:]]} for line in diameters]
+    drawn = (*prompts_from_record(rows), *(read_prompts(prompts) if prompts else ()))
+    if not drawn:
+        raise UsageError("say where the lesion is: --point, --box, --diameter or --prompts", code="NO_PROMPT")
+    if backend not in (None, BACKEND):
+        raise UsageError(f"no backend is called {backend}; there is {BACKEND}", code="UNKNOWN_BACKEND")
+    volume = open_image(image, modality=modality, series=series)
+    started = time.perf_counter()
+    proposal = segment_lesion(volume, drawn)
+    seconds = round(time.perf_counter() - started, 3)
+    atomic_write(out, nifti_bytes(proposal.mask.astype(np.uint8), volume.grid))
+    measured = measure_segment(Segment(mask=proposal.mask, grid=volume.grid), volume=volume)
+    return documents.segment_document(
+        mask=out.name,
+        volume=measured.volume_ml,
+        backend=proposal.backend,
+        seconds=seconds,
+        confidence=proposal.confidence,
+        findings=(*volume.findings, *proposal.findings),
+    )
+
+
+def read_prompts(path: Path) -> tuple[Prompt, ...]:
+    """The prompts in an ``osteotrace.prompt/1`` document: a list of rows, or an object with ``prompts``."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CaseFileError(f"{path.name} is not JSON text ({type(error).__name__})", where=path.name) from None
+    if isinstance(record, dict):
+        schema = record.get("schema", "osteotrace.prompt/1")
+        if schema != "osteotrace.prompt/1":
+            raise CaseFileError(f"{path.name} is no osteotrace.prompt/1 document", where=path.name)
+        record = record.get("prompts", [record] if "kind" in record else None)
+    if not isinstance(record, list):
+        raise CaseFileError(f"{path.name} holds no list of prompts", where=path.name)
+    return prompts_from_record(record)
+
+
+def measure_mask(
+    mask: str, *, image: Path | None = None, series: str | None = None, modality: str | None = None
+) -> Document:
+    """Every measurement of every segment."""
+    volume = None if image is None else open_image([image], modality=modality, series=series)
+    segments = open_masks(mask, image=None if image is None else [image])
+    kind = Modality(modality.upper()) if modality else None
+    rows, findings = [], []
+    for segment in segments:
+        if not segment.mask.any():
+            remark = f"segment {segment.label} has no voxel and is not measured"
+            findings.append(Finding("EMPTY_MASK", Severity.WARNING, remark, str(segment.label)))
+            continue
+        rows.append(measure_segment(segment, volume=volume, modality=kind))
+    return documents.measure_document(rows, findings)
+
+
+def compare_masks(
+    mask0: str, mask1: str, *, image0: Path | None = None, image1: Path | None = None, modality: str | None = None
+) -> Document:
+    """Change of one lesion; both masks are taken as accepted."""
+    measured = []
+    for mask, image in ((mask0, image0), (mask1, image1)):
+        segments = open_masks(mask, image=None if image is None else [image])
+        if len(segments) != 1:
+            raise UsageError(
+                f"{Path(mask).name} holds {len(segments)} segments; choose one with #label", code="AMBIGUOUS_SEGMENT"
+            )
+        volume = None if image is None else open_image([image], modality=modality, series=None)
+        kind = Modality(modality.upper()) if modality else None
+        measured.append(measure_segment(segments[0], volume=volume, modality=kind))
+    return documents.compare_document(with_categories(measure_change(*measured), *measured))
+
+
+def cement_in_image(
+    image: Sequence[Path],
+    *,
+    before: Path | None = None,
+    lesions: Sequence[str] = (),
+    bone: str | None = None,
+    out: Path | None = None,
+    series: str | None = None,
+    modality: str | None = None,
+) -> Document:
+    """Radiodense material on one CT."""
+    volume = open_image(image, modality=modality or "ct", series=series)
+    if volume.modality is not Modality.CT:
+        raise UsageError("cement is found on CT; this image is MR", code="NOT_CT")
+    masks = lesions_on(volume, lesions, image)
+    earlier = earlier_from_volume = None
+    findings: list[Finding] = list(volume.findings)
+    if before is not None:
+        from imaging.registration.rigid import register
+
+        earlier = open_image([before], modality="ct", series=None)
+        registration = register(earlier, volume)
+        findings += registration.findings
+        if registration.accepted:
+            earlier_from_volume = registration.fixed_from_moving
+        else:
+            earlier = None
+            findings.append(
+                Finding("BEFORE_NOT_USED", Severity.WARNING, "the earlier CT could not be registered and is not used")
+            )
+    lesion_mask = np.any([*masks.values()], axis=0) if masks else None
+    found = find_material(volume, before=earlier, before_from_volume=earlier_from_volume, lesion_masks=masks)
+    if bone is None:
+        ground = find_bone(volume, lesion=lesion_mask, material=found.mask())
+        findings += ground.findings
+        bone_mask = ground.mask
+    else:
+        bone_mask = one_mask_on(volume, bone, image)
+    rows = []
+    for material in relate_material(found, lesions=masks, bone=bone_mask):
+        name = None
+        if out is not None:
+            name = f"{material.id}-{material.kind}.nii.gz"
+            atomic_write(out / name, nifti_bytes(material_mask(found, material).astype(np.uint8), volume.grid))
+        rows.append(documents.material_record(material, mask=name))
+    document = documents.cement_document(rows, (*findings, *found.findings))
+    if out is not None:
+        atomic_write(out / "cement.json", json_text(document).encode())
+    return document
+
+
+def material_mask(found: MaterialFind, material: MaterialMeasurement) -> BoolArray:
+    """The voxels of one row."""
+    return np.isin(found.labels, [piece.label for piece in material.pieces])
+
+
+def lesions_on(volume: Volume, arguments: Sequence[str], image: Sequence[Path]) -> dict[LesionId, BoolArray]:
+    """The lesion masks on the CT's grid, named by their segment, else L1, L2 and so on."""
+    masks: dict[LesionId, BoolArray] = {}
+    for argument in arguments:
+        for segment in open_masks(argument, image=list(image)):
+            name = LesionId(segment.lesion or segment.name or f"L{len(masks) + 1}")
+            masks[name if name not in masks else LesionId(f"L{len(masks) + 1}")] = on_grid(segment, volume)
+    return masks
+
+
+def one_mask_on(volume: Volume, argument: str, image: Sequence[Path]) -> BoolArray:
+    masks = [on_grid(segment, volume) for segment in open_masks(argument, image=list(image))]
+    return np.logical_or.reduce(masks)
+
+
+def on_grid(segment: Segment, volume: Volume) -> BoolArray:
+    """The mask on the image's grid; a mask from another grid is resampled, as only its overlap is asked for."""
+    if segment.grid.matches(volume.grid):
+        return segment.mask
+    return resample_mask(segment.mask, segment.grid, volume.grid)
+
+
+def register_images(
+    fixed: Path,
+    moving: Path,
+    *,
+    out: Path,
+    fixed_series: str | None = None,
+    moving_series: str | None = None,
+    fixed_modality: str | None = None,
+    moving_modality: str | None = None,
+) -> Document:
+    """The transform between two images, written as JSON."""
+    from imaging.registration.rigid import register
+
+    if out.suffix != ".json":
+        raise UsageError("--out is a .json file", code="BAD_OUTPUT_NAME")
+    registration = register(
+        open_image([fixed], modality=fixed_modality, series=fixed_series),
+        open_image([moving], modality=moving_modality, series=moving_series),
+    )
+    document = documents.register_document(registration)
+    atomic_write(out, json_text(document).encode())
+    return document
