@@ -15,15 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from imaging.arrays import FloatArray
 from imaging.geometry import Grid, Rigid
 from imaging.synthetic.lattice import slow_field, texture_at
 from imaging.synthetic.phantom import Phantom
 from imaging.synthetic.shape import Plane
+from imaging.synthetic.streak import Streak
 from imaging.synthetic.tissue import lookup
 from imaging.volume.volume import Modality, Volume
 
 __all__ = ["CtScan", "MrScan", "Sampling", "acquire_ct", "acquire_mr", "fractions"]
 
+# Unsharp masking with a Gaussian three times as wide: the largest value of Φ(x) − 1 + k (Φ(x) − Φ(x/3)) is 0.12 at
+# k = 0.62, and nearly proportional to k there.
+OVERSHOOT_REACH, OVERSHOOT_GAIN = 3.0, 5.2
 FWHM_PER_SIGMA = 2.3548  # of a Gaussian: 2 √(2 ln 2)
 
 
@@ -49,26 +54,30 @@ class Sampling:
     fine: tuple[int, int, int] = (4, 2, 2)
 
     def planes(self, slice_index: int) -> list[tuple[Plane, Plane, Plane]]:
-        """The body coordinates of one slice's fine planes."""
-        matrix = self.body_from_patient.matrix
-        affine = np.array(
-            [[sum(matrix[i, k] * self.grid.affine[k, j] for k in range(4)) for j in range(4)] for i in range(4)]
-        )
+        """The body coordinates of one slice's fine points, as many sets as the slice is divided into.
+
+        The points of a voxel lie at different heights within each division, so that a surface which rises slowly
+        through the slice shows no terraces.
+        """
+        affine = product(self.body_from_patient.matrix, self.grid.affine)
         across, rows, columns = self.fine
         share = 1.0 if self.thickness_mm is None else self.thickness_mm / self.grid.slice_distance_mm
-        r = ((np.arange(self.grid.shape[1] * rows) + 0.5) / rows - 0.5).astype(np.float32)[:, None]
-        c = ((np.arange(self.grid.shape[2] * columns) + 0.5) / columns - 0.5).astype(np.float32)[None, :]
+        fine_rows, fine_columns = np.arange(self.grid.shape[1] * rows), np.arange(self.grid.shape[2] * columns)
+        r = ((fine_rows + 0.5) / rows - 0.5).astype(np.float32)[:, None]
+        c = ((fine_columns + 0.5) / columns - 0.5).astype(np.float32)[None, :]
+        rank = (fine_rows % rows)[:, None] * columns + (fine_columns % columns)[None, :]
+        lift = ((rank + 0.5) / (rows * columns)).astype(np.float32)  # 0 to 1 within a division
         found = []
-        for step in range(across):
-            s = slice_index + ((step + 0.5) / across - 0.5) * share
-            x, y, z = (
-                np.float32(affine[i, 0] * s + affine[i, 3])
-                + np.float32(affine[i, 1]) * r
-                + np.float32(affine[i, 2]) * c
-                for i in range(3)
-            )
+        for division in range(across):
+            s = slice_index + np.float32(share) * ((division + lift) / np.float32(across) - np.float32(0.5))
+            x, y, z = (row[3] + row[0] * s + row[1] * r + row[2] * c for row in affine.astype(np.float32)[:3])
             found.append((x, y, z))
         return found
+
+
+def product(a: FloatArray, b: FloatArray) -> FloatArray:
+    """The matrix product of two 4 × 4 matrices, summed in one order on every machine."""
+    return np.array([[sum(a[i, k] * b[k, j] for k in range(4)) for j in range(4)] for i in range(4)])
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -84,9 +93,11 @@ class CtScan:
     noise_hu
         Standard deviation; the noise is correlated over the blur, as a soft kernel's is.
     overshoot
-        Edge enhancement of a bone kernel: 0.12 = 12 % of the difference to the blurred image is added.
+        Edge enhancement of a bone kernel: 0.12 = a straight edge overshoots by 12 % of its step.
     floor_hu, ceiling_hu
         What the scanner's scale can hold: −1024 to 3071 is 12 bits.
+    streak
+        Beam hardening between two dense bodies.
     texture_seed, noise_seed
         Of the slow tissue texture (one body = one seed) and of this scan's noise.
     """
@@ -97,6 +108,7 @@ class CtScan:
     overshoot: float = 0.0
     floor_hu: int = -1024
     ceiling_hu: int = 3071
+    streak: Streak | None = None
     texture_seed: int = 1
     noise_seed: int = 1
 
@@ -186,14 +198,19 @@ def acquire_ct(phantom: Phantom, scan: CtScan) -> Volume:
     sigma = (0.0, *(scan.psf_mm / FWHM_PER_SIGMA / step for step in spacing[1:]))
     blurred = ndimage.gaussian_filter(image, sigma, mode="nearest")
     if scan.overshoot:
-        wide = ndimage.gaussian_filter(image, [1.6 * s for s in sigma], mode="nearest")
-        blurred = blurred + np.float32(scan.overshoot / 0.5) * (blurred - wide)
+        wide = ndimage.gaussian_filter(image, [OVERSHOOT_REACH * s for s in sigma], mode="nearest")
+        blurred = blurred + np.float32(OVERSHOOT_GAIN * scan.overshoot) * (blurred - wide)
     if scan.noise_hu:
         generator = np.random.Generator(np.random.PCG64(scan.noise_seed))
         white = generator.standard_normal(image.shape, dtype=np.float32)
         noise = np.asarray(ndimage.gaussian_filter(white, sigma, mode="wrap"), dtype=np.float32)
-        blurred = blurred + np.float32(scan.noise_hu) * (noise / noise.std())
-    stored = np.clip(np.rint(blurred), scan.floor_hu, scan.ceiling_hu).astype(np.int16)
+        noise = np.float32(scan.noise_hu) * (noise / noise.std())
+    else:
+        noise = np.zeros_like(blurred)
+    if scan.streak is not None:
+        away = scan.streak.away_mm(*centers(scan.sampling))
+        blurred, noise = blurred + scan.streak.offset_hu(away), noise * scan.streak.noise_at(away)
+    stored = np.clip(np.rint(blurred + noise), scan.floor_hu, scan.ceiling_hu).astype(np.int16)
     clipped = bool((stored == scan.ceiling_hu).any())
     return Volume(
         samples=stored,

@@ -274,9 +274,14 @@ SOFT_TISSUE: tuple[tuple[Tissue, Shape], ...] = (
     (Tissue.FAT, ellipsoid((0, 10, -20), (360, 230, 1190))),
     (Tissue.MUSCLE, ellipsoid((0, 2, -20), (306, 178, 1000))),
     (Tissue.FAT, ellipsoid((0, -30, -15), (190, 118, 420))),
+    *both_sides(Tissue.FAT, ellipsoid((52, -22, 40), (42, 48, 236))),  # each muscle in its sheath of fat
     *both_sides(Tissue.MUSCLE, ellipsoid((52, -22, 40), (38, 44, 230))),  # iliopsoas
+    *both_sides(Tissue.FAT, ellipsoid((17, 62, 45), (45, 38, 194))),
     *both_sides(Tissue.MUSCLE, ellipsoid((17, 62, 45), (42, 34, 190))),  # multifidus
     *both_sides(Tissue.FAT, ellipsoid((40, 96, -60), (62, 26, 150))),
+    *both_sides(Tissue.FAT, ellipsoid((104, 34, -20), (34, 84, 170))),  # between the gluteal muscles
+    *both_sides(Tissue.MUSCLE, ellipsoid((106, 30, -20), (32, 82, 166))),
+    *both_sides(Tissue.FAT, ellipsoid((64, 70, -70), (113, 68, 196))),
     *both_sides(Tissue.MUSCLE, ellipsoid((64, 70, -70), (108, 62, 190))),  # gluteus maximus
     *both_sides(Tissue.MUSCLE, ellipsoid((42, 16, -52), (66, 17, 34))),  # piriformis
     (Tissue.ORGAN, ellipsoid((-34, -52, 22), (44, 36, 52))),  # bowel loops

@@ -15,7 +15,7 @@ from imaging.synthetic.sacroplasty.course import LEFT_CENTER_MM, RIGHT_CENTER_MM
 from imaging.synthetic.shape import Ellipsoid, Plane, Tube
 from imaging.synthetic.tissue import Tissue
 
-__all__ = ["Deposit", "deposits"]
+__all__ = ["Deposit", "deposits", "deposits_by"]
 
 LEFT_DAY, RIGHT_DAY = 7, 100  # when cement came in
 
@@ -34,6 +34,11 @@ class Deposit:
     @property
     def volume_ml(self) -> float:
         return float(np.count_nonzero(self.mask) * self.lattice.step_mm**3 / 1000)
+
+
+def deposits_by(day: float) -> tuple[Deposit, ...]:
+    """What lies in the body on a day; nothing is computed for a day before the first cement."""
+    return tuple(deposit for deposit in deposits() if deposit.day <= day) if day >= LEFT_DAY else ()
 
 
 @cache

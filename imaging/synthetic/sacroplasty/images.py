@@ -9,7 +9,7 @@ from imaging.synthetic.material import bloomed, merged
 from imaging.synthetic.pelvis import Pelvis
 from imaging.synthetic.phantom import Phantom
 from imaging.synthetic.sacroplasty.course import LESIONS, lesion_at
-from imaging.synthetic.sacroplasty.deposit import deposits
+from imaging.synthetic.sacroplasty.deposit import deposits_by
 from imaging.synthetic.sacroplasty.exam import Exam
 from imaging.synthetic.tissue import CONTRASTS, Tissue, with_radiodensity
 from imaging.volume.volume import Volume
@@ -47,7 +47,7 @@ def phantom_at(moment: Exam, *, cement_hu: float = CEMENT_HU, bloom_mm: float = 
         Reach of the signal loss around material on MR: 0–0.5 for spin echo, 1–2 for gradient echo.
     """
     glue_hu = GLUE_HU * (GLUE_FADED if moment.day >= FADED_DAY else 1.0)
-    present = [deposit for deposit in deposits() if deposit.day <= moment.day]
+    present = deposits_by(moment.day)
     maps = []
     for side in LESIONS:
         own = [deposit for deposit in present if deposit.lesion == side]

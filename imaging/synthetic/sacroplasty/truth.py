@@ -6,6 +6,7 @@ its diameters come from its surface cut by the exam's axial planes, materials fr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import permutations
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from imaging.geometry import Rigid
 from imaging.synthetic.chord import axial_diameters, signed_at
 from imaging.synthetic.sacroplasty.course import lesion_at
-from imaging.synthetic.sacroplasty.deposit import Deposit, deposits
+from imaging.synthetic.sacroplasty.deposit import Deposit, deposits_by
 from imaging.synthetic.sacroplasty.exam import EXAMS, Exam
 from imaging.synthetic.shape import Ellipsoid
 
@@ -56,7 +57,7 @@ def truth() -> dict[str, Any]:
             }
             for exam in EXAMS
             if exam.modality == "CT"
-            for deposit in present(exam)
+            for deposit in deposits_by(exam.day)
             if deposit.compartment not in ("lesion", "bone")
         ],
     }
@@ -68,10 +69,6 @@ def between(fixed: Exam, moving: Exam) -> Rigid:
     return Rigid(np.round(matrix, 9))
 
 
-def present(exam: Exam) -> list[Deposit]:
-    return [deposit for deposit in deposits() if deposit.day <= exam.day]
-
-
 def observation(id: str, exam: Exam) -> dict[str, Any]:
     solid = lesion_at(id, exam.day).solid
     long_axis, short_axis = axial_diameters(solid, exam.patient_from_body)
@@ -79,7 +76,7 @@ def observation(id: str, exam: Exam) -> dict[str, Any]:
     return {
         "timepoint": exam.id,
         "gross_ml": round(solid.volume_ml, 3),
-        "net_ml": round(float(solid.volume_ml - material_inside_ml(solid, present(exam))), 3),
+        "net_ml": round(float(solid.volume_ml - material_inside_ml(solid, deposits_by(exam.day))), 3),
         "long_axis_mm": round(long_axis, 2),
         "short_axis_mm": round(short_axis, 2),
         "center_lps_mm": [round(float(value), 3) for value in center],
@@ -89,7 +86,7 @@ def observation(id: str, exam: Exam) -> dict[str, Any]:
 def material_rows(exam: Exam) -> list[dict[str, Any]]:
     rows = []
     for lesion, kind in (("L1", "cement"), ("L1", "embolic"), ("L2", "cement")):
-        own = [deposit for deposit in present(exam) if (deposit.lesion, deposit.kind) == (lesion, kind)]
+        own = [deposit for deposit in deposits_by(exam.day) if (deposit.lesion, deposit.kind) == (lesion, kind)]
         if own:
             named = {name: sum(d.volume_ml for d in own if d.compartment == name) for name in ("lesion", "bone")}
             rows.append(
@@ -105,7 +102,7 @@ def material_rows(exam: Exam) -> list[dict[str, Any]]:
     return rows
 
 
-def material_inside_ml(solid: Ellipsoid, present: list[Deposit]) -> float:
+def material_inside_ml(solid: Ellipsoid, present: Sequence[Deposit]) -> float:
     """Cement and glue within a contour, counted on their lattices."""
     total = 0.0
     for deposit in present:
