@@ -38,6 +38,7 @@ DONE, INTERNAL, USAGE, REFUSED, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 4, 130
 Document = dict[str, Any]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+FILE_WIDTH = 160  # columns of a table that goes into a file or a pipe
 IMAGE = click.Path(exists=True, path_type=Path)
 OUT = click.Path(path_type=Path)
 POINT = (float, float, float)
@@ -367,6 +368,7 @@ def register(fixed: Path, moving: Path, **options: Any) -> tuple[Document, int]:
 @click.option("--out", "workspace", required=True, type=OUT, help="The workspace; the case gets a folder in it.")
 @click.option("--case-file", type=IMAGE, help="Instead of CASE/case.toml.")
 @click.option("--config", type=IMAGE, help="Settings as TOML.")
+@IDENTIFIED
 @run_command(empty_case)
 def run(case: Path, workspace: Path, **options: Any) -> tuple[Document, int]:
     """One case from study folder to report: lesions and cement, through all exams, with change and response."""
@@ -444,7 +446,10 @@ def show_case(document: Document, folder: Path) -> None:
 
     from pipelines.reports.table import volumes_and_changes
 
-    Console(stderr=Speaker.stdout_is_taken).print(volumes_and_changes(document))
+    console = Console(stderr=Speaker.stdout_is_taken)
+    if not console.is_terminal:
+        console = Console(stderr=Speaker.stdout_is_taken, width=FILE_WIDTH)
+    console.print(volumes_and_changes(document))
     Speaker.say(f"report: {folder / 'report.html'}")
 
 

@@ -38,6 +38,7 @@ def follow_up(
     *,
     case_file: Path | None = None,
     config: Path | None = None,
+    identified: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Document, CaseFolder, bool]:
     """Follow every lesion of a case through all its exams and write the results.
@@ -50,6 +51,8 @@ def follow_up(
         Gets a folder named by the case id; what readers did in it is obeyed and kept.
     config
         Settings as TOML.
+    identified
+        Show the patient's id in the provenance, and the names that people gave to contours; neither by default.
     say
         Told what is being done.
 
@@ -88,6 +91,7 @@ def follow_up(
         material=found,
         procedures=story.procedures,
         reviews=words,
+        identified=identified,
     )
     lesions, traced, remarks = trace_lesions(story.lesions, ground)
 
@@ -108,7 +112,7 @@ def follow_up(
         materials=account.material_rows(related, story.procedures),
         registrations=account.registration_rows(links),
         findings=account.case_findings(index, exams, story, remarks),
-        provenance=account.provenance(index, exams, settings, story),
+        provenance=account.provenance(index, exams, settings, story, identified=identified),
     )
     kept = [*outputs.write_masks(target, traced, related), *outputs.write_figures(target, traced, related, images)]
     return outputs.write_case(target, case, kept), target, account.needed_series_refused(index)

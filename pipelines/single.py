@@ -194,7 +194,7 @@ def lesions_on(volume: Volume, arguments: Sequence[str], image: Sequence[Path]) 
 
 def one_mask_on(volume: Volume, argument: str, image: Sequence[Path]) -> BoolArray:
     masks = [on_grid(segment, volume) for segment in open_masks(argument, image=list(image))]
-    return np.logical_or.reduce(masks)
+    return np.asarray(np.logical_or.reduce(masks), dtype=np.bool_)
 
 
 def on_grid(segment: Segment, volume: Volume) -> BoolArray:

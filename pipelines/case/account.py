@@ -144,11 +144,12 @@ def needed_series_refused(index: Index) -> bool:
     return any(record.verdict is Verdict.REFUSED and record.modality in NEEDED for record in index.volumes)
 
 
-def provenance(index: Index, exams: Exams, settings: Settings, case_file: CaseFile) -> Row:
+def provenance(index: Index, exams: Exams, settings: Settings, case_file: CaseFile, *, identified: bool) -> Row:
     """Software, parameters, and a digest of every series' files; ``created`` is the newest acquisition time."""
     moments = [record.acquired for record in index.loadable if record.acquired]
     return {
         "software": {"name": "osteotrace", "version": imaging.__version__},
+        "patient": next((record.patient for record in index.volumes), None) if identified else None,
         "parameters": {**settings.record(), "case_file": case_file.written},
         "inputs": [
             {

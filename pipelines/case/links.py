@@ -57,6 +57,14 @@ class Links:
                     waiting.append(there)
         return None
 
+    def claim(self, to: SeriesRecord, of: SeriesRecord) -> Rigid | None:
+        """The identity, where both series state one frame of reference: a claim that the images did not confirm.
+
+        Good enough to tell whose a contour is that somebody drew in that frame; never to propose a mask.
+        """
+        shared = to.frame_of_reference_uid != "" and to.frame_of_reference_uid == of.frame_of_reference_uid
+        return Rigid.identity() if shared else None
+
     def neighbours(self, here: SeriesRecord) -> list[tuple[SeriesRecord, Rigid]]:
         steps = []
         for link in self.links:

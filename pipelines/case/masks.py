@@ -97,6 +97,7 @@ class Ground:
     material: Sequence[FoundMaterial]
     procedures: Sequence[Procedure]
     reviews: Sequence[StoredReview]
+    identified: bool  # whether free text of the images may be shown
 
 
 def trace_lesions(
@@ -179,7 +180,9 @@ def on_record(segment: Segment, record: SeriesRecord) -> Segment:
     """
     if record.grid is None:
         raise GeometryError("a refused series has no grid to put a mask on")
-    return segment_on(segment, record.grid)
+    placed = segment_on(segment, record.grid)
+    placed.grid.require_match(record.grid, what="a mask and the series it refers to")
+    return placed
 
 
 def assign(
@@ -194,12 +197,20 @@ def assign(
         segments = {LesionId(f"import {n}"): s for n, (r, s) in enumerate(imported) if r is record}
         owners = matched(segments, record, traces, owned, ground)
         for name, segment in segments.items():
-            lesion = owners.get(name)
-            if lesion is None:
-                lesion = new_lesion(segment, traces, timepoint, ground.case_id)
-            mine = replace(segment, lesion=lesion, kind=SegmentKind.LESION)
+            owner = owners.get(name)
+            lesion = new_lesion(segment, traces, timepoint, ground) if owner is None else owner.lesion
+            doubt = () if owner is None else owner.findings
+            mine = replace(segment, lesion=lesion, kind=SegmentKind.LESION, findings=(*segment.findings, *doubt))
             owned.setdefault(lesion, []).append((record, mine))
     return owned
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The lesion that an imported mask belongs to, and what is doubtful about it."""
+
+    lesion: LesionId
+    findings: tuple[Finding, ...]
 
 
 def matched(
@@ -208,9 +219,9 @@ def matched(
     traces: Sequence[Trace],
     owned: Mapping[LesionId, Sequence[tuple[SeriesRecord, Segment]]],
     ground: Ground,
-) -> dict[LesionId, LesionId]:
-    """Imported name → lesion id, by overlap with the lesions' newest masks."""
-    owners: dict[LesionId, LesionId] = {}
+) -> dict[LesionId, Owner]:
+    """Imported name → whose it is, by overlap with the lesions' newest masks."""
+    owners: dict[LesionId, Owner] = {}
     references: dict[str, dict[LesionId, tuple[SeriesRecord, Segment]]] = {}
     for trace in traces:
         newest = owned.get(trace.lesion.id) or [
@@ -221,25 +232,30 @@ def matched(
     for group in references.values():
         reference = next(iter(group.values()))[0]
         record_from_reference = ground.links.path(record, reference)
+        doubt: tuple[Finding, ...] = ()
+        if record_from_reference is None:
+            record_from_reference = ground.links.claim(record, reference)
+            claimed = "matched to its earlier mask by the shared frame of reference, which the images did not confirm"
+            doubt = (Finding("SHARED_FRAME_UNVERIFIED", Severity.WARNING, claimed, record.series_uid),)
         if record_from_reference is None:
             continue
         masks = {lesion: mask for lesion, (_, mask) in group.items()}
         for link in match_lesions(masks, segments, b_from_a=record_from_reference).links:
-            owners.setdefault(link.b, link.a)
+            owners.setdefault(link.b, Owner(link.a, doubt))
     return owners
 
 
-def new_lesion(segment: Segment, traces: list[Trace], timepoint: Timepoint, case_id: str) -> LesionId:
+def new_lesion(segment: Segment, traces: list[Trace], timepoint: Timepoint, ground: Ground) -> LesionId:
     """A lesion for a mask that matches none; it is *new* where other lesions were followed before it."""
     taken = {trace.lesion.id for trace in traces}
     identity = next(LesionId(f"L{n}") for n in range(1, len(taken) + 2) if f"L{n}" not in taken)
     followed_before = any(row.timepoint != timepoint.id for trace in traces for row in trace.made)
     lesion = Lesion(
         id=identity,
-        name=segment.name or identity,
+        name=(segment.name if ground.identified else "") or identity,
         side=None,
         kind="new" if followed_before else "target",
-        tracking_uid=segment.tracking_uid or uid_from(case_id, identity),
+        tracking_uid=segment.tracking_uid or uid_from(ground.case_id, identity),
     )
     trace = Trace(lesion, None)
     earlier = dict.fromkeys(row.timepoint for other in traces for row in other.made)

@@ -94,15 +94,16 @@ def material_of(
             f"{row.lesion} {row.timepoint}",
         )
         return None, (unknown,)
+    own = carried.source.record.volume_id == row.record.volume_id
     material, remark = material_inside(
         row.segment.mask,
         np.asarray(carried.probability),
         row.segment.grid,
         source_date=f"{carried.source.timepoint.id} ({carried.source.timepoint.date})",
-        registration_error_mm=settings.registration_error_mm,
+        registration_error_mm=0.0 if own else settings.registration_error_mm,
         relative_interval=carried.source.relative_interval(),
     )
-    return material, (*carried.findings, remark)
+    return material, carried.findings if own else (*carried.findings, remark)
 
 
 def net_volume(gross: Quantity, material: Quantity) -> Quantity:
