@@ -164,6 +164,14 @@ def fractions(
     -------
     dict
         Name → (slices, rows, columns) float32.
+
+    Examples
+    --------
+    >>> grid = Grid.from_spacing((1, 2, 2), (2.0, 1.0, 1.0))
+    >>> means = fractions(Phantom(pelvis=None), Sampling(grid=grid, body_from_patient=Rigid.identity()),
+    ...                   {"one": np.ones(256, np.float32)})
+    >>> means["one"].tolist()
+    [[[1.0, 1.0], [1.0, 1.0]]]
     """
     means = {name: np.zeros(sampling.grid.shape, dtype=np.float32) for name in tables}
     _, rows, columns = sampling.fine
@@ -228,6 +236,13 @@ def acquire_mr(phantom: Phantom, *scans: MrScan) -> tuple[Volume, ...]:
     -------
     tuple of Volume
         int16 magnitude images in the order of the scans.
+
+    Examples
+    --------
+    >>> grid = Grid.from_spacing((1, 8, 8), (5.0, 1.0, 1.0))
+    >>> t1 = MrScan(sampling=Sampling(grid=grid, body_from_patient=Rigid.identity()))
+    >>> [image.role for image in acquire_mr(Phantom(pelvis=None), t1, replace(t1, role="stir"))]
+    ['t1', 'stir']
     """
     contrasts = phantom.all_contrasts()
     t1, fat = lookup(contrasts, "t1"), lookup(contrasts, "t1_fat")

@@ -73,7 +73,15 @@ def section_middle(surface: FloatArray, height_mm: float) -> FloatArray:
 
 
 def surface_points(solid: Ellipsoid, patient_from_body: Rigid, *, count: int = 10_000) -> FloatArray:
-    """Points of a solid's surface in patient coordinates, spread evenly over directions."""
+    """Points of a solid's surface in patient coordinates, spread evenly over directions.
+
+    Examples
+    --------
+    >>> ball = Ellipsoid(center_mm=(0.0, 0.0, 0.0), axes_mm=(10.0, 10.0, 10.0))
+    >>> points = surface_points(ball, Rigid.from_shift((0.0, 0.0, 100.0)), count=500)
+    >>> float(points[:, 2].max().round(1))
+    105.0
+    """
     steps = np.arange(count) + 0.5
     cosine = 1 - 2 * steps / count
     sine = np.sqrt(1 - cosine**2)

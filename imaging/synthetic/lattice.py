@@ -62,7 +62,13 @@ class MaterialMap:
 
 
 def slow_field(seed: int) -> NDArray[np.float32]:
-    """A cubic lattice of standard normal values, smoothed by a cell, mean 0 and standard deviation 1."""
+    """A cubic lattice of standard normal values, smoothed by a cell, mean 0 and standard deviation 1.
+
+    Examples
+    --------
+    >>> slow_field(1).shape
+    (64, 64, 64)
+    """
     count = int(2 * TEXTURE_REACH_MM / TEXTURE_STEP_MM) + 1
     generator = np.random.Generator(np.random.PCG64(seed))
     field = ndimage.gaussian_filter(generator.standard_normal((count, count, count)), 0.8, mode="wrap")
@@ -70,6 +76,14 @@ def slow_field(seed: int) -> NDArray[np.float32]:
 
 
 def texture_at(field: NDArray[np.float32], x: FloatArray, y: FloatArray, z: FloatArray) -> NDArray[np.float32]:
-    """The slow field at body points, linear between lattice points, mirrored beyond its reach."""
+    """The slow field at body points, linear between lattice points, mirrored beyond its reach.
+
+    Examples
+    --------
+    >>> corner = np.array([-TEXTURE_REACH_MM])
+    >>> field = slow_field(1)
+    >>> bool(texture_at(field, corner, corner, corner)[0] == field[0, 0, 0])
+    True
+    """
     cells = [(axis + TEXTURE_REACH_MM) / TEXTURE_STEP_MM for axis in (x, y, z)]
     return np.asarray(ndimage.map_coordinates(field, cells, order=1, mode="mirror"), dtype=np.float32)

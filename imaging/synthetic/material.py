@@ -66,6 +66,16 @@ def fill(
     ------
     UsageError
         A region within the box is smaller than its volume.
+
+    Examples
+    --------
+    >>> from imaging.synthetic.shape import Ellipsoid
+    >>> ball = Ellipsoid(center_mm=(0.0, 0.0, 0.0), axes_mm=(5.0, 5.0, 5.0))
+    >>> asked = Compartment(name="lesion", number=Tissue.CEMENT, volume_ml=0.032, sources=(ball,),
+    ...                     region=lambda x, y, z: ball.signed_mm(x, y, z) < 0)
+    >>> material, (mask,) = fill([asked], low_mm=(-4, -4, -4), high_mm=(4, 4, 4), seed=1)
+    >>> int(mask.sum()), round(material.volume_ml(Tissue.CEMENT), 6)
+    (500, 0.032)
     """
     origin = np.array(low_mm, dtype=np.float64)
     counts = np.ceil((np.array(high_mm) - origin) / LATTICE_STEP_MM).astype(int) + 1
@@ -110,11 +120,21 @@ def bubbles(shape: tuple[int, ...], fraction: float, generator: np.random.Genera
 
 
 def branching_casts(start_mm: FloatArray, center_mm: FloatArray, *, branches: int, seed: int) -> tuple[Tube, ...]:
-    """Vessel-like polylines that run from one feeding point towards and through the middle of a lesion."""
+    """Vessel-like polylines that run from one feeding point towards and through the middle of a lesion.
+
+    Examples
+    --------
+    >>> casts = branching_casts(np.zeros(3), np.array([0.0, 0.0, 20.0]), branches=3, seed=1)
+    >>> len(casts), casts[0].points_mm[0]
+    (3, (0.0, 0.0, 0.0))
+    """
     generator = np.random.Generator(np.random.PCG64(seed))
     casts = []
     for _ in range(branches):
-        point, points = np.array(start_mm, dtype=np.float64), [tuple(np.array(start_mm, dtype=np.float64))]
+        point, points = (
+            np.array(start_mm, dtype=np.float64),
+            [(float(start_mm[0]), float(start_mm[1]), float(start_mm[2]))],
+        )
         goal = center_mm + generator.uniform(-9, 9, 3)
         for _ in range(7):
             ahead = goal - point
@@ -125,7 +145,16 @@ def branching_casts(start_mm: FloatArray, center_mm: FloatArray, *, branches: in
 
 
 def bloomed(material: MaterialMap, reach_mm: float) -> MaterialMap:
-    """The map with a shell of lost MR signal of the given reach around all material."""
+    """The map with a shell of lost MR signal of the given reach around all material.
+
+    Examples
+    --------
+    >>> numbers = np.zeros((5, 5, 5), np.uint8)
+    >>> numbers[2, 2, 2] = Tissue.CEMENT
+    >>> shell = bloomed(MaterialMap(numbers, np.zeros(3), 0.5), 0.5)
+    >>> int((shell.numbers == Tissue.BLOOMING).sum())
+    6
+    """
     if reach_mm <= 0 or not material.numbers.any():
         return material
     away = ndimage.distance_transform_edt(material.numbers == 0, sampling=material.step_mm)
@@ -136,7 +165,14 @@ def bloomed(material: MaterialMap, reach_mm: float) -> MaterialMap:
 
 
 def merged(kept: MaterialMap, *masks: tuple[BoolArray, Tissue]) -> MaterialMap:
-    """A map with only the given masks in it."""
+    """A map with only the given masks in it.
+
+    Examples
+    --------
+    >>> empty = MaterialMap(np.zeros((2, 2, 2), np.uint8), np.zeros(3), 1.0)
+    >>> merged(empty, (np.ones((2, 2, 2), bool), Tissue.GLUE)).volume_ml(Tissue.GLUE)
+    0.008
+    """
     numbers = np.zeros_like(kept.numbers)
     for mask, number in masks:
         numbers[mask] = number

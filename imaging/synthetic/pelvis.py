@@ -1,9 +1,9 @@
 """The anatomy around the sacrum: bones with cortex, canal and foramina, joints, muscle, fat, organs and skin.
 
-The body frame is LPS in millimetres with its origin in the midline, at the height of the first sacral foramen and at
-the depth of the promontory: +x left, +y back, +z head. Sizes are those of an adult (sacrum 106 wide and 103 high, first
-sacral body 48 × 31, cortex 1.2, canal 30 × 14, foramina 13 × 12, 13 × 13, 10 and 8); they are the project's own choice.
-Shapes are simple on purpose: every border that is measured has a formula, everything else is scenery.
+The body frame is LPS in millimetres with its origin in the midline, near the height of the first sacral foramen and at
+the depth of the promontory: +x left, +y back, +z head. Sizes are those of an adult (sacrum 106 wide at the middle of
+its joints and 103 high, cortex 1.2, canal 30 × 14, foramina 13 × 12, 13 × 13, 10 and 8); they are the project's own
+choice. Shapes are simple on purpose: every border that is measured has a formula, everything else is scenery.
 """
 
 from __future__ import annotations
@@ -224,7 +224,16 @@ class Pelvis:
 
 
 def paint_shape(numbers: NDArray[np.uint8], x: Plane, y: Plane, z: Plane, *, number: int, shape: Shape) -> None:
-    """Write one number wherever the shape is, touching only rows and columns that its box can reach."""
+    """Write one number wherever the shape is, touching only rows and columns that its box can reach.
+
+    Examples
+    --------
+    >>> x, y = np.meshgrid(np.arange(-2, 3, dtype=np.float32), np.zeros(1, np.float32))
+    >>> numbers = np.zeros(x.shape, np.uint8)
+    >>> paint_shape(numbers, x, y, y, number=7, shape=ellipsoid((0, 0, 0), (3, 3, 3)))
+    >>> numbers.tolist()
+    [[0, 7, 7, 7, 0]]
+    """
     window = reach(x, y, z, shape)
     if window is not None:
         part = numbers[window]

@@ -12,7 +12,7 @@ from imaging.synthetic.pelvis import Pelvis, paint_shape, reach
 from imaging.synthetic.shape import Ellipsoid, Plane, Shape
 from imaging.synthetic.tissue import CONTRASTS, FIRST_INSERT, Contrast, Tissue
 
-__all__ = ["Insert", "Lesion", "Phantom"]
+__all__ = ["MARROWS", "Insert", "Lesion", "Phantom"]
 
 MARROWS = (Tissue.MARROW_BODY, Tissue.MARROW_ALA, Tissue.MARROW_IRRADIATED, Tissue.MARROW_ILIUM)
 

@@ -13,7 +13,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CONTRASTS", "Contrast", "Tissue", "lookup"]
+__all__ = ["CONTRASTS", "FIRST_INSERT", "Contrast", "Tissue", "lookup", "with_radiodensity"]
 
 
 class Tissue(IntEnum):
@@ -116,7 +116,13 @@ def lookup(contrasts: dict[int, Contrast], name: str) -> NDArray[np.float32]:
 
 
 def with_radiodensity(contrasts: dict[int, Contrast], *, cement_hu: float, glue_hu: float) -> dict[int, Contrast]:
-    """The same tissues with other CT plateaus of cement and glue."""
+    """The same tissues with other CT plateaus of cement and glue.
+
+    Examples
+    --------
+    >>> with_radiodensity(CONTRASTS, cement_hu=1500.0, glue_hu=900.0)[Tissue.CEMENT].hu
+    1500.0
+    """
     return {
         **contrasts,
         Tissue.CEMENT: replace(contrasts[Tissue.CEMENT], hu=cement_hu),
