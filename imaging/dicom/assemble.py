@@ -110,14 +110,15 @@ class _Canvas:
                 self.valid = np.ones(self.shape, dtype=bool)
             self.valid[index] = ~padded
             values = np.where(padded, 0, values)  # replaced at the end; here they must only not widen the type
-        if not np.isfinite(values).all():
+        low, high = float(values.min()), float(values.max())
+        if not (np.isfinite(low) and np.isfinite(high)):
             raise SeriesRefused("pixel data holds values that are no numbers", code="BAD_NUMBER")
-        if self.samples.dtype == np.int16 and not _fits_int16(values):
+        if self.samples.dtype == np.int16 and not (low >= INT16.min and high <= INT16.max and _is_whole(values)):
             self.samples = self.samples.astype(np.float32)
         self.samples[index] = values
         self.tops.add(top)
         self.rescale_types.add(transform.rescale_type)
-        self.empty += int(padded is None and stored.size > 1 and stored.min() == stored.max())
+        self.empty += int(low == high and values.size > 1 and padded is None)
 
     def finished(self) -> NDArray[Any]:
         """The samples, padding replaced by the smallest valid value."""
@@ -175,9 +176,5 @@ def _by_file(sources: tuple[FrameSource, ...]) -> dict[Path, dict[int, tuple[int
     return places
 
 
-def _fits_int16(values: NDArray[Any]) -> bool:
-    if values.size == 0:
-        return True
-    if values.min() < INT16.min or values.max() > INT16.max:
-        return False
+def _is_whole(values: NDArray[Any]) -> bool:
     return values.dtype.kind in "iu" or bool((values == np.rint(values)).all())

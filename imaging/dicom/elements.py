@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import re
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydicom.charset import convert_encodings, decode_bytes
@@ -26,27 +27,34 @@ BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV"
 SPECIFIC_CHARACTER_SET = 0x00080005
 # These separate values and name components; a change of character set ends there (PS3.5 6.1.2.5.3).
 TEXT_DELIMITERS = {0x5C, 0x5E, 0x3D, 0x0A, 0x0C, 0x0D, 0x09}
+PADDING = " \0\t\r\n"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Elements:
-    """The elements of one data set or sequence item.
+    """The elements of one data set or sequence item, by tag, as the parser leaves them.
 
     Examples
     --------
     >>> from pydicom.dataset import Dataset
     >>> dataset = Dataset()
     >>> dataset.PixelSpacing, dataset.Rows = ["0.7", "0.7"], 512
-    >>> elements = Elements(dataset)
+    >>> elements = Elements.from_dataset(dataset)
     >>> elements.decimals(0x00280030), elements.integer(0x00280010), elements.text(0x00080060)
     ((0.7, 0.7), 512, '')
     """
 
-    dataset: Dataset
+    parsed: Mapping[int, Any]
+    _items: dict[int, tuple[Elements, ...]] = field(default_factory=dict, init=False, repr=False)  # parsed once
+
+    @classmethod
+    def from_dataset(cls, dataset: Dataset) -> Elements:
+        """The elements of a data set, none of them interpreted."""
+        return cls({int(tag): dataset.get_item(tag) for tag in dataset.keys()})  # noqa: SIM118  iterating would parse
 
     def holds(self, tag: int) -> bool:
         """Whether the element is there, though perhaps empty."""
-        return tag in self.dataset
+        return tag in self.parsed
 
     def text(self, tag: int) -> str:
         """All of the element as text, without its padding; "" where absent."""
@@ -55,13 +63,13 @@ class Elements:
     def texts(self, tag: int) -> tuple[str, ...]:
         """Each value as text without its padding; () where absent or empty."""
         value = self._value(tag)
+        if not value:
+            return ()
         if isinstance(value, bytes):
             value = self._decoded(value)
-        if value is None:
-            return ()
         values = value.split("\\") if isinstance(value, str) else _sequence(value)
-        stripped = tuple(str(part).strip(" \0\t\r\n") for part in values)
-        return () if stripped in ((), ("",)) else stripped
+        stripped = tuple([str(part).strip(PADDING) for part in values])
+        return () if stripped == ("",) else stripped
 
     def decimals(self, tag: int) -> tuple[float, ...]:
         """Every value as a finite number; () where absent or empty.
@@ -71,20 +79,21 @@ class Elements:
         InputError
             BAD_NUMBER: a value is not a finite number (a decimal comma, NaN, a word).
         """
-        if tag not in self.dataset:
+        element = self.parsed.get(tag)
+        if element is None:
             return ()
-        element: Any = self.dataset.get_item(tag)
-        numbers: tuple[Any, ...]
         if isinstance(element, RawDataElement):
-            numbers = self._binary(element) or self._textual(tag)
+            numbers = _binary(element) or tuple(_number(part, tag) for part in self.texts(tag))
         else:
             numbers = tuple(_number(str(part), tag) for part in _sequence(element.value))
-        if not all(math.isfinite(number) for number in numbers):
+        if not all(map(math.isfinite, numbers)):
             raise _bad_number(tag)
-        return tuple(float(number) for number in numbers)
+        return tuple(map(float, numbers))
 
     def decimal(self, tag: int) -> float | None:
         """The first value as a number; None where absent, empty or not a number."""
+        if tag not in self.parsed:
+            return None
         try:
             numbers = self.decimals(tag)
         except InputError:
@@ -98,10 +107,9 @@ class Elements:
 
     def items(self, tag: int) -> tuple[Elements, ...]:
         """The items of a sequence; () where absent, empty or not a sequence."""
-        if tag not in self.dataset:
-            return ()
-        value = self.dataset[tag].value
-        return tuple(Elements(item) for item in value or () if isinstance(item, Dataset))
+        if tag not in self._items:
+            self._items[tag] = self._parsed_items(tag)
+        return self._items[tag]
 
     def item(self, tag: int) -> Elements | None:
         """The first item of a sequence."""
@@ -112,26 +120,18 @@ class Elements:
         value = self._value(tag)
         return value if isinstance(value, bytes) else b""
 
-    def _value(self, tag: int) -> Any:
-        return self.dataset.get_item(tag).value if tag in self.dataset else None
-
-    def _textual(self, tag: int) -> tuple[float, ...]:
-        return tuple(_number(part, tag) for part in self.texts(tag))
-
-    def _binary(self, element: RawDataElement) -> tuple[Any, ...]:
-        vr = element.VR
-        if vr is None or vr not in BINARY:
-            vr = _dictionary_vr(element.tag) if vr in (None, "UN") else vr
-        # "US or SS" and the like: the caller knows the sign (PixelRepresentation) and undoes ours.
-        code = BINARY.get("US" if vr.startswith("US") else vr)
-        value = element.value or b""
-        if code is None or not value:
+    def _parsed_items(self, tag: int) -> tuple[Elements, ...]:
+        element = self.parsed.get(tag)
+        if element is None:
             return ()
-        size = struct.calcsize(code)
-        if len(value) % size:
-            raise _bad_number(int(element.tag))
-        order = "<" if element.is_little_endian else ">"
-        return struct.unpack(f"{order}{len(value) // size}{code}", value)
+        value = Dataset({element.tag: element})[tag].value if isinstance(element, RawDataElement) else element.value
+        if value is None or isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
+            return ()
+        return tuple(Elements.from_dataset(item) for item in value if isinstance(item, Dataset))
+
+    def _value(self, tag: int) -> Any:
+        element = self.parsed.get(tag)
+        return None if element is None else element.value
 
     def _decoded(self, value: bytes) -> str:
         if value.isascii() and b"\x1b" not in value:
@@ -143,6 +143,23 @@ class Elements:
             return value.decode("latin-1")
 
 
+def _binary(element: RawDataElement) -> tuple[float, ...]:
+    """The numbers of an element with a binary representation; () for text."""
+    vr = element.VR or "UN"
+    if vr == "UN":
+        vr = _dictionary_vr(element.tag)
+    # "US or SS" and the like: the caller knows the sign (PixelRepresentation) and undoes ours.
+    code = BINARY.get(vr[:2])
+    value = element.value
+    if code is None or not value:
+        return ()
+    size = struct.calcsize(code)
+    if len(value) % size:
+        raise _bad_number(int(element.tag))
+    order = "<" if element.is_little_endian else ">"
+    return struct.unpack(f"{order}{len(value) // size}{code}", value)
+
+
 def _sequence(value: Any) -> tuple[Any, ...]:
     if value is None or value == "":
         return ()
@@ -152,7 +169,7 @@ def _sequence(value: Any) -> tuple[Any, ...]:
 
 
 def _number(text: str, tag: int) -> float:
-    stripped = text.strip(" \0\t\r\n")
+    stripped = text.strip(PADDING)
     if not NUMBER.fullmatch(stripped):
         raise _bad_number(tag)
     return float(stripped)

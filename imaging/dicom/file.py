@@ -26,6 +26,7 @@ from pydicom.filereader import dcmread, read_dataset
 from pydicom.tag import BaseTag
 
 from imaging.dicom.elements import Elements
+from imaging.dicom.walk import LONG_VRS, PIXEL_DATA, UNDEFINED, VRS, Walked, walk_header
 from imaging.errors import InputError, UnreadableFile
 
 __all__ = ["DicomFile", "PixelSpan", "open_dicom", "parser_silenced", "read_pixel_data"]
@@ -37,14 +38,11 @@ INFLATED_LIMIT = 512 * 2**20  # bytes; the largest header and image that one hon
 INFLATED_RATIO = 100  # images deflate 2:1 to 10:1; 100:1 is an empty image or a bomb
 INFLATED_ALWAYS = 16 * 2**20  # an empty 2048 × 2048 image may deflate better than 100:1 and harms nobody
 HEADER_LIMIT = 64 * 2**20  # of a deflated file, this much is kept for the header; the rest is only counted
-UNDEFINED = 0xFFFFFFFF
-META_VALUE_LIMIT = 2**16  # file meta values are UIDs and titles
-PIXEL_DATA = {0x7FE00010: "integer", 0x7FE00008: "float", 0x7FE00009: "double"}
-LONG_VRS = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
-VRS = {
-    b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS",
-    b"ST", b"TM", b"UI", b"UL", b"US", *LONG_VRS,
-}  # fmt: skip
+WINDOW = 64 * 2**10  # bytes; headers of single slices are 2 to 20 KiB, with vendors' private blocks up to 60
+LARGE_WINDOW = 2**20
+IMPLICIT_LITTLE_ENDIAN, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
+UNUSUAL_SYNTAXES = {BIG_ENDIAN, "1.2.840.113619.5.2"}  # not little endian throughout
+TRANSFER_SYNTAX, MEDIA_CLASS = 0x0010, 0x0002  # elements of group 2
 
 # What parsing of damaged bytes has been seen to raise (60 s of fuzzing pydicom.dcmread: seven types leak).
 PARSE_ERRORS = (
@@ -148,7 +146,7 @@ def read_pixel_data(file: DicomFile) -> bytes:
     try:
         with file.path.open("rb") as stream:
             if file.syntax == DEFLATED:
-                _read_meta(stream)
+                stream.seek(_plain_meta(stream.read(WINDOW))[1])
                 inflated = _inflate(stream, keep=INFLATED_LIMIT)[0]
                 return inflated[file.pixels.offset : file.pixels.offset + file.pixels.available]
             stream.seek(file.pixels.offset)
@@ -159,27 +157,52 @@ def read_pixel_data(file: DicomFile) -> bytes:
 
 
 def _parsed(path: Path, stream: BinaryIO) -> DicomFile:
-    start = stream.read(PREAMBLE + 4)
+    window = stream.read(WINDOW)
     size = os.fstat(stream.fileno()).st_size
+    start = window[: PREAMBLE + 4]
     _require_dicom(start, size, path)
-    stream.seek(0)
-    has_preamble = start[PREAMBLE:] == MAGIC
-    preamble_is_zero = not has_preamble or not any(start[:PREAMBLE])
-    if _is_deflated(stream):
+    preamble_is_zero = start[PREAMBLE:] != MAGIC or not any(start[:PREAMBLE])
+    meta, begin = _plain_meta(window)
+    syntax = _uid(meta.get(TRANSFER_SYNTAX, b""))
+    if syntax == DEFLATED:
+        stream.seek(begin)
         dataset, pixels = _read_deflated(stream)
-        return DicomFile(path, Elements(dataset), DEFLATED, True, preamble_is_zero, pixels)
+        return DicomFile(path, Elements.from_dataset(dataset), DEFLATED, True, preamble_is_zero, pixels)
+    walked = _walked(stream, window, begin, syntax, size)
+    if walked is None:
+        return _parsed_by_pydicom(path, stream, size, preamble_is_zero=preamble_is_zero)
+    pixels = None
+    if walked.pixel_element is not None:
+        stream.seek(walked.pixel_element)
+        pixels = _pixel_span(stream, size, is_implicit=syntax == IMPLICIT_LITTLE_ENDIAN, is_little_endian=True)
+    media_class = _uid(meta.get(MEDIA_CLASS, b""))
+    return DicomFile(path, Elements(walked.elements), syntax, True, preamble_is_zero, pixels, media_class)
+
+
+def _walked(stream: BinaryIO, window: bytes, begin: int, syntax: str, size: int) -> Walked | None:
+    """The header cut apart, if it is plain; seen through a larger window if it does not fit the first."""
+    if not syntax or syntax in UNUSUAL_SYNTAXES:
+        return None
+    is_implicit = syntax == IMPLICIT_LITTLE_ENDIAN
+    walked = walk_header(window, begin, is_implicit=is_implicit, file_size=size)
+    if walked is None and size > len(window):
+        stream.seek(0)
+        walked = walk_header(stream.read(LARGE_WINDOW), begin, is_implicit=is_implicit, file_size=size)
+    return walked
+
+
+def _parsed_by_pydicom(path: Path, stream: BinaryIO, size: int, *, preamble_is_zero: bool) -> DicomFile:
     stream.seek(0)
     dataset = dcmread(stream, stop_before_pixels=True, force=True)
     if not len(dataset) and not len(dataset.file_meta):
         raise UnreadableFile("no element can be read", code="NOT_DICOM", where=str(path))
     implicit, little = dataset.original_encoding
     meta = dataset.file_meta
-    syntax = str(
-        meta.get("TransferSyntaxUID", "") or _native_syntax(is_implicit=bool(implicit), is_little_endian=bool(little))
-    )
+    native = _native_syntax(is_implicit=bool(implicit), is_little_endian=bool(little))
+    syntax = str(meta.get("TransferSyntaxUID", "") or native)
     pixels = _pixel_span(stream, size, is_implicit=bool(implicit), is_little_endian=bool(little))
     media_class = str(meta.get("MediaStorageSOPClassUID", "") or "")
-    return DicomFile(path, Elements(dataset), syntax, bool(little), preamble_is_zero, pixels, media_class)
+    return DicomFile(path, Elements.from_dataset(dataset), syntax, bool(little), preamble_is_zero, pixels, media_class)
 
 
 def _require_dicom(start: bytes, size: int, path: Path) -> None:
@@ -212,38 +235,38 @@ def _is_plausible_header(start: bytes, size: int) -> bool:
 
 def _native_syntax(*, is_implicit: bool, is_little_endian: bool) -> str:
     if not is_little_endian:
-        return "1.2.840.10008.1.2.2"
-    return "1.2.840.10008.1.2" if is_implicit else "1.2.840.10008.1.2.1"
+        return BIG_ENDIAN
+    return IMPLICIT_LITTLE_ENDIAN if is_implicit else "1.2.840.10008.1.2.1"
 
 
-def _read_meta(stream: BinaryIO) -> dict[int, bytes]:
-    """The file meta information (always explicit VR little endian); the stream stops where the data set begins."""
-    stream.seek(0)
-    stream.seek(PREAMBLE + 4 if stream.read(PREAMBLE + 4)[PREAMBLE:] == MAGIC else 0)
+def _plain_meta(window: bytes) -> tuple[dict[int, bytes], int]:
+    """The file meta information (always explicit VR little endian) by element number, and where the data set begins.
+
+    Raises
+    ------
+    ValueError
+        It is damaged and names the deflated transfer syntax, which the tolerant parser would inflate without limit.
+    """
+    at = PREAMBLE + 4 if window[PREAMBLE : PREAMBLE + 4] == MAGIC else 0
     meta: dict[int, bytes] = {}
-    while True:
-        here = stream.tell()
-        head = stream.read(8)
-        if len(head) < 8 or head[:2] != b"\x02\x00":
-            stream.seek(here)
-            return meta
-        length = struct.unpack("<H", head[6:8])[0]
-        if head[4:6] in LONG_VRS:
-            length = struct.unpack("<I", stream.read(4))[0]
-        if length > META_VALUE_LIMIT:
-            raise ValueError("file meta information is damaged")
-        meta[struct.unpack("<H", head[2:4])[0]] = stream.read(length)
+    while window[at : at + 2] == b"\x02\x00" and at + 12 <= len(window):
+        is_long = window[at + 4 : at + 6] in LONG_VRS
+        length = struct.unpack_from("<I", window, at + 8)[0] if is_long else struct.unpack_from("<H", window, at + 6)[0]
+        value_at = at + (12 if is_long else 8)
+        if value_at + length > len(window):
+            break
+        meta[struct.unpack_from("<H", window, at + 2)[0]] = window[value_at : value_at + length]
+        at = value_at + length
+    is_whole = window[at : at + 2] != b"\x02\x00"
+    if is_whole and TRANSFER_SYNTAX in meta:
+        return meta, at
+    if DEFLATED.encode() in window:
+        raise ValueError("file meta information is damaged")
+    return {}, at
 
 
-def _is_deflated(stream: BinaryIO) -> bool:
-    try:
-        meta = _read_meta(stream)
-    except (ValueError, struct.error):
-        stream.seek(0)
-        if DEFLATED.encode() in stream.read(2**20):
-            raise  # the tolerant parser would inflate it without a limit
-        return False
-    return meta.get(0x0010, b"").rstrip(b"\0 ") == DEFLATED.encode()
+def _uid(value: bytes) -> str:
+    return value.rstrip(b"\0 ").decode("ascii", "replace")
 
 
 def _read_deflated(stream: BinaryIO) -> tuple[Dataset, PixelSpan | None]:

@@ -82,7 +82,7 @@ class ModalityTransform:
         return self.table is not None or (self.slope.is_integer() and self.intercept.is_integer())
 
     def values(self, stored: NDArray[Any]) -> NDArray[Any]:
-        """The values: int64 where they are whole, else float64.
+        """The values: whole numbers (of a type that holds them all) where they are whole, else float64.
 
         Examples
         --------
@@ -93,6 +93,8 @@ class ModalityTransform:
         if self.table is not None:
             return np.asarray(self.table[np.clip(stored.astype(np.int64) - self.first, 0, len(self.table) - 1)])
         if self.is_whole and stored.dtype.kind in "iu":
+            if stored.dtype.itemsize <= 2 and abs(self.slope) < 2**14 and abs(self.intercept) < 2**30:
+                return np.asarray(stored.astype(np.int32) * np.int32(self.slope) + np.int32(self.intercept))
             return np.asarray(stored.astype(np.int64) * int(self.slope) + int(self.intercept))
         return np.asarray(stored.astype(np.float64) * self.slope + self.intercept)
 
@@ -244,6 +246,9 @@ def _clean(samples: NDArray[Any], layout: PixelFormat, precision: int | None) ->
         shift, width = layout.high_bit - layout.bits_stored + 1, layout.bits_stored
     else:
         shift, width = 0, min(precision, layout.bits_stored)
+    if precision is None and layout.bits_stored == layout.bits_allocated:  # every bit counts: nothing to clean
+        kind = "i" if layout.is_signed else "u"
+        return samples.view(samples.dtype.str.replace("u", kind))
     wide = samples.astype(np.int64) if layout.bits_allocated > 16 else samples.astype(np.int32)
     bits = (wide >> shift) & ((1 << width) - 1) if width < 64 else wide
     if layout.is_signed and width < 64:
