@@ -109,7 +109,6 @@ def painted(
                 "kind": "lesion",
                 "lesion": segment.lesion,
                 "name": segment.name,
-                "status": str(segment.status),
                 "tracking_uid": segment.tracking_uid,
                 "mask_sha256": segment.sha256,
                 "shared_voxels": int(segment.mask.sum() - free.sum()),
