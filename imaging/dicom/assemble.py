@@ -97,6 +97,7 @@ class _Canvas:
     tops: set[float] = field(default_factory=set)
     rescale_types: set[str] = field(default_factory=set)
     empty: int = 0
+    undeclared: int = 0
 
     def __post_init__(self) -> None:
         self.samples = np.empty(self.shape, dtype=np.int16)
@@ -118,6 +119,7 @@ class _Canvas:
         self.samples[index] = values
         self.tops.add(top)
         self.rescale_types.add(transform.rescale_type)
+        self.undeclared += int(not transform.is_declared)
         self.empty += int(low == high and values.size > 1 and padded is None)
 
     def finished(self) -> NDArray[Any]:
@@ -138,6 +140,11 @@ class _Canvas:
         if self.empty:
             message = f"{self.empty} slices hold one value throughout"
             yield Finding("EMPTY_SLICE", Severity.INFO, message, record.volume_id)
+        if record.modality == Modality.CT and self.undeclared:
+            message = (
+                f"{self.undeclared} slices do not say what their samples mean; they are taken for Hounsfield units"
+            )
+            yield Finding("ASSUMED_HU", Severity.INFO, message, record.volume_id)
         if record.modality == Modality.CT and self.rescale_types - HOUNSFIELD_TYPES:
             message = "the header says that values are not Hounsfield units"
             yield Finding("NOT_HU", Severity.WARNING, message, record.volume_id)

@@ -73,15 +73,17 @@ class Marks(NamedTuple):
     echo_number: int | None = None
     acquisition_time: str = ""
     content_time: str = ""
+    image: str = ""  # which multi-frame image the frame is of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Instance:
-    """One file's identity and facts."""
+    """One file's identity and facts; ``name_parts``, birth date and sex only tell patients apart, nobody sees them."""
 
     path: Path
     uid: str
     patient: PatientId
+    name_parts: frozenset[str]
     birth_date: str
     sex: str
     study_uid: str
@@ -138,6 +140,7 @@ def read_instance(file: DicomFile) -> Instance:
         path=file.path,
         uid=elements.text(tags.SOP_INSTANCE_UID),
         patient=PatientId(patient),
+        name_parts=_name_parts(elements.text(tags.PATIENT_NAME)),
         birth_date=elements.text(tags.PATIENT_BIRTH_DATE),
         sex=elements.text(tags.PATIENT_SEX).upper(),
         study_uid=elements.text(tags.STUDY_INSTANCE_UID),
@@ -218,6 +221,7 @@ def _enhanced_frame(instance: Instance, number: int, own: Elements, shared: Elem
         acquisition_number=content.integer(tags.FRAME_ACQUISITION_NUMBER) if content else None,
         stack=content.text(tags.STACK_ID) if content else "",
         acquisition_time=content.text(tags.FRAME_ACQUISITION_DATE_TIME) if content else "",
+        image=instance.uid,
     )
     place = [macro(tag) for tag in (tags.PLANE_POSITION, tags.PLANE_ORIENTATION, tags.PIXEL_MEASURES)]
     return _placed(instance, number, marks, place)
@@ -376,6 +380,11 @@ def _iso_time(text: str) -> str | None:
         ).isoformat()
     except ValueError:
         return None
+
+
+def _name_parts(name: str) -> frozenset[str]:
+    """The words of a name in small letters: two spellings of one name share at least one of them."""
+    return frozenset(re.split(r"[\^=,.;\s]+", name.casefold())) - {""}
 
 
 def _upper(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -67,6 +67,8 @@ class ModalityTransform:
         Lowest and highest stored sample that stand for "nothing measured here", or None.
     rescale_type
         The unit that the header names, in capitals; "" where it names none.
+    is_declared
+        Whether the header says anything of what samples mean.
     """
 
     slope: float = 1.0
@@ -75,6 +77,7 @@ class ModalityTransform:
     table: NDArray[np.int64] | None = None
     padding: tuple[int, int] | None = None
     rescale_type: str = ""
+    is_declared: bool = True
 
     @property
     def is_whole(self) -> bool:
@@ -233,6 +236,7 @@ def modality_transform(file: DicomFile, frame: int) -> ModalityTransform:
         table,
         _padding(elements, layout),
         rescale.text(tags.RESCALE_TYPE).upper(),
+        bool(slope or intercept) or table is not None,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 from imaging.dicom.completeness import incompleteness
@@ -170,22 +171,34 @@ def _broken_concatenation(frames: Sequence[Frame]) -> SeriesRefused | None:
 
 
 def _is_collision(candidates: Sequence[Candidate]) -> bool:
-    """Whether files of different patients or studies claim to be one series."""
+    """Whether files of different patients, studies or modalities claim to be one series."""
     instances = [candidate.instance for candidate in candidates]
-    owners = {(instance.patient, instance.study_uid) for instance in instances}
-    births = {instance.birth_date for instance in instances if instance.birth_date}
-    sexes = {instance.sex for instance in instances if instance.sex}
-    return len(owners) > 1 or len(births) > 1 or len(sexes) > 1
+    return (
+        len({(instance.patient, instance.study_uid) for instance in instances}) > 1
+        or len({instance.birth_date for instance in instances if instance.birth_date}) > 1
+        or len({instance.sex for instance in instances if instance.sex}) > 1
+        or len({candidate.instance.modality for candidate in candidates if candidate.kind is Kind.SLICE}) > 1
+        or _has_two_names({instance.name_parts for instance in instances if instance.name_parts})
+    )
+
+
+def _has_two_names(names: set[frozenset[str]]) -> bool:
+    """Whether any two names share no word; then they are not two spellings of one."""
+    return any(one.isdisjoint(other) for one, other in combinations(names, 2))
 
 
 def _collision_rows(candidates: Sequence[Candidate]) -> Iterable[SeriesRecord]:
-    groups = _grouped(
-        candidates, lambda c: (c.instance.patient, c.instance.study_uid, c.instance.birth_date, c.instance.sex)
-    )
-    message = f"{len(groups)} different patients or studies share one series UID"
+    groups = _grouped(candidates, _owner)
+    message = f"{len(groups)} different patients, studies or modalities share one series UID"
     finding = Finding("UID_COLLISION", Severity.ERROR, message)
     for number, (_, members) in enumerate(sorted(groups.items()), start=1):
         yield _row(members[0].instance, _frames(members), number=number, code=finding.code, findings=(finding,))
+
+
+def _owner(candidate: Candidate) -> tuple[str, ...]:
+    instance = candidate.instance
+    name = " ".join(sorted(instance.name_parts))
+    return (instance.patient, instance.study_uid, instance.birth_date, instance.sex, name, instance.modality)
 
 
 def _refused_without_slices(candidates: Sequence[Candidate]) -> SeriesRecord:

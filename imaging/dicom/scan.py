@@ -171,7 +171,8 @@ def _walk(path: Path, roots: Sequence[Path]) -> Iterator[tuple[Path, str]]:
     if not path.is_dir():
         yield path, "" if path.exists() else "NOT_A_FILE"
         return
-    for folder, subfolders, names in os.walk(path, followlinks=False):
+    closed: list[OSError] = []
+    for folder, subfolders, names in os.walk(path, followlinks=False, onerror=closed.append):
         # Links to folders are not entered: inside the root their target is met anyway, outside it is not asked for.
         subfolders[:] = sorted(name for name in subfolders if not (Path(folder) / name).is_symlink())
         for name in sorted(names):
@@ -183,3 +184,5 @@ def _walk(path: Path, roots: Sequence[Path]) -> Iterator[tuple[Path, str]]:
             inside = any(target.is_relative_to(root) for root in roots)
             if not inside or not target.exists():
                 yield file, "LINK_OUTSIDE" if not inside else "NOT_A_FILE"
+    for error in closed:
+        yield Path(error.filename or path), "UNREADABLE_FOLDER"

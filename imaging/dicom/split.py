@@ -155,6 +155,8 @@ def _with_mixture_noted(part: Part) -> Part:
 
 def _is_same_plane(one: Frame, two: Frame) -> bool:
     same_matrix = (one.instance.rows, one.instance.columns) == (two.instance.rows, two.instance.columns)
+    if same_matrix and one.orientation == two.orientation and one.pixel_spacing == two.pixel_spacing:
+        return True  # as nearly always; the angle below takes a hundred times longer
     return (
         same_matrix
         and bool(np.allclose(one.pixel_spacing, two.pixel_spacing, rtol=PIXEL_SPACING_TOLERANCE, atol=0))

@@ -133,7 +133,9 @@ def test_missing_rescale_means_that_samples_are_values(slices, assert_true_to_pl
     for dataset in datasets:
         del dataset.RescaleSlope, dataset.RescaleIntercept
         slices.fill(dataset)
-    assert_true_to_place(slices.volume(datasets))
+    volume = slices.volume(datasets)
+    assert_true_to_place(volume)
+    assert [(finding.code, finding.severity) for finding in volume.findings] == [("ASSUMED_HU", "info")]
 
 
 def test_zero_slope_is_refused(slices):

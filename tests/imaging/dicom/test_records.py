@@ -442,8 +442,10 @@ def test_a_number_for_every_slice_does_not_split_a_volume(slices, assert_true_to
         lambda d: setattr(d, "PatientBirthDate", "19500101"),
         lambda d: setattr(d, "PatientSex", "F"),
         lambda d: setattr(d, "StudyInstanceUID", "1.2.3.4"),
+        lambda d: setattr(d, "PatientName", "OTHER^PERSON"),
+        lambda d: setattr(d, "Modality", "MR"),
     ],
-    ids=["id", "birth date", "sex", "study"],
+    ids=["id", "birth date", "sex", "study", "name", "modality"],
 )
 def test_two_patients_under_one_uid_are_both_refused(change, slices):
     datasets = slices.clean()
@@ -456,6 +458,13 @@ def test_two_patients_under_one_uid_are_both_refused(change, slices):
     for record in index.volumes:
         refused(record, "UID_COLLISION")
     assert len({record.volume_id for record in index.volumes}) == 2
+
+
+def test_two_spellings_of_a_name_are_one_patient(slices):
+    datasets = slices.clean()
+    for dataset in datasets[::2]:
+        dataset.PatientName = "Zzphi^Marker-Two^A"
+    assert slices.record(datasets).verdict is Verdict.EXACT
 
 
 def test_two_frames_of_reference_are_two_volumes(slices, assert_true_to_place):
@@ -549,6 +558,18 @@ def test_enhanced_time_points_are_told_apart(slices, enhanced):
     index = slices.scan([enhanced([frame for pair in zip(first, second, strict=True) for frame in pair])])
     assert [v.grid.shape[0] for v in index.volumes] == [8, 8]
     assert all(codes(v) == {"MULTIPLE_VOLUMES"} for v in index.volumes)
+
+
+def test_enhanced_images_of_one_series_are_told_apart(slices, enhanced):
+    images = [enhanced(slices.clean()), enhanced(slices.clean())]
+    for number, image in enumerate(images):
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}"
+        image.PixelData = (np.frombuffer(image.PixelData, "<i2") + number).astype("<i2").tobytes()
+        image.InstanceNumber = number + 1
+    index = slices.scan(images)
+    assert [v.grid.shape[0] for v in index.volumes] == [8, 8]
+    first, second = (load_volume(v) for v in index.volumes)
+    np.testing.assert_array_equal(first.samples + 1, second.samples)
 
 
 def test_enhanced_image_with_a_missing_frame_is_refused(slices, enhanced):
