@@ -13,6 +13,7 @@ another answer   best other summit (> 10 mm away) against this one      ≤ 0.9 
 edges            do boundaries run parallel (no part of the metric)?    ≥ 2 SD above chance
 halves           each half of the tissue alone finds the same place     ≤ 4 mm apart
 exchange         the images with roles exchanged find the same place    ≤ 4 mm apart
+bone             all tissue alike finds the same place as bone does     ≤ 4 mm apart
 starts           independent starts that lead here                      ≥ 2
 overlap, turn    smaller body seen by the other image; rotation         ≥ 0.4; ≤ 35°
 ===============  =====================================================  ====================================
@@ -30,7 +31,7 @@ from scipy.spatial.transform import Rotation
 from imaging.arrays import FloatArray
 from imaging.finding import Finding, Severity
 from imaging.geometry import Rigid
-from imaging.registration.information import Comparison
+from imaging.registration.information import Comparison, indices_of, moved_by, times
 from imaging.registration.level import Level
 from imaging.registration.search import Found, ascend, displacement_mm
 
@@ -90,8 +91,9 @@ class Evidence:
         The best other summit relative to it; 0 if every start led here.
     edges, edge_deviations
         Mean squared cosine between the images' gradients on strong edges, and its SD above chance.
-    halves_mm, exchanged_mm
-        Mean distance between the answers of two halves of the tissue, and with exchanged roles.
+    halves_mm, exchanged_mm, tissue_mm
+        Mean distance between the answers of two halves of the tissue, to that with exchanged roles, and to that without
+        preference for bone (None if there is no bone).
     overlap
         Fraction of the smaller body that lies in the other field of view.
     turn_deg
@@ -108,6 +110,7 @@ class Evidence:
     edge_deviations: float | None
     halves_mm: float
     exchanged_mm: float
+    tissue_mm: float | None
     overlap: float
     turn_deg: float
     starts: int
@@ -120,6 +123,7 @@ def evidence_for(
     comparison: Comparison,
     exchanged: Comparison,
     body: Comparison,
+    tissue: Comparison | None,
     first: Level,
     rivals: Sequence[Found],
     ends: Sequence[Rigid],
@@ -135,6 +139,8 @@ def evidence_for(
         The images at the resolution at which doubts are tested, and the same places with the images' roles exchanged.
     body
         The smaller body's points, for the overlap.
+    tissue
+        All tissue alike, where ``comparison`` prefers bone; None if there is no bone.
     first
         The image that ``comparison`` takes its points from.
     rivals
@@ -162,6 +168,9 @@ def evidence_for(
         edge_deviations=None if edges is None else deviations(edges, by_chance),
         halves_mm=displacement_mm(left, right, points),
         exchanged_mm=displacement_mm(back, transform, points),
+        tissue_mm=None
+        if tissue is None
+        else displacement_mm(without_bone(tissue, transform, steps), transform, points),
         overlap=body.overlap(transform),
         turn_deg=transform.angle_deg(),
         starts=len(ends),
@@ -175,7 +184,7 @@ def reasons_against(evidence: Evidence, demand: Demand) -> tuple[str, ...]:
     Examples
     --------
     >>> fine = Evidence(correlation=0.4, chance_deviations=9.0, chance_ratio=0.3, rival_ratio=0.3, edges=0.8,
-    ...                 edge_deviations=5.0, halves_mm=0.2, exchanged_mm=0.2, overlap=0.9, turn_deg=3.0,
+    ...                 edge_deviations=5.0, halves_mm=0.2, exchanged_mm=0.2, tissue_mm=None, overlap=0.9, turn_deg=3.0,
     ...                 starts=10, starts_agreeing=5)
     >>> reasons_against(fine, SAME_KIND)
     ()
@@ -199,6 +208,11 @@ def reasons_against(evidence: Evidence, demand: Demand) -> tuple[str, ...]:
         ),
         (e.halves_mm > MOST_DISAGREEMENT_MM, f"two halves of the tissue disagree by {e.halves_mm:.1f} mm"),
         (e.exchanged_mm > MOST_DISAGREEMENT_MM, f"exchanging the images moves the answer by {e.exchanged_mm:.1f} mm"),
+        (
+            e.tissue_mm is not None and e.tissue_mm > MOST_DISAGREEMENT_MM,
+            f"bone and the other tissue disagree by {e.tissue_mm or 0.0:.1f} mm",
+        ),
+        (e.starts_agreeing < LEAST_STARTS, f"only {e.starts_agreeing} of {e.starts} independent starts lead here"),
         (
             e.overlap < LEAST_OVERLAP,
             f"only {100 * e.overlap:.0f} % of the smaller body lies in the other field of view",
@@ -266,13 +280,13 @@ class Edges:
 
         Source: normalised gradient fields, Haber & Modersitzki, MICCAI 2006.
         """
-        nodes = np.rint(self.other.grid.indices(other_from_first.apply(self.points))).astype(np.int64)
+        nodes = np.rint(indices_of(self.other.grid, moved_by(other_from_first, self.points))).astype(np.int64)
         seen = ((nodes >= 0) & (nodes < np.array(self.other.grid.shape))).all(axis=1)
         found = self.slopes[tuple(nodes[seen].T)]
         known = np.isfinite(found).all(axis=1)
         if known.sum() < EDGE_SAMPLES:
             return None
-        along = (found[known] * (self.normals[seen][known] @ other_from_first.matrix[:3, :3].T)).sum(axis=1)
+        along = (found[known] * times(other_from_first.matrix[:3, :3], self.normals[seen][known])).sum(axis=1)
         return float((along**2 / ((found[known] ** 2).sum(axis=1) + self.noise**2 + 1e-12)).mean())
 
 
@@ -280,7 +294,11 @@ def gradient(level: Level) -> FloatArray:
     """The samples' slope per mm in patient axes, shape (slices, rows, columns, 3)."""
     samples = level.samples.astype(np.float64)
     by_index = np.stack([np.gradient(samples, axis=axis) for axis in range(3)], axis=-1)
-    return np.asarray(by_index @ level.grid.index_from_point[:3, :3], dtype=np.float64)
+    return times(level.grid.index_from_point[:3, :3].T, by_index.reshape(-1, 3)).reshape(by_index.shape)
+
+
+def without_bone(tissue: Comparison, start: Rigid, steps: int) -> Rigid:
+    return ascend(tissue, start, steps=steps).other_from_first
 
 
 def halves_of(comparison: Comparison) -> tuple[Comparison, Comparison]:

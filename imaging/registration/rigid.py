@@ -19,7 +19,7 @@ from imaging.arrays import BoolArray, FloatArray
 from imaging.errors import GeometryError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Rigid
-from imaging.registration.information import Comparison
+from imaging.registration.information import Comparison, indices_of, moved_by, points_of
 from imaging.registration.level import Level, coarser, level_of
 from imaging.registration.quality import OTHER_KIND, SAME_KIND, evidence_for, reasons_against, rejection
 from imaging.registration.search import (
@@ -52,7 +52,7 @@ SUMMITS_KEPT = 4
 SUMMITS_FINE = 2
 APART_MM = 8.0  # nearer summits on 10 mm blocks are one
 RIVAL_APART_MM = 10.0  # a summit that far away is another answer
-BONE_SHARE = 0.5  # of the points, where there is bone: skin, bowel and muscle move, the sacrum does not bend
+BONE_SHARE = 0.25  # of the points, where there is bone, which does not bend; more would slide along a thigh's femur
 FEWEST_BONE_POINTS = 300
 FRAME_DISAGREES_MM = 5.0  # patients move by less between sequences of one session
 
@@ -149,6 +149,7 @@ def register(
         comparison=Comparison.of(first[1], points, other[1]),
         exchanged=Comparison.of(other[1], answer.other_from_first.apply(points), first[1]),
         body=body,
+        tissue=ranking if first[1].bone.any() or other[1].bone.any() else None,
         first=first[1],
         rivals=rivals,
         ends=ends.all,
@@ -202,7 +203,7 @@ def climb(first: Level, other: Level, start: Rigid, effort: Effort) -> Rigid:
 
 
 def places(first: Level, other: Level, other_from_first: Rigid, count: int) -> FloatArray:
-    """Points of the first space (n, 3) that both images see at an estimate: half of them at bone, if CT shows it."""
+    """Points of the first space (n, 3) that both images see at an estimate: a quarter at bone, if CT shows it."""
     first_from_other = other_from_first.inverse()
     bone = spread_points(first, seen(first, first.bone, other, other_from_first), int(count * BONE_SHARE))
     if not first.bone.any():
@@ -217,7 +218,7 @@ def places(first: Level, other: Level, other_from_first: Rigid, count: int) -> F
 def seen(level: Level, mask: BoolArray, by: Level, by_from_level: Rigid) -> BoolArray:
     """Those voxels of a mask that lie in another image's field of view."""
     voxels = np.argwhere(mask)
-    index = by.grid.indices(by_from_level.apply(level.grid.points(voxels))) if len(voxels) else np.empty((0, 3))
+    index = indices_of(by.grid, moved_by(by_from_level, points_of(level.grid, voxels)))
     inside = ((index >= 0) & (index <= np.array(by.grid.shape) - 1)).all(axis=1)
     kept = np.zeros_like(mask)
     kept[tuple(voxels[inside].T)] = True

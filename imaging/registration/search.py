@@ -10,13 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import fmin_l_bfgs_b
 from scipy.spatial.transform import Rotation
 from scipy.stats import qmc
 
 from imaging.arrays import BoolArray, FloatArray
 from imaging.geometry import Rigid
-from imaging.registration.information import Comparison, Motion
+from imaging.registration.information import Comparison, Motion, moved_by, points_of
 from imaging.registration.level import Level
 
 __all__ = [
@@ -35,6 +34,10 @@ SHIFT_BEYOND_MM = 30.0  # patients lie down anew within this, once the fields of
 STEPS_AT_MOST = 5  # each way along an axis: wider differences of the fields of view are stepped more coarsely
 TURN_DEG = 12.0  # the pelvis's tilt between prone and supine; supports under supine knees tilt it by less
 ENOUGH_OVERLAP = 0.8  # a summit that needs less of the smaller body inside the other field of view is discounted
+FIRST_STEP_MM = 1.0
+LONGEST_STEP_MM = 15.0  # half of what an ascent may be off at its start
+HALVINGS = 8
+SUFFICIENT_RISE = 1e-4  # of what the slope promises; Source: Nocedal & Wright (2006), §3.1
 TOLERANCE = 1e-5  # relative gain of one step below which an ascent ends: a hundredth of what 0.1 mm changes
 
 
@@ -66,7 +69,7 @@ def spread_points(level: Level, where: BoolArray, count: int) -> FloatArray:
         return np.empty((0, 3))
     sequence = qmc.Halton(3, scramble=False).random(count + 1)[1:]  # the first is the origin itself
     voxels = chosen[(np.arange(count) * len(chosen)) // count]
-    return level.grid.points(voxels + sequence - 0.5)
+    return points_of(level.grid, voxels + sequence - 0.5)
 
 
 def lattice_of_shifts(first: FloatArray, other: FloatArray) -> list[Rigid]:
@@ -118,20 +121,44 @@ def ascend(comparison: Comparison, start: Rigid, *, steps: int) -> Found:
     >>> bool(np.linalg.norm(found.other_from_first.apply([[18, 18, 18]]) - 18) < 0.5)
     True
     """
-    moved = start.apply(comparison.points)
+    moved = moved_by(start, comparison.points)
     centre = moved.mean(axis=0)
     lever_mm = max(float(np.sqrt(((moved - centre) ** 2).sum(axis=1).mean())), 1.0)
     motion = Motion(start, centre, lever_mm)
-    scale = 1000.0  # L-BFGS begins with a step of the slope's length: scaled so, about a millimetre
+    numbers, height, slope = np.zeros(6), *comparison.correlation_and_slope(motion, np.zeros(6), moved)
+    curved = FIRST_STEP_MM / max(float(np.linalg.norm(slope)), 1e-12) * np.eye(6)
+    for _ in range(steps):
+        step = curved @ slope
+        if step @ slope <= 0.0:  # rounding has spoiled the curvature
+            break
+        step *= min(1.0, LONGEST_STEP_MM / max(float(np.linalg.norm(step)), 1e-12))
+        for _ in range(HALVINGS):
+            higher, new_slope = comparison.correlation_and_slope(motion, numbers + step, moved)
+            if higher >= height + SUFFICIENT_RISE * float(step @ slope):
+                break
+            step = step / 2.0
+        else:
+            break
+        curved = bfgs(curved, step, slope - new_slope)
+        gained, numbers, height, slope = higher - height, numbers + step, higher, new_slope
+        if gained < TOLERANCE * height:
+            break
+    return Found(motion.at(numbers), height)
 
-    def descent(numbers: FloatArray) -> tuple[float, FloatArray]:
-        correlation, slope = comparison.correlation_and_slope(motion, numbers, moved)
-        return -scale * correlation, -scale * slope
 
-    numbers, lowest, _ = fmin_l_bfgs_b(
-        descent, np.zeros(6), maxiter=steps, maxfun=2 * steps, factr=TOLERANCE / np.finfo(float).eps
-    )
-    return Found(motion.at(np.asarray(numbers, dtype=np.float64)), -float(lowest) / scale)
+def bfgs(curved: FloatArray, step: FloatArray, fall: FloatArray) -> FloatArray:
+    """The inverse curvature (6, 6) that also explains how the slope fell over the last step.
+
+    Where the slope did not fall there is no summit yet: longer steps are allowed instead.
+
+    Source: Nocedal & Wright, Numerical Optimization (2006), eq. 6.17. Six numbers need no library, and SciPy's L-BFGS
+    wakes BLAS threads at every step.
+    """
+    product = float(step @ fall)
+    if product <= 1e-12 * float(np.linalg.norm(step) * np.linalg.norm(fall)):
+        return 2.0 * curved
+    left = np.eye(6) - np.outer(step, fall) / product
+    return np.asarray(left @ curved @ left.T + np.outer(step, step) / product, dtype=np.float64)
 
 
 def displacement_mm(one: Rigid, two: Rigid, points: FloatArray) -> float:
