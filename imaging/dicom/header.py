@@ -6,7 +6,6 @@ without the frame is decided where the whole series is known.
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import NamedTuple
 from imaging.dicom import tags
 from imaging.dicom.elements import Elements
 from imaging.dicom.file import DicomFile, PixelSpan
+from imaging.dicom.moment import acquired_moment, iso_date
 from imaging.errors import InputError
 from imaging.study.role import SequenceFacts
 from imaging.study.series import PatientId, SeriesUid
@@ -35,14 +35,6 @@ LOSSY_SYNTAXES = {
     "1.2.840.10008.1.2.4.51",
     "1.2.840.10008.1.2.4.81",
 }
-# Where an acquisition's moment is looked for, in this order: date-times first, then dates with their times.
-MOMENTS = (
-    (tags.ACQUISITION_DATE_TIME, None),
-    (tags.ACQUISITION_DATE, tags.ACQUISITION_TIME),
-    (tags.SERIES_DATE, tags.SERIES_TIME),
-    (tags.CONTENT_DATE, tags.CONTENT_TIME),
-    (tags.STUDY_DATE, tags.STUDY_TIME),
-)
 FAT_SATURATION_TERMS = {"FAT", "FAT_AND_WATER"}
 
 
@@ -148,8 +140,8 @@ def read_instance(file: DicomFile) -> Instance:
         frame_of_reference_uid=elements.text(tags.FRAME_OF_REFERENCE_UID),
         sop_class=sop_class,
         modality=modality,
-        study_date=_iso_date(elements.text(tags.STUDY_DATE)),
-        acquired=_acquired(elements),
+        study_date=iso_date(elements.text(tags.STUDY_DATE)),
+        acquired=acquired_moment(elements),
         description=elements.text(tags.SERIES_DESCRIPTION),
         image_type=image_type,
         sequence=_sequence_facts(elements, modality, image_type),
@@ -340,46 +332,6 @@ def _concatenation(elements: Elements) -> Concatenation | None:
         return None
     number = elements.integer(tags.IN_CONCATENATION_NUMBER)
     return Concatenation(uid, number, elements.integer(tags.IN_CONCATENATION_TOTAL))
-
-
-def _acquired(elements: Elements) -> str | None:
-    for date_tag, time_tag in MOMENTS:
-        text = elements.text(date_tag)
-        date = _iso_date(text[:8] if time_tag is None else text)
-        if date is None:
-            continue
-        time = _iso_time(text[8:] if time_tag is None else elements.text(time_tag))
-        return f"{date}T{time}" if time else date
-    own = elements.item(tags.PER_FRAME_GROUPS)
-    content = own.item(tags.FRAME_CONTENT) if own else None
-    moment = content.text(tags.FRAME_ACQUISITION_DATE_TIME) if content else ""
-    date, time = _iso_date(moment[:8]), _iso_time(moment[8:])
-    return f"{date}T{time}" if date and time else date
-
-
-def _iso_date(text: str) -> str | None:
-    """The date as YYYY-MM-DD; None if it is none. Dots are ACR-NEMA's way (PS3.5 6.2, DA)."""
-    digits = text.strip().replace(".", "").replace("-", "")
-    if not re.fullmatch(r"\d{8}", digits):
-        return None
-    try:
-        return datetime.date(int(digits[:4]), int(digits[4:6]), int(digits[6:])).isoformat()
-    except ValueError:
-        return None
-
-
-def _iso_time(text: str) -> str | None:
-    """The time as HH:MM:SS[.ffffff]; an offset from UTC is dropped: all exams of a case tell local time."""
-    match = re.match(r"(\d{2}):?(\d{2})(?::?(\d{2})(?:\.(\d{1,6}))?)?", text.strip())
-    if not match:
-        return None
-    hour, minute, second, fraction = match.groups()
-    try:
-        return datetime.time(
-            int(hour), int(minute), min(int(second or 0), 59), int((fraction or "0").ljust(6, "0"))
-        ).isoformat()
-    except ValueError:
-        return None
 
 
 def _name_parts(name: str) -> frozenset[str]:

@@ -115,12 +115,12 @@ def test_random_bytes_never_raise():
 @pytest.mark.shared
 def test_on_real_files_both_ways_give_the_same(shared):
     files = [path for path in sorted((shared / "data").rglob("*")) if path.is_file()]
-    # Of long series every tenth slice; all of the odd files.
-    chosen = [path for n, path in enumerate(files) if "malformed" in str(path) or n % 10 == 0]
+    # Of long series every 25th slice; all of the odd files.
+    chosen = [path for n, path in enumerate(files) if "malformed" in str(path) or n % 25 == 0]
     walked = 0
     for path in chosen:
         try:
             walked += _assert_same(path)
         except InputError:
             continue
-    assert walked > 100
+    assert walked > 80

@@ -1,0 +1,76 @@
+"""When an image was acquired, of the many dates in a header."""
+
+from __future__ import annotations
+
+import datetime
+import re
+
+from imaging.dicom import tags
+from imaging.dicom.elements import Elements
+
+__all__ = ["acquired_moment", "iso_date"]
+
+# Where an acquisition's moment is looked for, in this order: date-times first, then dates with their times.
+MOMENTS = (
+    (tags.ACQUISITION_DATE_TIME, None),
+    (tags.ACQUISITION_DATE, tags.ACQUISITION_TIME),
+    (tags.SERIES_DATE, tags.SERIES_TIME),
+    (tags.CONTENT_DATE, tags.CONTENT_TIME),
+    (tags.STUDY_DATE, tags.STUDY_TIME),
+)
+
+
+def acquired_moment(elements: Elements) -> str | None:
+    """ISO date-time, or date where no time is known, of the acquisition; None where no date can be read.
+
+    Examples
+    --------
+    >>> from pydicom.dataset import Dataset
+    >>> dataset = Dataset()
+    >>> dataset.AcquisitionDate, dataset.AcquisitionTime, dataset.StudyDate = "20030117", "101500", "20030116"
+    >>> acquired_moment(Elements.from_dataset(dataset))
+    '2003-01-17T10:15:00'
+    """
+    for date_tag, time_tag in MOMENTS:
+        text = elements.text(date_tag)
+        date = iso_date(text[:8] if time_tag is None else text)
+        if date is None:
+            continue
+        time = _iso_time(text[8:] if time_tag is None else elements.text(time_tag))
+        return f"{date}T{time}" if time else date
+    own = elements.item(tags.PER_FRAME_GROUPS)
+    content = own.item(tags.FRAME_CONTENT) if own else None
+    moment = content.text(tags.FRAME_ACQUISITION_DATE_TIME) if content else ""
+    date, time = iso_date(moment[:8]), _iso_time(moment[8:])
+    return f"{date}T{time}" if date and time else date
+
+
+def iso_date(text: str) -> str | None:
+    """The date as YYYY-MM-DD; None if it is none. Dots are ACR-NEMA's way (PS3.5 6.2, DA).
+
+    Examples
+    --------
+    >>> iso_date("20030117"), iso_date("2003.01.17"), iso_date("20031317")
+    ('2003-01-17', '2003-01-17', None)
+    """
+    digits = text.strip().replace(".", "").replace("-", "")
+    if not re.fullmatch(r"\d{8}", digits):
+        return None
+    try:
+        return datetime.date(int(digits[:4]), int(digits[4:6]), int(digits[6:])).isoformat()
+    except ValueError:
+        return None
+
+
+def _iso_time(text: str) -> str | None:
+    """The time as HH:MM:SS[.ffffff]; an offset from UTC is dropped: all exams of a case tell local time."""
+    match = re.match(r"(\d{2}):?(\d{2})(?::?(\d{2})(?:\.(\d{1,6}))?)?", text.strip())
+    if not match:
+        return None
+    hour, minute, second, fraction = match.groups()
+    try:
+        return datetime.time(
+            int(hour), int(minute), min(int(second or 0), 59), int((fraction or "0").ljust(6, "0"))
+        ).isoformat()
+    except ValueError:
+        return None
