@@ -1,9 +1,11 @@
-"""Bone on CT without a trained model: threshold, close, fill what is enclosed, leave canal and foramina open.
+"""Bone on CT without a trained model: threshold, then all that no wide passage from outside leads into.
 
-Decision: only cavities closed on all sides in three dimensions are filled, because filling slice by slice swallows the
-spinal canal and the sacral foramina, and cement in them would then count as cement in bone.
-Consequence: marrow of a bone that the image's border cuts, or whose cortex has a hole wider than the closing, stays out
-unless a lesion mask says what the hole is.
+Decision: a space counts as marrow only if in three dimensions no passage wider than 5 mm leads into it, because filling
+slice by slice swallows the spinal canal and the sacral foramina, and cement in them would then count as cement in bone.
+Consequence: marrow behind a wider hole in the cortex stays out unless a lesion mask says what the hole is, and foramina
+narrower than 5 mm are swallowed. Leaks are then called too often rather than too rarely. Measured: on the phantom's
+pelvis Dice 0.93 with 0.5 % of the thecal sac in bone; in a tight crop of a real spine (7 cm, pores in every vertebra)
+only 58 % of the middle vertebra, so there a mask from elsewhere is needed.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from imaging.arrays import BoolArray, frozen
+from imaging.arrays import BoolArray, SampleArray, frozen
 from imaging.errors import GeometryError
 from imaging.finding import Finding, Severity
 from imaging.segmentation.reach import box_around, closed, reached
@@ -24,7 +26,9 @@ __all__ = ["BoneFind", "bone_mask", "find_bone"]
 BONE_HU = 160.0  # above muscle (55), fresh blood (65) and marrow (90 ± 25) plus noise; spongy bone and blurred cortex
 CERTAIN_BONE_HU = 300.0  # what hysteresis starts from: above contrast-filled vessels of the venous phase
 MIN_BONE_ML = 0.5  # smaller islands are vessel calcifications and noise
-CLOSING_MM = 2.0  # bridges a blurred 0.8-1.2 mm cortex; half of the smallest foramen (5-8 mm) stays open
+CLOSING_MM = 2.5  # gaps of a blurred thin cortex are narrower than 5 mm; foramina of S1 and S2 (7-13 mm) stay open
+MARROW_HU = 60.0  # what the end slices cut open is marrow if denser than canal and fat …
+CANAL_MM2 = 400.0  # … or wider in cross-section: the canal has 300-400 mm², less what the closing takes from it
 LESION_CLOSING_MM = 12.0  # a breach of the cortex up to 24 mm wide is taken as bone inside a lesion only
 MATERIAL_HALO_MM = 1.3  # blur makes the surroundings of dense material look like bone
 MATERIAL_CLOSING_MM = 4.0  # material may touch the cortex; the S1 foramen (12 mm) is not bridged by twice this
@@ -100,7 +104,7 @@ def find_bone(volume: Volume, *, lesion: BoolArray | None = None, material: Bool
         dense &= ~near_material
     box = box_around(dense, spacing, LESION_CLOSING_MM)
     bone = np.zeros_like(dense)
-    bone[box] = _shut(_certain(volume, dense, box), spacing)
+    bone[box] = _certain(volume, dense, box)
     # A lesion or material plugs the hole that it made, so that the marrow behind it is enclosed; whether the plug
     # itself is inside bone is then asked of the bone around it.
     plugs = [
@@ -110,7 +114,7 @@ def find_bone(volume: Volume, *, lesion: BoolArray | None = None, material: Bool
     ]
     plugged = np.logical_or.reduce([bone, *(mask for mask, _ in plugs)])
     solid = np.zeros_like(dense)
-    solid[box] = ndimage.binary_fill_holes(plugged[box])
+    solid[box] = _with_marrow(plugged[box], volume.samples[box], spacing)
     for mask, _ in plugs:
         solid &= ~mask
     bone = solid.copy()
@@ -131,14 +135,32 @@ def _certain(volume: Volume, dense: BoolArray, box: tuple[slice, slice, slice]) 
     return np.asarray(keep[labels])
 
 
-def _shut(bone: BoolArray, spacing: tuple[float, float, float]) -> BoolArray:
-    """The bone with the pores of a blurred cortex closed."""
-    # A box instead of a ball: separable, thirty times faster on a whole pelvis. Slices farther apart than the radius
-    # are not bridged.
+def _with_marrow(bone: BoolArray, samples: SampleArray, spacing: tuple[float, float, float]) -> BoolArray:
+    """The bone and every space into which no passage wider than the closing leads from outside.
+
+    Spaces that reach the first or last slice may be marrow or canal: density and cross-section decide.
+    """
+    # A box instead of a ball: separable, thirty times faster on a whole pelvis. Across slices farther apart than the
+    # radius nothing is closed.
     size = [2 * int(CLOSING_MM / step) + 1 for step in spacing]
-    grown = ndimage.maximum_filter(bone.view(np.uint8), size=size, mode="constant", cval=0)
-    shut = ndimage.minimum_filter(grown, size=size, mode="constant", cval=1).astype(bool)
-    return np.asarray(shut | bone)
+
+    def grown(mask: BoolArray) -> BoolArray:
+        return np.asarray(ndimage.maximum_filter(mask.view(np.uint8), size=size, mode="constant", cval=0), dtype=bool)
+
+    margin = [(0, 0), (size[1], size[1]), (size[2], size[2])]  # beyond its sides the image goes on as soft tissue
+    padded = np.pad(bone, margin)
+    spaces, count = ndimage.label(~grown(padded))
+    sizes = np.maximum(np.bincount(spaces.ravel(), minlength=count + 1), 1)
+    density = np.bincount(spaces.ravel(), weights=np.pad(samples, margin).ravel(), minlength=count + 1) / sizes
+    heights = np.array([1, *(box[0].stop - box[0].start for box in ndimage.find_objects(spaces))])
+    canal_like = (sizes / heights * spacing[1] * spacing[2] < CANAL_MM2) & (density < MARROW_HU)
+    outside = np.zeros(count + 1, dtype=bool)
+    outside[spaces[[0, -1]]] = True
+    outside &= canal_like
+    outside[spaces[:, 0, 0]] = True
+    outside[0] = False
+    inner = (slice(None), slice(size[1], -size[1]), slice(size[2], -size[2]))
+    return np.asarray(bone | ~grown(outside[spaces])[inner])
 
 
 def _bridged(bone: BoolArray, inside: BoolArray, spacing: tuple[float, float, float], radius_mm: float) -> BoolArray:
@@ -162,6 +184,6 @@ def _findings(bone: BoolArray, volume: Volume) -> tuple[Finding, ...]:
     message = "bone by density alone: contrast-filled vessels or bowel may be included, open marrow may be missing"
     findings = [Finding("BONE_MASK_APPROXIMATE", Severity.INFO, message, volume.series_uid)]
     if bone[0].any() or bone[-1].any():
-        message = "bone reaches the first or last slice; marrow cut open there is not filled"
+        message = "bone reaches the first or last slice; what is marrow there was judged by density and width"
         findings.append(Finding("BONE_CUT_BY_IMAGE", Severity.INFO, message, volume.series_uid))
     return tuple(findings)

@@ -75,3 +75,10 @@ def test_small_dense_islands_are_no_bone():
 def test_a_mask_of_another_grid_is_refused(vertebra):
     with pytest.raises(GeometryError, match="lesion"):
         bone_mask(ct(vertebra[0]), lesion=np.zeros((2, 2, 2), bool))
+
+
+def test_in_a_bone_cut_by_the_end_slices_marrow_is_filled_and_the_canal_is_not(vertebra):
+    samples, truth = vertebra
+    bone = bone_mask(ct(samples[10:40]))
+    assert not (truth[10:40] & ~bone).any()
+    assert not bone[15, 18:23, 28:33].any()
