@@ -140,7 +140,7 @@ def _with_marrow(bone: BoolArray, samples: SampleArray, spacing: tuple[float, fl
 
     Spaces that reach the first or last slice may be marrow or canal: density and cross-section decide.
     """
-    # A box instead of a ball: separable, thirty times faster on a whole pelvis. Across slices farther apart than the
+    # A box instead of a ball: separable, so seconds faster on a whole pelvis. Across slices farther apart than the
     # radius nothing is closed.
     size = [2 * int(CLOSING_MM / step) + 1 for step in spacing]
 
