@@ -30,6 +30,7 @@ import imaging
 
 if TYPE_CHECKING:
     from imaging.finding import Finding
+    from imaging.study import Index
 
 __all__ = ["main"]
 
@@ -217,7 +218,7 @@ def scan(paths: tuple[Path, ...], *, identified: bool) -> tuple[Document, int]:
     Speaker.say(
         f"{len(index.volumes)} series, {len(index.annotations)} annotations, {len(index.skipped)} files skipped"
     )
-    return document, verdict_code(document)
+    return document, verdict_code(index)
 
 
 def series_line(row: Document) -> str:
@@ -228,12 +229,13 @@ def series_line(row: Document) -> str:
     )
 
 
-def verdict_code(document: Document) -> int:
-    """0 all usable, 4 some refused, 3 nothing usable."""
-    verdicts = [row["verdict"] for row in document["volumes"]]
-    if all(verdict == "refused" for verdict in verdicts):
+def verdict_code(index: Index) -> int:
+    """0 all usable, 4 some refused that should have been, 3 nothing usable."""
+    from pipelines.documents import needed_series_refused
+
+    if not index.loadable:
         return REFUSED
-    return PARTIAL if "refused" in verdicts else DONE
+    return PARTIAL if needed_series_refused(index) else DONE
 
 
 @main.command()
@@ -252,7 +254,7 @@ def convert(paths: tuple[Path, ...], out: Path, *, identified: bool) -> tuple[Do
     document = scan_document(index, key=pseudonym_key(), identified=identified, paths=written)
     for row in document["volumes"]:
         Speaker.say(f"{series_line(row)} {row['path'] or ''}")
-    return document, verdict_code(document)
+    return document, verdict_code(index)
 
 
 @main.command()

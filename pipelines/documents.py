@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from imaging.finding import Finding, Severity
-from imaging.formats.record import finding_record, findings_record, matrix_record, quantity_record
+from imaging.formats.record import findings_record, matrix_record, quantity_record
 from imaging.study import Index, SeriesRecord, Verdict
 
 if TYPE_CHECKING:  # heavy modules, needed for their types alone
@@ -24,8 +24,10 @@ if TYPE_CHECKING:  # heavy modules, needed for their types alone
 __all__ = [
     "cement_document",
     "compare_document",
+    "error_finding",
     "material_record",
     "measure_document",
+    "needed_series_refused",
     "pseudonym",
     "register_document",
     "scan_document",
@@ -117,12 +119,13 @@ def scan_document(
     }
 
 
-def all_refused(index: Index) -> bool:
-    return not index.loadable
+# Series that are no CT or MR volume to begin with: passing them over loses nothing that was needed.
+NO_VOLUMES = ("LOCALIZER", "SECONDARY_CAPTURE", "DOSE_REPORT", "UNSUPPORTED_MODALITY", "NOT_AN_IMAGE")
 
 
-def partly_refused(index: Index) -> bool:
-    return any(record.verdict is Verdict.REFUSED for record in index.volumes)
+def needed_series_refused(index: Index) -> bool:
+    """Whether a CT or MR volume could not be used."""
+    return any(r.verdict is Verdict.REFUSED and r.code not in NO_VOLUMES for r in index.volumes)
 
 
 def segment_document(
@@ -262,6 +265,3 @@ def register_document(registration: Registration | None, findings: Iterable[Find
 def error_finding(code: str, message: str, where: str = "") -> Finding:
     """The finding that stands in a document whose command failed."""
     return Finding(code, Severity.ERROR, message, where)
-
-
-__all__ += ["all_refused", "error_finding", "finding_record", "partly_refused"]

@@ -13,7 +13,7 @@ from typing import Any
 
 from imaging.dicom.scan import scan
 from imaging.segmentation import Status
-from imaging.study.timepoint import require_one_patient
+from imaging.study.timepoint import require_loadable, require_one_patient
 from pipelines.case import account, outputs
 from pipelines.case.conclude import Case, with_status
 from pipelines.case.document import case_from_document, read_document, read_earlier
@@ -24,6 +24,7 @@ from pipelines.case.materials import find_materials, relate_materials
 from pipelines.case.observations import observe
 from pipelines.case.reviews import from_case_file, read_reviews, write_review
 from pipelines.case_file import read_case_file
+from pipelines.documents import needed_series_refused
 from pipelines.settings import read_settings
 from pipelines.workspace import CaseFolder, case_id_of, find_case_folder
 
@@ -73,6 +74,7 @@ def follow_up(
     say("scanning")
     index = scan([folder])
     require_one_patient(index)
+    require_loadable(index)
     exams = exams_from(index, story, known_ids=read_earlier(target).timepoint_ids)
     images = Images()
 
@@ -115,7 +117,7 @@ def follow_up(
         provenance=account.provenance(index, exams, settings, story, identified=identified),
     )
     kept = [*outputs.write_masks(target, traced, related), *outputs.write_figures(target, traced, related, images)]
-    return outputs.write_case(target, case, kept), target, account.needed_series_refused(index)
+    return outputs.write_case(target, case, kept), target, needed_series_refused(index)
 
 
 def accept_masks(

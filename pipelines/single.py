@@ -16,7 +16,7 @@ from imaging.finding import Finding, Severity
 from imaging.formats.nifti import nifti_bytes
 from imaging.measurement.change import measure_change
 from imaging.measurement.material import MaterialMeasurement, relate_material
-from imaging.measurement.measure import measure_segment
+from imaging.measurement.measure import SegmentMeasurement, measure_segment
 from imaging.response.lesion import with_categories
 from imaging.segmentation import LesionId, Segment
 from imaging.segmentation.bone import find_bone
@@ -99,7 +99,12 @@ def measure_mask(
     volume = None if image is None else open_image([image], modality=modality, series=series)
     segments = open_masks(mask, image=None if image is None else [image])
     kind = Modality(modality.upper()) if modality else None
-    rows, findings = [], []
+    rows: list[SegmentMeasurement] = []
+    findings: list[Finding] = []
+    if not segments:
+        findings.append(
+            Finding("EMPTY_MASK", Severity.WARNING, "the file holds no segment with a voxel", Path(mask).name)
+        )
     for segment in segments:
         if not segment.mask.any():
             remark = f"segment {segment.label} has no voxel and is not measured"

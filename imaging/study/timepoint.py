@@ -16,7 +16,7 @@ from imaging.errors import SeriesRefused
 from imaging.finding import Finding, Severity
 from imaging.study.series import Index, SeriesRecord, Verdict
 
-__all__ = ["Timepoint", "ids_by_series", "require_one_patient", "timepoints_from"]
+__all__ = ["Timepoint", "ids_by_series", "require_loadable", "require_one_patient", "timepoints_from"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,6 +124,28 @@ def require_one_patient(index: Index) -> None:
             f"the folder holds images of {len(patients)} patients; a case is one patient's timeline, so move the "
             "others to cases of their own",
             code="SEVERAL_PATIENTS",
+        )
+
+
+def require_loadable(index: Index) -> None:
+    """Raise unless at least one volume of an index can be loaded.
+
+    Raises
+    ------
+    SeriesRefused
+        With the code of the first refusal, or NO_IMAGE where there was nothing to refuse.
+
+    Examples
+    --------
+    >>> require_loadable(Index())
+    Traceback (most recent call last):
+    imaging.errors.SeriesRefused: no loadable CT or MR volume is here (0 series refused); scan tells why
+    """
+    if not index.loadable:
+        code = next((volume.code for volume in index.volumes if volume.code), None) or "NO_IMAGE"
+        refused = len(index.volumes)
+        raise SeriesRefused(
+            f"no loadable CT or MR volume is here ({refused} series refused); scan tells why", code=code
         )
 
 

@@ -22,10 +22,9 @@ from pipelines.case_file import CaseFile
 from pipelines.documents import material_record
 from pipelines.settings import Settings
 
-__all__ = ["case_exams", "case_findings", "material_rows", "needed_series_refused", "provenance", "registration_rows"]
+__all__ = ["case_exams", "case_findings", "material_rows", "provenance", "registration_rows"]
 
 Row = dict[str, Any]
-NEEDED = ("CT", "MR")  # modalities of which a refused series makes a case partial
 
 
 def case_exams(exams: Exams) -> tuple[CaseExam, ...]:
@@ -137,11 +136,6 @@ def case_findings(index: Index, exams: Exams, case_file: CaseFile, remarks: Iter
     )
     lacking = [] if case_file.lesions or exams.annotations else [none_given]
     return tuple(dict.fromkeys((*index.findings, *refused, *exams.findings, *case_file.findings, *lacking, *remarks)))
-
-
-def needed_series_refused(index: Index) -> bool:
-    """Whether a CT or MR volume could not be used; localizers, reports and other modalities do not count."""
-    return any(record.verdict is Verdict.REFUSED and record.modality in NEEDED for record in index.volumes)
 
 
 def provenance(index: Index, exams: Exams, settings: Settings, case_file: CaseFile, *, identified: bool) -> Row:

@@ -107,6 +107,6 @@ def test_a_missing_case_file_is_a_typed_error(tmp_path: Path) -> None:
 
 
 def test_text_that_is_not_utf8_is_a_typed_error(tmp_path: Path) -> None:
-    (tmp_path / "case.toml").write_bytes(b"[case]\nid = \"\xff\"\n")
+    (tmp_path / "case.toml").write_bytes(b'[case]\nid = "\xff"\n')
     with pytest.raises(CaseFileError):
         read_case_file(tmp_path / "case.toml")

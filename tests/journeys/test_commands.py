@@ -1,0 +1,261 @@
+"""Each command as a person calls it: what it prints, what it writes, and how it says no."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nibabel
+import numpy as np
+import pytest
+
+from imaging.formats.nifti import nifti_bytes
+from imaging.geometry import Grid
+
+if TYPE_CHECKING:
+    from tests.journeys.conftest import Osteotrace
+
+pytestmark = pytest.mark.journey
+
+GRID = Grid.from_spacing((30, 48, 48), (2.0, 1.0, 1.0), origin_mm=(-24.0, -24.0, -30.0))
+
+
+def ball(radius_mm: float) -> Any:
+    points = GRID.points(np.indices(GRID.shape).reshape(3, -1).T).reshape(*GRID.shape, 3)
+    return np.linalg.norm(points, axis=-1) <= radius_mm
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bright ball of 15 mm in noise, its masks at two sizes, and a dense ball on CT."""
+    folder = tmp_path_factory.mktemp("files")
+    noise = np.random.default_rng(1).normal(0, 8, GRID.shape)
+    image = (100 + 200 * ball(15) + noise).astype(np.int16)
+    (folder / "mr.nii.gz").write_bytes(nifti_bytes(image, GRID))
+    (folder / "ct.nii.gz").write_bytes(nifti_bytes((40 + 2500 * ball(8) + noise).astype(np.int16), GRID))
+    for name, radius in (("before", 15), ("after", 10)):
+        (folder / f"{name}.nii.gz").write_bytes(nifti_bytes(ball(radius).astype(np.uint8), GRID))
+    (folder / "empty.nii.gz").write_bytes(nifti_bytes(np.zeros(GRID.shape, np.uint8), GRID))
+    return folder
+
+
+def test_segment_writes_a_mask_that_others_read(
+    files: Path, osteotrace: Osteotrace, tmp_path: Path, keeps_contract: Callable[[str], str]
+) -> None:
+    out = tmp_path / "mask.nii.gz"
+    done = osteotrace(
+        "segment", files / "mr.nii.gz", "--modality", "mr", "--out", out, "--json",
+        "--box", -15, -15, -15, 15, 15, 15,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert keeps_contract(done.out) == ""
+    assert done.document["mask"] == "mask.nii.gz"
+    truth = 4 / 3 * np.pi * 15**3 / 1000
+    assert done.document["volume_ml"]["value"] == pytest.approx(truth, rel=0.1)
+    image = nibabel.load(out)
+    assert (np.asarray(image.dataobj) > 0).sum() * 2e-3 == pytest.approx(done.document["volume_ml"]["value"])
+
+
+def test_segment_takes_prompts_from_a_file(files: Path, osteotrace: Osteotrace, tmp_path: Path) -> None:
+    prompts = tmp_path / "prompts.json"
+    row = {"kind": "diameter", "points_lps_mm": [[-15, 0, 0], [15, 0, 0]]}
+    prompts.write_text(json.dumps({"schema": "osteotrace.prompt/1", "prompts": [row]}))
+    command = ["segment", files / "mr.nii.gz", "--modality", "mr", "--out", tmp_path / "m.nii.gz"]
+    assert osteotrace(*command, "--prompts", prompts).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--out", "m.nii.gz"], 2, "NO_PROMPT"),
+        (["--out", "m.png", "--point", 0, 0, 0], 2, "BAD_OUTPUT_NAME"),
+        (["--out", "m.nii.gz", "--point", 900, 0, 0], 2, "PROMPT_OUTSIDE_IMAGE"),
+        (["--out", "m.nii.gz", "--backend", "magic", "--point", 0, 0, 0], 2, "UNKNOWN_BACKEND"),
+    ],
+)
+def test_segment_says_why_it_cannot(
+    files: Path, osteotrace: Osteotrace, arguments: list[Any], code: int, says: str
+) -> None:
+    done = osteotrace("segment", files / "mr.nii.gz", "--modality", "mr", *arguments)
+    assert (done.code, says in done.err) == (code, True), done.err
+    assert done.out == ""
+
+
+def test_measure_gives_every_figure_with_unit_and_method(
+    files: Path, osteotrace: Osteotrace, keeps_contract: Callable[[str], str]
+) -> None:
+    done = osteotrace("measure", files / "before.nii.gz", "--image", files / "mr.nii.gz", "--modality", "mr", "--json")
+    assert done.code == 0, done.err
+    assert keeps_contract(done.out) == ""
+    (segment,) = done.document["segments"]
+    assert segment["volume_ml"]["value"] == ball(15).sum() * 2e-3
+    low, high = segment["volume_ml"]["interval95"]
+    assert low < 4 / 3 * np.pi * 3.375 < high
+    assert segment["long_axis_mm"]["value"] == pytest.approx(30, abs=1)
+    assert segment["intensity"]["mean"]["value"] == pytest.approx(300, abs=2)
+
+
+def test_an_empty_mask_is_a_finding_and_never_a_zero(files: Path, osteotrace: Osteotrace) -> None:
+    done = osteotrace("measure", files / "empty.nii.gz", "--json")
+    assert done.document["segments"] == []
+    assert done.document["findings"][0]["code"] == "EMPTY_MASK"
+
+
+def test_compare_names_the_change_and_whether_it_exceeds_the_error(
+    files: Path, osteotrace: Osteotrace, keeps_contract: Callable[[str], str]
+) -> None:
+    done = osteotrace("compare", files / "before.nii.gz", files / "after.nii.gz", "--modality", "ct", "--json")
+    assert done.code == 0, done.err
+    assert keeps_contract(done.out) == ""
+    document = done.document
+    ratio = ball(10).sum() / ball(15).sum()
+    assert document["volume_change_percent"]["value"] == pytest.approx(100 * (ratio - 1))
+    assert document["exceeds_error"] is True
+    assert document["categories"] == {"recist_1_1": "PR", "volumetric_sphere": "PR"}
+
+
+def test_compare_of_a_mask_with_itself_is_no_change(files: Path, osteotrace: Osteotrace) -> None:
+    document = osteotrace("compare", files / "after.nii.gz", files / "after.nii.gz", "--json").document
+    assert document["volume_change_percent"]["value"] == 0
+    assert document["exceeds_error"] is False
+    assert document["categories"]["volumetric_sphere"] == "SD"
+
+
+def test_cement_is_found_related_and_written(
+    files: Path, osteotrace: Osteotrace, tmp_path: Path, keeps_contract: Callable[[str], str]
+) -> None:
+    done = osteotrace(
+        "cement", files / "ct.nii.gz", "--lesion", files / "after.nii.gz", "--out", tmp_path / "out", "--json"
+    )
+    assert done.code == 0, done.err
+    assert keeps_contract(done.out) == ""
+    (row,) = done.document["materials"]
+    truth = 4 / 3 * np.pi * 8**3 / 1000
+    assert row["volume_ml"]["value"] == pytest.approx(truth, rel=0.15)
+    assert row["inside_lesion_ml"]["value"] == pytest.approx(row["volume_ml"]["value"], rel=0.01)
+    assert row["neural_ml"] is None, "without a model of the foramina it is unknown, never 0"
+    assert {finding["code"] for finding in done.document["findings"]} >= {"ASSUMED_HU"}
+    assert (tmp_path / "out" / row["mask"]).is_file()
+
+
+def test_cement_on_mr_is_refused(files: Path, osteotrace: Osteotrace) -> None:
+    assert osteotrace("cement", files / "mr.nii.gz", "--modality", "mr").code == 2
+
+
+def test_register_exits_with_0_whatever_its_verdict(
+    files: Path, osteotrace: Osteotrace, tmp_path: Path, keeps_contract: Callable[[str], str]
+) -> None:
+    out = tmp_path / "t.json"
+    modality = ["--fixed-modality", "mr", "--moving-modality", "mr"]
+    done = osteotrace("register", files / "mr.nii.gz", files / "mr.nii.gz", *modality, "--out", out, "--json")
+    assert done.code == 0, done.err
+    assert keeps_contract(done.out) == ""
+    assert json.loads(out.read_text()) == done.document
+
+
+def test_convert_writes_what_nibabel_puts_at_the_same_place(
+    sample_case: Path, osteotrace: Osteotrace, tmp_path: Path, keeps_contract: Callable[[str], str]
+) -> None:
+    done = osteotrace("convert", sample_case / "2003-01-06_MR", "--out", tmp_path, "--json")
+    assert done.code == 0, done.err
+    assert keeps_contract(done.out) == ""
+    assert len(done.document["volumes"]) == 2
+    for row in done.document["volumes"]:
+        image = nibabel.load(tmp_path / row["path"])
+        assert image.header["sform_code"] == 1
+        assert image.header["qform_code"] == 0
+        ras_from_lps = np.diag([-1.0, -1.0, 1.0, 1.0])
+        ours = ras_from_lps @ np.array(row["affine_lps"])
+        assert np.allclose(image.affine, ours[:, [2, 1, 0, 3]], atol=1e-3)
+        assert list(image.shape) == row["shape"][::-1]
+
+
+def test_several_volumes_and_no_choice_is_a_usage_error_that_lists_them(
+    sample_case: Path, osteotrace: Osteotrace, tmp_path: Path
+) -> None:
+    study = sample_case / "2003-01-06_MR"
+    done = osteotrace("segment", study, "--point", 0, 0, 0, "--out", tmp_path / "m.nii.gz")
+    assert done.code == 2
+    assert "AMBIGUOUS_SERIES" in done.err
+    uids = [row["series_uid"] for row in osteotrace("scan", study, "--json").document["volumes"]]
+    assert all(uid in done.err for uid in uids)
+
+
+@pytest.mark.parametrize("command", ["scan", "convert", "measure", "compare", "cement", "register", "run", "segment"])
+def test_junk_gives_a_document_with_the_reason_and_exit_code_3(
+    command: str, osteotrace: Osteotrace, tmp_path: Path, keeps_contract: Callable[[str], str]
+) -> None:
+    junk = tmp_path / "junk"
+    junk.mkdir()
+    (junk / "notes.txt").write_text("not an image")
+    (junk / "broken.nii.gz").write_bytes(gzip.compress(b"nonsense" * 50))
+    out = ["--out", str(tmp_path / "out.json")]
+    arguments = {
+        "scan": [junk],
+        "convert": [junk, *out],
+        "measure": [junk / "broken.nii.gz"],
+        "compare": [junk / "broken.nii.gz", junk / "broken.nii.gz"],
+        "cement": [junk],
+        "register": [junk, junk, *out],
+        "run": [junk, *out],
+        "segment": [junk, "--point", 0, 0, 0, "--out", tmp_path / "m.nii.gz"],
+    }[command]
+    done = osteotrace(command, *arguments, "--json")
+    assert done.code == 3, done.err
+    assert "Traceback" not in done.err
+    assert keeps_contract(done.out) == ""
+    if command not in ("scan", "convert"):
+        findings = done.document.get("findings") or done.document["quality"]["findings"]
+        assert findings[0]["severity"] == "error"
+
+
+def test_a_path_that_is_not_there_is_a_usage_error(osteotrace: Osteotrace, tmp_path: Path) -> None:
+    done = osteotrace("scan", tmp_path / "nothing", "--json")
+    assert (done.code, done.out) == (2, "")
+
+
+def test_a_read_only_workspace_loses_nothing_and_says_so(
+    sample_case: Path, osteotrace: Osteotrace, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "workspace"
+    blocked.write_text("a file where the folder should be")
+    shutil.copytree(sample_case / "2003-01-06_MR" / "T1", tmp_path / "case")
+    done = osteotrace("run", tmp_path / "case", "--out", blocked, "--json")
+    assert done.code in (2, 3)
+    assert blocked.read_text() == "a file where the folder should be"
+
+
+def test_a_case_without_lesions_says_that_none_was_given(
+    sample_case: Path, osteotrace: Osteotrace, tmp_path: Path, keeps_contract: Callable[[str], str]
+) -> None:
+    shutil.copytree(sample_case / "2003-01-17_CT", tmp_path / "Doe^John")
+    done = osteotrace("run", tmp_path / "Doe^John", "--out", tmp_path / "out", "--json")
+    assert done.code == 0, done.err
+    assert keeps_contract(done.out) == ""
+    assert "NO_LESION_GIVEN" in {finding["code"] for finding in done.document["findings"]}
+    assert done.document["materials"], "material is found without lesions too"
+    assert not any("Doe" in str(path) for path in (tmp_path / "out").rglob("*"))
+
+
+def test_the_sample_command_writes_the_sample_case(
+    sample_case: Path, osteotrace: Osteotrace, tmp_path: Path, tree: Callable[[Path], dict[str, tuple[str, int]]]
+) -> None:
+    done = osteotrace("sample", tmp_path / "case", "--json")
+    assert done.code == 0, done.err
+    written = {name: digest for name, (digest, _) in tree(tmp_path / "case").items()}
+    assert written == {name: digest for name, (digest, _) in tree(sample_case).items()}
+
+
+def test_doctor_finds_all_that_a_case_needs(osteotrace: Osteotrace) -> None:
+    done = osteotrace("doctor", "--json")
+    assert done.code == 0
+    assert all(row["ok"] for row in done.document["checks"] if row["needed"])
+
+
+def test_quiet_says_nothing(files: Path, osteotrace: Osteotrace) -> None:
+    done = osteotrace("measure", files / "before.nii.gz", "-q")
+    assert (done.code, done.out, done.err) == (0, "", "")
