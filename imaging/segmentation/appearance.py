@@ -9,7 +9,7 @@ from scipy import ndimage
 __all__ = ["histogram_log_odds", "seed_adaptive"]
 
 BINS = 48
-MOST_LOG_ODDS = 3.0  # no single voxel is ever more certain than 20 : 1; noise and texture are not independent
+MOST_LOG_ODDS = 2.0  # no single voxel is ever more certain than 7 : 1; noise and texture are not independent
 
 
 def seed_adaptive(
