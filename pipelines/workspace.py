@@ -128,7 +128,7 @@ def case_id_of(written_id: str | None, folder_name: str) -> str:
     Examples
     --------
     >>> case_id_of("HCC-001", "whatever"), case_id_of(None, "Doe^John")
-    ('HCC-001', 'case-82ce8b1d')
+    ('HCC-001', 'case-6f3f8b50')
     """
     if written_id is None:
         return f"case-{sha256_hex(folder_name.encode())[:8]}"

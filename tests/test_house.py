@@ -105,7 +105,7 @@ def test_start_up_loads_nothing_heavy(statement: str) -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    statement = "import sys, click\nfrom pipelines.cli import main\ntry: main(['--help'], standalone_mode=False)\nexcept SystemExit: pass"
+    statement = "from pipelines.cli import main\nmain(['--help'], standalone_mode=False)"
     assert loaded_by(statement) & {"numpy", "SimpleITK", "scipy", "pydicom"} == set()
 
 

@@ -18,10 +18,11 @@ __all__ = ["boundary_weights", "graph_cut"]
 UNITS_PER_LOG_ODDS = 256
 
 
-def boundary_weights(feature: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+def boundary_weights(*features: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
     """How little stands in the way of a boundary between neighbours along each axis: 1 on flat ground, near 0 at edges.
 
-    The contrast that counts as an edge is the root mean square of the neighbour differences in this very image.
+    Of several features of one voxel the steps add up as lengths do. The contrast that counts as an edge is the root
+    mean square of the neighbour differences in this very image.
 
     Source: Boykov and Jolly, ICCV 2001; the contrast scale of Rother et al. (GrabCut), ACM TOG 23:309, 2004.
 
@@ -31,7 +32,9 @@ def boundary_weights(feature: NDArray[np.float32]) -> tuple[NDArray[np.float32],
     >>> [round(float(w), 2) for w in boundary_weights(step)[2].ravel()]
     [1.0, 0.22, 1.0]
     """
-    differences = [np.diff(feature, axis=axis) for axis in range(3)]
+    differences = [
+        np.sqrt(np.sum([np.diff(feature, axis=axis) ** 2 for feature in features], axis=0)) for axis in range(3)
+    ]
     square = sum(float((difference.astype(np.float64) ** 2).sum()) for difference in differences)
     mean_square = max(square / max(sum(difference.size for difference in differences), 1), 1e-12)
     return tuple(np.exp(-(difference**2) / (2 * mean_square)).astype(np.float32) for difference in differences)

@@ -31,7 +31,13 @@ from imaging.segmentation.prompt import BoxPrompt, DiameterPrompt, MaskPrompt, P
 from imaging.segmentation.quality import LEAK_DISTANCE, Doubts, findings_from, touches_edge
 from imaging.segmentation.random_walk import random_walk
 from imaging.segmentation.region import Region, on_native, on_region, region_around
-from imaging.segmentation.shape import ExpectedShape, Trust, best_scale, contrast_across, ellipsoid_of_map
+from imaging.segmentation.shape import (
+    ExpectedShape,
+    Trust,
+    best_scale,
+    contrast_across,
+    ellipsoid_of_map,
+)
 from imaging.segmentation.star_surface import star_surface
 from imaging.volume import Volume
 
@@ -52,6 +58,7 @@ REACH = 0.9  # mean radii of surroundings on the region
 SCALE_REACH = 2.1  # the same while the scale of an earlier mask is open: 2.26 radii and the ring about them
 CORE, RIM, SOFT = -0.125, 0.125, 0.08  # mean radii: surely inside below, surely outside above, width of the passage
 AROUND = 0.8  # mean radii: surroundings farther out are other organs
+NEARBY = 0.3  # mean radii in which a voxel's say on what surrounds the lesion falls to a third: the rim counts most
 ROUNDS = 2  # brightness models from the shape first, then from what they found
 MARKED_LOG_ODDS = 9.0  # a reader's mark outweighs shape and brightness together
 SMOOTHNESS = 1.5  # log-odds of one voxel face of contour through flat ground
@@ -108,6 +115,7 @@ def segment_lesion(
     prior: FloatArray | NDArray[np.float32] | None = None,
     exclude: BoolArray | None = None,
     include: BoolArray | None = None,
+    companion: Volume | None = None,
 ) -> LesionProposal:
     """The lesion that the prompts or the prior point at, as a proposal on the volume's own grid.
 
@@ -126,6 +134,9 @@ def segment_lesion(
     include
         True where the lesion's own material may be (cement or its signal void): inside or at the expected contour it
         counts as lesion, however it looks.
+    companion
+        A second series of the same exam in the same frame of reference, on any grid. What each voxel looks like on
+        both is judged together: on STIR a bleeding is no marrow and an oedema rim no tumour on T1.
 
     Raises
     ------
@@ -154,8 +165,9 @@ def segment_lesion(
     if prior is None or _gives_size(prompts):
         shape, remarks = _prompted(prompts)
     else:
-        shape, remarks = _followed(volume, prompts, np.asarray(prior, dtype=np.float32), marks), ()
-    return _propose(volume, shape, marks, remarks)
+        earlier = np.asarray(prior, dtype=np.float32)
+        shape, remarks = _followed(volume, prompts, earlier, marks), ()
+    return _propose(volume, shape, marks, remarks, companion)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -210,14 +222,18 @@ def _followed(volume: Volume, prompts: Sequence[Prompt], prior: NDArray[np.float
     )
     if any(isinstance(prompt, MaskPrompt) for prompt in prompts):
         return replace(shape, trust=OWN_MASK)
-    region = region_around(volume, shape.ellipsoid, margin_mm=SCALE_REACH * shape.ellipsoid.mean_radius_mm)
+    margin_mm = SCALE_REACH * shape.ellipsoid.mean_radius_mm
+    region = region_around(volume, shape.ellipsoid, margin_mm=margin_mm)
     ruled = marks.on_region(volume.grid, region)
-    usable = region.known & ~ruled.never & ~ruled.material
+    usable = region.known & ~ruled.never & ~_near_material(ruled, region)
     return shape.scaled(best_scale(region, shape.distance(region), shape.ellipsoid.centre, usable))
 
 
-def _propose(volume: Volume, shape: ExpectedShape, marks: _Marks, remarks: tuple[Finding, ...]) -> LesionProposal:
-    region = region_around(volume, shape.ellipsoid, margin_mm=REACH * shape.ellipsoid.mean_radius_mm)
+def _propose(
+    volume: Volume, shape: ExpectedShape, marks: _Marks, remarks: tuple[Finding, ...], companion: Volume | None
+) -> LesionProposal:
+    margin_mm = REACH * shape.ellipsoid.mean_radius_mm
+    region = region_around(volume, shape.ellipsoid, margin_mm=margin_mm, companion=companion)
     ruled = marks.on_region(volume.grid, region)
     distance = shape.distance(region)
     opinions = _opinions(region, shape, distance, ruled)
@@ -264,19 +280,19 @@ def _opinions(
 ) -> dict[str, NDArray[np.float32]]:
     """What each engine holds each voxel's probability to be, and what the shape alone says."""
     # Material is dark as cortex and joints are: what is known to be material must not teach what the lesion looks like.
-    blurred = ndimage.binary_dilation(ruled.material, iterations=max(1, round(MATERIAL_MARGIN_MM / region.spacing_mm)))
-    usable = (region.known & ~ruled.never & ~blurred).astype(np.float32)
+    usable = (region.known & ~ruled.never & ~_near_material(ruled, region)).astype(np.float32)
     expected = shape.log_odds(distance)
     inside = expit((CORE - distance) / SOFT) * usable
-    around = expit((distance - RIM) / SOFT) * (distance < AROUND) * usable
+    nearby = np.exp(-np.maximum(distance, 0) / NEARBY) * (distance < AROUND) * usable
+    around = expit((distance - RIM) / SOFT) * nearby
     for _ in range(ROUNDS):
-        feature = seed_adaptive(region.samples, inside, around)
-        likelihood = histogram_log_odds((feature,), inside, around)
+        features = tuple(seed_adaptive(channel, inside, around) for channel in region.channels)
+        likelihood = histogram_log_odds(features, inside, around)
         odds = _ruled(likelihood * region.known + expected, distance, ruled)
-        weights = boundary_weights(feature)
+        weights = boundary_weights(*features)
         walked = random_walk(odds, weights, evidence=EVIDENCE)
         inside = walked**2 * usable
-        around = (1 - walked) ** 2 * (distance < AROUND) * usable
+        around = (1 - walked) ** 2 * nearby
     cut = graph_cut(odds, weights, smoothness=SMOOTHNESS).astype(np.float32)
     surface = star_surface(odds, region.grid, shape.ellipsoid, stiffness=STIFFNESS)
     voxel = region.spacing_mm / shape.ellipsoid.mean_radius_mm
@@ -286,6 +302,11 @@ def _opinions(
         "star surface": surface,
         "expected shape": np.clip(0.5 - distance / voxel, 0, 1).astype(np.float32),
     }
+
+
+def _near_material(ruled: _Marks, region: Region) -> BoolArray:
+    steps = max(1, round(MATERIAL_MARGIN_MM / region.spacing_mm))
+    return np.asarray(ndimage.binary_dilation(ruled.material, iterations=steps), dtype=bool)
 
 
 def _ruled(odds: NDArray[np.float32], distance: NDArray[np.float32], ruled: _Marks) -> NDArray[np.float32]:

@@ -37,15 +37,25 @@ class Region:
         (slices, rows, columns) float32, linear interpolation after smoothing to the coarser spacing.
     known
         True where the image measured something.
+    companion
+        A second series of the same exam on the same grid, or None.
     """
 
     grid: Grid
     samples: NDArray[np.float32]
     known: BoolArray
+    companion: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "samples", frozen(self.samples))
         object.__setattr__(self, "known", frozen(self.known))
+        if self.companion is not None:
+            object.__setattr__(self, "companion", frozen(self.companion))
+
+    @property
+    def channels(self) -> tuple[NDArray[np.float32], ...]:
+        """What is known of each voxel's look: the image, and its companion where there is one."""
+        return (self.samples,) if self.companion is None else (self.samples, self.companion)
 
     @property
     def spacing_mm(self) -> float:
@@ -57,8 +67,10 @@ class Region:
         return self.grid.points(np.indices(self.grid.shape).reshape(3, -1).T)
 
 
-def region_around(volume: Volume, shape: Ellipsoid, *, margin_mm: float) -> Region:
+def region_around(volume: Volume, shape: Ellipsoid, *, margin_mm: float, companion: Volume | None = None) -> Region:
     """The image within ``margin_mm`` of the ellipsoid's bounds, on at most about 90,000 cubic voxels.
+
+    A companion is sampled at the same points: its positions must be the image's (one exam, one frame of reference).
 
     Raises
     ------
@@ -95,7 +107,8 @@ def region_around(volume: Volume, shape: Ellipsoid, *, margin_mm: float) -> Regi
     # Outside the image the nearest sample stands in, and is not known.
     samples = on_region(volume.samples, volume.grid, grid, smooth=True)
     known = on_region(measured, volume.grid, grid, outside=0.0) > 0.5
-    return Region(grid=grid, samples=samples, known=known)
+    second = None if companion is None else on_region(companion.samples, companion.grid, grid, smooth=True)
+    return Region(grid=grid, samples=samples, known=known, companion=second)
 
 
 def on_region(

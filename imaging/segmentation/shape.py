@@ -17,7 +17,7 @@ from imaging.segmentation.region import Region, on_region
 __all__ = ["ExpectedShape", "Trust", "best_scale", "contrast_across", "ellipsoid_of_map"]
 
 # Candidate lengths of the lesion now over its length then: from a third of the volume to ten times it.
-SCALES = 1.06 ** np.arange(-6, 15)
+SCALES = 1.02 ** np.arange(-18, 43)
 # Before the image is looked at, the logarithm of the change in length follows a Laplace law: most lesions hardly
 # change, and some double. Treated bone fills in slowly: a much smaller outline is rarer than a larger one.
 GROWTH_SPREAD, SHRINKAGE_SPREAD = 0.25, 0.15

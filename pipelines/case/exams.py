@@ -21,6 +21,8 @@ ROLE_ORDER = (
     "t1", "t2fs", "stir", "t1c", "t1fs", "t2", "pd", "dixon_fat", "dixon_water", "gre", "dwi", "ct",
 )  # fmt: skip
 
+COMPANION_ROLES = ("stir", "t2fs", "dixon_water", "t2", "t1", "t1fs", "pd")
+
 
 @dataclass(slots=True, eq=False)
 class Images:
@@ -106,6 +108,24 @@ def series_for(timepoint: Timepoint, roles: Sequence[str] = ROLE_ORDER) -> Serie
 
 def voxel_volume_mm3(record: SeriesRecord) -> float:
     return round(record.grid.voxel_volume_mm3, 6) if record.grid is not None else float("inf")
+
+
+def companion_of(record: SeriesRecord, timepoint: Timepoint) -> SeriesRecord | None:
+    """A second look at the same places: another kind of series of the same exam, in the same frame of reference.
+
+    Fluid-sensitive and fat-suppressed series go first, because they tell blood and oedema from marrow where T1 cannot.
+    """
+    same = [
+        other
+        for other in timepoint.series
+        if other.study_uid == record.study_uid
+        and other.modality == record.modality
+        and other.frame_of_reference_uid == record.frame_of_reference_uid != ""
+        and other.role in COMPANION_ROLES
+        and other.role != record.role
+        and other.grid is not None
+    ]
+    return min(same, key=lambda other: (COMPANION_ROLES.index(other.role or ""), other.volume_id), default=None)
 
 
 def ct_of(timepoint: Timepoint) -> SeriesRecord | None:

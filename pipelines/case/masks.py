@@ -28,8 +28,9 @@ from imaging.segmentation.placement import segment_on
 from imaging.segmentation.prompt import MaskPrompt
 from imaging.study import SeriesRecord
 from imaging.study.timepoint import Timepoint
+from imaging.volume import Volume
 from imaging.volume.resample import resample_probability
-from pipelines.case.exams import ROLE_ORDER, Exams, Images, ct_of, series_for
+from pipelines.case.exams import ROLE_ORDER, Exams, Images, companion_of, ct_of, series_for
 from pipelines.case.links import Links
 from pipelines.case.materials import FoundMaterial, carry_material
 from pipelines.case.reviews import StoredReview, apply_reviews
@@ -308,8 +309,14 @@ def prompted_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
     if masks:
         return mask_rows(trace, timepoint, record, masks[0], ground)
     volume = ground.images.of(record)
-    proposal = segment_lesion(volume, [prompt.prompt for prompt in placed])
+    second = companion(record, timepoint, ground)
+    proposal = segment_lesion(volume, [prompt.prompt for prompt in placed], companion=second)
     return [proposed_row(trace, timepoint, record, proposal, method=Method.SEGMENTED, findings=volume.findings)]
+
+
+def companion(record: SeriesRecord, timepoint: Timepoint, ground: Ground) -> Volume | None:
+    other = companion_of(record, timepoint)
+    return None if other is None else ground.images.of(other)
 
 
 def mask_rows(
@@ -385,7 +392,14 @@ def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
     volume = ground.images.of(record)
     material = carry_material(record, timepoint, ground.material, ground.links, ground.procedures)
     inside = None if material is None else material.probability >= 0.5
-    proposal = segment_lesion(volume, (), prior=prior, include=inside)
+    second = companion(record, timepoint, ground)
+    proposal = segment_lesion(
+        volume,
+        (),
+        prior=prior,
+        include=inside,
+        companion=second,
+    )
     cut = (
         (Finding("LESION_TRUNCATED", Severity.WARNING, "the edge of the image cuts the lesion", timepoint.id),)
         if doubt

@@ -115,6 +115,25 @@ def test_a_dark_void_inside_the_earlier_contour_is_lesion() -> None:
     assert dice(proposal.mask, today) >= 0.9
 
 
+def test_a_companion_shows_what_the_image_itself_cannot() -> None:
+    grid = axial()
+    inside = ball(grid)
+    east = points_of(grid)[:, 0].reshape(grid.shape) - CENTRE[0]
+    bleeding = inside & (east > RADIUS / 3)
+    rng = np.random.default_rng(3)
+    noise = rng.normal(0, 5, (2, *grid.shape))
+    # On the image the bleeding is as bright as the surroundings, on the companion lesion and bleeding stand out.
+    image = np.where(inside & ~bleeding, 60.0, 150.0) + noise[0]
+    other = np.where(inside, 200.0, 30.0) + noise[1]
+    volume = Volume(samples=image.astype(np.float32), grid=grid, modality=Modality.MR)
+    companion = Volume(samples=other.astype(np.float32), grid=grid, modality=Modality.MR)
+    prompt = PointPrompt(around([[0.0, 0.0, 0.0]])[0], radius_mm=RADIUS * 0.9)
+    alone = segment_lesion(volume, [prompt]).mask
+    together = segment_lesion(volume, [prompt], companion=companion).mask
+    assert dice(together, inside) > 0.9
+    assert (together & bleeding).sum() > (alone & bleeding).sum()
+
+
 def test_nothing_that_is_excluded_is_in_the_mask() -> None:
     grid = axial()
     truth = ball(grid)
