@@ -200,7 +200,7 @@ def read_mask(target: CaseFolder, observation: Observation) -> Segment:
 
 
 def acceptable(case: Case, *, lesion: str | None, timepoint: str | None) -> list[Observation]:
-    """The proposed observations that are meant: one by name, or all.
+    """The proposed observations that are meant: one by name, or all there are, which may be none.
 
     Raises
     ------
@@ -214,9 +214,11 @@ def acceptable(case: Case, *, lesion: str | None, timepoint: str | None) -> list
         and o.status is Status.PROPOSED
         and (lesion is None or (o.lesion, o.timepoint) == (LesionId(lesion), timepoint))
     ]
-    if not meant:
-        what = "no mask is proposed" if lesion is None else f"{lesion} at {timepoint} has no proposed mask"
-        raise InputError(f"{what}; case.json lists every observation with its status", code="NOTHING_TO_ACCEPT")
+    if not meant and lesion is not None:
+        raise InputError(
+            f"{lesion} at {timepoint} has no proposed mask; case.json lists every observation with its status",
+            code="NOTHING_TO_ACCEPT",
+        )
     doubtful = [o for o in meant if any(f.code == "LATERALITY_CONFLICT" for f in o.findings)]
     if doubtful and lesion is not None:
         raise InputError(
