@@ -21,6 +21,7 @@ from imaging.finding import Finding, Severity
 from imaging.lesions.lesion import Lesion, Method
 from imaging.lesions.match import match_lesions
 from imaging.lesions.procedure import Procedure
+from imaging.lesions.side import side_of
 from imaging.provenance import Provenance, uid_from
 from imaging.segmentation import LesionId, Segment, SegmentKind, Status
 from imaging.segmentation.lesion import LesionProposal, segment_lesion
@@ -311,7 +312,11 @@ def prompted_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
     volume = ground.images.of(record)
     second = companion(record, timepoint, ground)
     proposal = segment_lesion(volume, [prompt.prompt for prompt in placed], companion=second)
-    return [proposed_row(trace, timepoint, record, proposal, method=Method.SEGMENTED, findings=volume.findings)]
+    return [
+        proposed_row(
+            trace, timepoint, record, proposal, volume=volume, method=Method.SEGMENTED, findings=volume.findings
+        )
+    ]
 
 
 def companion(record: SeriesRecord, timepoint: Timepoint, ground: Ground) -> Volume | None:
@@ -335,12 +340,22 @@ def mask_rows(
     return imported_rows(trace, timepoint, [(record, segment)])
 
 
+def laterality(lesion: Lesion, mask: BoolArray, volume: Volume, timepoint: Timepoint) -> tuple[Finding, ...]:
+    """A finding where the image shows the mask on the other side than the case file says: acceptance is blocked."""
+    seen = side_of(mask, volume) if lesion.side in ("left", "right") else None
+    if seen is None or seen == lesion.side:
+        return ()
+    message = f"the case file says {lesion.side}, the image shows this mask on the {seen}; correct one of them"
+    return (Finding("LATERALITY_CONFLICT", Severity.ERROR, message, f"{lesion.id} {timepoint.id}"),)
+
+
 def proposed_row(
     trace: Trace,
     timepoint: Timepoint,
     record: SeriesRecord,
     proposal: LesionProposal,
     *,
+    volume: Volume,
     method: Method,
     findings: tuple[Finding, ...],
 ) -> Traced:
@@ -349,6 +364,7 @@ def proposed_row(
         return unseen(
             trace, timepoint.id, record, "NOTHING_FOUND", "no lesion was found where it is expected", *remarks
         )
+    remarks = (*remarks, *laterality(trace.lesion, proposal.mask, volume, timepoint))
     segment = Segment(
         mask=proposal.mask,
         grid=proposal.grid,
@@ -406,7 +422,7 @@ def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
         else ()
     )
     remarks = (*volume.findings, *cut)
-    return [proposed_row(trace, timepoint, record, proposal, method=Method.PROPAGATED, findings=remarks)]
+    return [proposed_row(trace, timepoint, record, proposal, volume=volume, method=Method.PROPAGATED, findings=remarks)]
 
 
 def registered_prior(
