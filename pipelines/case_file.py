@@ -6,6 +6,7 @@ everything that is not understood is said: impossible values raise, unknown keys
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,10 @@ KEYS = {
     "series": {"uid", "role"},
 }
 SIDES = ("left", "right", "midline")
+ROLES = (
+    "ct", "t1", "t1c", "t1fs", "t2", "t2fs", "stir", "pd", "flair", "dixon_fat", "dixon_water", "dwi", "gre",
+)  # fmt: skip
+REVIEW_STATUSES = ("accepted", "rejected")
 LESION_KINDS = ("target", "non-target", "new")
 
 
@@ -111,7 +116,7 @@ def read_case_file(path: Path | None) -> CaseFile:
         reviews=tuple(review for row in tables(document, "lesion") for review in reviews_from(row)),
         procedures=tuple(sorted(procedures, key=lambda procedure: (procedure.when, procedure.id))),
         clinical=tuple(clinical_from(row, f"clinical {n}") for n, row in enumerate(tables(document, "clinical"), 1)),
-        roles={text(row, "uid", "series"): text(row, "role", "series") for row in tables(document, "series")},
+        roles={text(row, "uid", "series"): role_from(row) for row in tables(document, "series")},
         written=True,
         findings=tuple(unknown_keys(document, where)),
     )
@@ -149,12 +154,26 @@ def reviews_from(row: Mapping[str, Any]) -> list[Review]:
         Review(
             lesion=lesion,
             timepoint=moment_or_name(review, "timepoint", "lesion.review"),
-            status=text(review, "status", "lesion.review"),
+            status=review_status(review),
             reader=text(review, "reader", "lesion.review"),
             mask_sha256=text(review, "mask_sha256", "lesion.review"),
         )
         for review in tables(row, "review")
     ]
+
+
+def role_from(row: Mapping[str, Any]) -> str:
+    role = text(row, "role", "series")
+    if role not in ROLES:
+        raise CaseFileError(f"series: role is one of {', '.join(ROLES)}", where="series")
+    return role
+
+
+def review_status(row: Mapping[str, Any]) -> str:
+    status = text(row, "status", "lesion.review")
+    if status not in REVIEW_STATUSES:
+        raise CaseFileError(f"lesion.review: status is one of {', '.join(REVIEW_STATUSES)}", where="lesion.review")
+    return status
 
 
 def procedure_from(row: Mapping[str, Any], where: str, lesions: Sequence[str]) -> Procedure:
@@ -220,15 +239,16 @@ def optional_text(row: Mapping[str, Any], key: str, where: str) -> str | None:
 def moment(row: Mapping[str, Any], key: str, where: str) -> str:
     """An ISO date or date-time, from a TOML date or from text."""
     value = row.get(key)
-    if isinstance(value, (dt.datetime, dt.date)):
-        return value.isoformat()
     if isinstance(value, str):
-        try:
-            dt.datetime.fromisoformat(value)
-        except ValueError:
-            pass
-        else:
-            return value
+        with contextlib.suppress(ValueError):
+            day_only = len(value) <= len("2003-01-17")
+            value = dt.date.fromisoformat(value) if day_only else dt.datetime.fromisoformat(value)
+    if isinstance(value, dt.datetime):
+        if value.tzinfo is not None:
+            raise CaseFileError(f"{where}: {key} has a UTC offset; exams tell local time, so leave it out", where=where)
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, dt.date):
+        return value.isoformat()
     raise CaseFileError(f"{where}: {key} is a date or date-time (2003-01-17 or 2003-01-17T10:30:00)", where=where)
 
 

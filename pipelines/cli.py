@@ -21,6 +21,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -212,6 +213,8 @@ def scan(paths: tuple[Path, ...], *, identified: bool) -> tuple[Document, int]:
     from pipelines.settings import pseudonym_key
 
     index = scan_paths(paths)
+    if not index.volumes:
+        index = replace(index, findings=(*index.findings, no_image()))
     document = scan_document(index, key=pseudonym_key(), identified=identified)
     for row in document["volumes"]:
         Speaker.say(series_line(row))
@@ -219,6 +222,12 @@ def scan(paths: tuple[Path, ...], *, identified: bool) -> tuple[Document, int]:
         f"{len(index.volumes)} series, {len(index.annotations)} annotations, {len(index.skipped)} files skipped"
     )
     return document, verdict_code(index)
+
+
+def no_image() -> Finding:
+    from pipelines.documents import error_finding
+
+    return error_finding("NO_IMAGE", "no CT or MR series is here; skipped lists what was seen and why")
 
 
 def series_line(row: Document) -> str:

@@ -17,7 +17,7 @@ from imaging.study.timepoint import require_loadable, require_one_patient
 from pipelines.case import account, outputs
 from pipelines.case.conclude import Case, with_status
 from pipelines.case.document import case_from_document, read_document, read_earlier
-from pipelines.case.exams import Images, exams_from
+from pipelines.case.exams import Images, exams_from, load_exams
 from pipelines.case.links import link_exams
 from pipelines.case.masks import Ground, carried_lesions, trace_lesions
 from pipelines.case.materials import find_materials, relate_materials
@@ -69,17 +69,17 @@ def follow_up(
     settings = read_settings(config)
     story = read_case_file(case_file or next(folder.glob("case.toml"), None))
     target = CaseFolder(workspace / case_id_of(story.id, folder.resolve().name))
-    words = (*read_reviews(target), *from_case_file(story.reviews))
 
     say("scanning")
     index = scan([folder])
     require_one_patient(index)
     require_loadable(index)
-    exams = exams_from(index, story, known_ids=read_earlier(target).timepoint_ids)
     images = Images()
+    exams = load_exams(exams_from(index, story, known_ids=read_earlier(target).timepoint_ids), images)
+    words = (*read_reviews(target), *from_case_file(story.reviews, exams))
 
     say("looking for material")
-    found = find_materials(exams, images, story.procedures, history_known=story.written)
+    found = find_materials(exams, images, story.procedures)
     say("registering")
     links = link_exams(exams, images, excluded={f.record.volume_id: f.mask() for f in found})
 
@@ -98,10 +98,8 @@ def follow_up(
     lesions, traced, remarks = trace_lesions(story.lesions, ground)
 
     say("measuring")
-    observations = observe(traced, ground, settings, history_known=story.written)
-    related = relate_materials(
-        found, carried_lesions(traced), lesions, images, story.procedures, history_known=story.written
-    )
+    observations = observe(traced, ground, settings)
+    related = relate_materials(found, carried_lesions(traced), lesions, images, story.procedures)
 
     say("reporting")
     case = Case(
@@ -117,7 +115,7 @@ def follow_up(
         provenance=account.provenance(index, exams, settings, story, identified=identified),
     )
     kept = [*outputs.write_masks(target, traced, related), *outputs.write_figures(target, traced, related, images)]
-    return outputs.write_case(target, case, kept), target, needed_series_refused(index)
+    return outputs.write_case(target, case, kept), target, exams.damaged or needed_series_refused(index)
 
 
 def accept_masks(
@@ -133,8 +131,9 @@ def accept_masks(
     target = find_case_folder(case_result)
     document = read_document(target)
     case = case_from_document(document)
-    for observation in outputs.acceptable(case, lesion=lesion, timepoint=timepoint):
-        segment = outputs.read_mask(target, observation)
+    meant = outputs.acceptable(case, lesion=lesion, timepoint=timepoint)
+    segments = [outputs.read_mask(target, observation) for observation in meant]  # all, before a word is written
+    for observation, segment in zip(meant, segments, strict=True):
         write_review(target, segment, timepoint=observation.timepoint, status=Status.ACCEPTED, reader=reader)
         case = with_status(case, observation, Status.ACCEPTED, reader)
     return outputs.write_case(target, case, outputs.unchanged(document["outputs"])), target

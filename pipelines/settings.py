@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from imaging.errors import CaseFileError, UnreadableFile, UsageError
+from imaging.measurement.uncertainty import ReaderVariability
 
 __all__ = ["Settings", "pseudonym_key", "read_settings", "read_toml"]
 
@@ -38,11 +39,9 @@ class Settings:
             if not 0 < getattr(self, name) < 1:
                 raise UsageError(f"{name} is a coefficient of variation between 0 and 1", code="BAD_SETTING")
 
-    def reader_wcv(self, modality: str, *, cemented: bool) -> float:
-        """The assumed reader variability for a lesion on an image of that modality, with or without material in it."""
-        if modality == "CT":
-            return self.reader_wcv_ct
-        return self.reader_wcv_mr_cemented if cemented else self.reader_wcv_mr
+    def variability(self) -> ReaderVariability:
+        """The assumed reader variability, as the measurement takes it."""
+        return ReaderVariability(ct=self.reader_wcv_ct, mr=self.reader_wcv_mr, cemented_mr=self.reader_wcv_mr_cemented)
 
     def record(self) -> dict[str, Any]:
         """The values by name, for the provenance."""

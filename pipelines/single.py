@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from imaging.arrays import BoolArray
-from imaging.errors import CaseFileError, UsageError
+from imaging.errors import CaseFileError, EmptyMask, GeometryError, UsageError
 from imaging.finding import Finding, Severity
 from imaging.formats.nifti import nifti_bytes
 from imaging.measurement.change import measure_change
@@ -55,7 +55,11 @@ def segment_image(
     rows += [{"kind": "point", "points_lps_mm": [point], "sign": -1} for point in outside]
     rows += [{"kind": "box", "points_lps_mm": [box[:3], box[3:]]} for box in boxes]
     rows += [{"kind": "diameter", "points_lps_mm": [line[:3], line[3:]]} for line in diameters]
-    drawn = (*prompts_from_record(rows), *(read_prompts(prompts) if prompts else ()))
+    try:
+        typed = prompts_from_record(rows)
+    except CaseFileError as error:
+        raise UsageError(str(error), code="BAD_PROMPT") from error
+    drawn = (*typed, *(read_prompts(prompts) if prompts else ()))
     if not drawn:
         raise UsageError("say where the lesion is: --point, --box, --diameter or --prompts", code="NO_PROMPT")
     if backend not in (None, BACKEND):
@@ -121,6 +125,8 @@ def compare_masks(
     measured = []
     for mask, image in ((mask0, image0), (mask1, image1)):
         segments = open_masks(mask, image=None if image is None else [image])
+        if not any(segment.mask.any() for segment in segments):
+            raise EmptyMask(f"{Path(mask).name} holds no voxel of a lesion: nothing to compare")
         if len(segments) != 1:
             raise UsageError(
                 f"{Path(mask).name} holds {len(segments)} segments; choose one with #label", code="AMBIGUOUS_SEGMENT"
@@ -206,7 +212,10 @@ def on_grid(segment: Segment, volume: Volume) -> BoolArray:
     """The mask on the image's grid; a mask from another grid is resampled, as only its overlap is asked for."""
     if segment.grid.matches(volume.grid):
         return segment.mask
-    return resample_mask(segment.mask, segment.grid, volume.grid)
+    mask = resample_mask(segment.mask, segment.grid, volume.grid)
+    if segment.mask.any() and not mask.any():
+        raise GeometryError("a mask lies outside this image; was it drawn in another frame of reference?")
+    return mask
 
 
 def register_images(

@@ -25,6 +25,7 @@ from imaging.segmentation.segment import LesionId, SegmentKind
 __all__ = ["MaterialMeasurement", "PieceMeasurement", "recovered_fraction", "relate_material"]
 
 MIDLINE_MM = 5.0  # material whose centre is nearer to the midline has no side
+NO_LESION = "no lesion is outlined on this CT: what lies in it cannot be told from what leaked beyond the bone"
 SYRINGE_ML = 0.5  # reading error of the injected amount (the project's statement beside every recovery)
 
 
@@ -175,7 +176,12 @@ def _relate(
     lesion, bone, neural = pieces[0].lesion, ground.bone, ground.neural
     target = None if lesion is None else ground.lesions.get(lesion)
     inside = None if target is None else part(own & target, "material within the lesion")
-    leaks = None if bone is None else find_leaks(own, volume, grid, ground=bone | ground.tumour, neural=neural)
+    # A lytic lesion is no bone: without its outline the cement that fills it would count as leaked.
+    knows_ground = bone is not None and bool(ground.lesions)
+    leaks = None
+    if bone is not None and knows_ground:
+        leaks = find_leaks(own, volume, grid, ground=bone | ground.tumour, neural=neural)
+    lacking = () if knows_ground or bone is None else (Finding("LEAK_NEEDS_LESION", Severity.INFO, NO_LESION, ""),)
     return MaterialMeasurement(
         id=f"M{number}",
         kind=pieces[0].kind,
@@ -190,7 +196,9 @@ def _relate(
         neural_ml=None if neural is None else part(own & neural, "material in canal and foramina, undilated"),
         leak_ml=None if leaks is None else leaks.volume_ml,
         leaks=() if leaks is None else leaks.leaks,
-        findings=(*(finding for piece in pieces for finding in piece.findings), *ground.unknowns()),
+        findings=tuple(
+            dict.fromkeys((*(remark for piece in pieces for remark in piece.findings), *ground.unknowns(), *lacking))
+        ),
     )
 
 

@@ -166,7 +166,7 @@ def segment_lesion(
         shape, remarks = _prompted(prompts)
     else:
         earlier = np.asarray(prior, dtype=np.float32)
-        shape, remarks = _followed(volume, prompts, earlier, marks), ()
+        shape, remarks = _followed(volume, prompts, earlier, marks, companion), ()
     return _propose(volume, shape, marks, remarks, companion)
 
 
@@ -215,7 +215,9 @@ def _prompted(prompts: Sequence[Prompt]) -> tuple[ExpectedShape, tuple[Finding, 
     return ExpectedShape(ellipsoid=ellipsoid, trust=trust).scaled(trust.scale), remarks
 
 
-def _followed(volume: Volume, prompts: Sequence[Prompt], prior: NDArray[np.float32], marks: _Marks) -> ExpectedShape:
+def _followed(
+    volume: Volume, prompts: Sequence[Prompt], prior: NDArray[np.float32], marks: _Marks, companion: Volume | None
+) -> ExpectedShape:
     """The earlier mask at the scale that this image shows."""
     shape = ExpectedShape(
         ellipsoid=ellipsoid_of_map(prior, volume.grid), trust=EARLIER_MASK, earlier=prior, grid=volume.grid
@@ -223,7 +225,9 @@ def _followed(volume: Volume, prompts: Sequence[Prompt], prior: NDArray[np.float
     if any(isinstance(prompt, MaskPrompt) for prompt in prompts):
         return replace(shape, trust=OWN_MASK)
     margin_mm = SCALE_REACH * shape.ellipsoid.mean_radius_mm
-    region = region_around(volume, shape.ellipsoid, margin_mm=margin_mm)
+    # Size is read on T1 where there is one: on fluid-sensitive images the oedema rim has the sharper border.
+    sized_on = companion if companion is not None and companion.role == "t1" else volume
+    region = region_around(sized_on, shape.ellipsoid, margin_mm=margin_mm)
     ruled = marks.on_region(volume.grid, region)
     usable = region.known & ~ruled.never & ~_near_material(ruled, region)
     return shape.scaled(best_scale(region, shape.distance(region), shape.ellipsoid.centre, usable))

@@ -77,7 +77,7 @@ def timepoints_from(
     ((), ())
     """
     usable = sorted((r for r in records if r.verdict is not Verdict.REFUSED), key=_record_key)
-    procedures = sorted(_Moment.from_iso(text) for text in procedure_moments)
+    procedures = [_Moment.from_iso(text) for text in procedure_moments]
     findings: list[Finding] = []
     groups = defaultdict[tuple[str, str], list[SeriesRecord]](list)
     for record in usable:
@@ -149,7 +149,7 @@ def require_loadable(index: Index) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class _Moment:
     """A date, and the time of day where it is known."""
 

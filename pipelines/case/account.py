@@ -16,10 +16,11 @@ from imaging.study import Index, SeriesRecord, Verdict
 from imaging.study.timepoint import Timepoint
 from pipelines.case.conclude import CaseExam
 from pipelines.case.exams import Exams
+from pipelines.case.history import history_of
 from pipelines.case.links import Links
-from pipelines.case.materials import FoundMaterial, procedures_before
+from pipelines.case.materials import FoundMaterial
 from pipelines.case_file import CaseFile
-from pipelines.documents import material_record
+from pipelines.documents import NO_VOLUMES, material_record
 from pipelines.settings import Settings
 
 __all__ = ["case_exams", "case_findings", "material_rows", "provenance", "registration_rows"]
@@ -94,7 +95,7 @@ def injected_rows(timepoint: Timepoint, row: MaterialMeasurement, procedures: Se
     """What had been injected into the row's lesion before the exam."""
     return [
         {"procedure": procedure.id, "agent": agent, "ml": volume}
-        for procedure in procedures_before(timepoint, procedures)
+        for procedure in history_of(timepoint, procedures).procedures
         if row.lesion is not None and procedure.lesion in (row.lesion, None)
         for agent, volume in procedure.materials
     ]
@@ -122,8 +123,8 @@ def case_findings(index: Index, exams: Exams, case_file: CaseFile, remarks: Iter
     refused = [
         Finding(
             record.code or "SERIES_REFUSED",
-            Severity.ERROR,
-            f"a {record.modality} series was refused",
+            Severity.INFO if record.code in NO_VOLUMES else Severity.ERROR,
+            f"a {record.modality or 'nameless'} series is not used",
             record.series_uid,
         )
         for record in index.volumes

@@ -18,6 +18,12 @@ from imaging.segmentation import LesionId, Status
 __all__ = ["Case", "CaseExam", "changes", "responses", "with_status"]
 
 
+CAUTIONS = (
+    "overall NE until a reader states non-target lesions, new lesions and coverage",
+    "a lesion that was irradiated or treated locally is measurable only if it progressed since: a reader decides",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseExam:
     """One timepoint as the document tells it."""
@@ -74,7 +80,7 @@ def responses(case: Case) -> tuple[tuple[str, Response], ...]:
     says NE.
     """
     targets = [lesion for lesion in case.lesions if lesion.kind == "target"]
-    sizes = {exam.id: [accepted(case, lesion.id, exam.id) for lesion in targets] for exam in case.timepoints}
+    sizes = {exam.id: [comparable(case, lesion.id, exam.id) for lesion in targets] for exam in case.timepoints}
     visits = [exam.id for exam in case.timepoints if any(o is not None for o in sizes[exam.id])]
     complete = [visit for visit in visits if all(o is not None for o in sizes[visit])]
     if not targets or not complete:
@@ -87,6 +93,14 @@ def responses(case: Case) -> tuple[tuple[str, Response], ...]:
         rows.append((visit, diameters(targets, sizes, baseline, visit, earlier)))
         rows.append((visit, volumes(sizes, baseline, visit, earlier)))
     return tuple(rows)
+
+
+def comparable(case: Case, lesion: LesionId, timepoint: str) -> Observation | None:
+    """The accepted observation, if it is of the kind of image on which the lesion was accepted first."""
+    known = (accepted(case, lesion, exam.id) for exam in case.timepoints)
+    first = next((observation for observation in known if observation is not None), None)
+    here = accepted(case, lesion, timepoint)
+    return here if here is not None and first is not None and here.role == first.role else None
 
 
 def accepted(case: Case, lesion: LesionId, timepoint: str) -> Observation | None:
@@ -111,8 +125,7 @@ def diameters(
         ]
 
     found = target_response(baseline=at(baseline), current=at(visit), earlier=[at(t) for t in earlier])
-    caution = "overall NE until a reader states non-target lesions, new lesions and coverage"
-    return replace(found, reasons=(*found.reasons, caution))
+    return replace(found, reasons=(*found.reasons, *CAUTIONS))
 
 
 def volumes(

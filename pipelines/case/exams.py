@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from imaging.dicom.assemble import load_volume
-from imaging.errors import CaseFileError
+from imaging.errors import CaseFileError, InputError
 from imaging.finding import Finding, Severity
 from imaging.study import Annotation, Index, SeriesRecord
 from imaging.study.timepoint import Timepoint, timepoints_from
 from imaging.volume import Volume
 from pipelines.case_file import CaseFile
 
-__all__ = ["Exams", "Images", "exams_from", "series_for"]
+__all__ = ["Exams", "Images", "exams_from", "load_exams", "series_for"]
 
 # In which series of an exam a bone lesion is outlined, best first: T1 shows marrow replacement without fat suppression,
 # fluid-sensitive series come next, enhanced ones after them; CT where nothing else is there.
@@ -50,6 +50,7 @@ class Exams:
     timepoints: tuple[Timepoint, ...]
     annotations: tuple[Annotation, ...]
     findings: tuple[Finding, ...]
+    damaged: bool = False  # whether a series that was to be used could not be
 
     def named(self, name: str) -> Timepoint:
         """The timepoint meant by an id, an ISO date or a study UID.
@@ -92,6 +93,27 @@ def exams_from(index: Index, case_file: CaseFile, *, known_ids: Mapping[str, str
     return Exams(timepoints=timepoints, annotations=index.annotations, findings=(*findings, *missing))
 
 
+def load_exams(exams: Exams, images: Images) -> Exams:
+    """The exams without the series whose samples turn out to be damaged; a finding tells each of them.
+
+    Only a series with a role is ever used, so only those are decoded.
+    """
+    findings: list[Finding] = []
+    timepoints = []
+    for timepoint in exams.timepoints:
+        sound = []
+        for record in timepoint.series:
+            try:
+                if record.role is not None:
+                    images.of(record)
+            except InputError as error:
+                findings.append(Finding(error.code, Severity.ERROR, f"{timepoint.id}: {error}", record.series_uid))
+            else:
+                sound.append(record)
+        timepoints.append(replace(timepoint, series=tuple(sound)))
+    return replace(exams, timepoints=tuple(timepoints), findings=(*exams.findings, *findings), damaged=bool(findings))
+
+
 def with_role(record: SeriesRecord, roles: Mapping[str, str]) -> SeriesRecord:
     role = roles.get(record.series_uid)
     return record if role is None else replace(record, role=role, role_reason="the case file says so")
@@ -131,8 +153,3 @@ def companion_of(record: SeriesRecord, timepoint: Timepoint) -> SeriesRecord | N
 def ct_of(timepoint: Timepoint) -> SeriesRecord | None:
     """The exam's CT, if it has one."""
     return series_for(timepoint, ("ct",))
-
-
-def loadable(records: Iterable[SeriesRecord], images: Images) -> dict[str, Volume]:
-    """The images of the records by volume id."""
-    return {record.volume_id: images.of(record) for record in records}

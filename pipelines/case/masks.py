@@ -16,7 +16,7 @@ import imaging
 from imaging.arrays import BoolArray, FloatArray
 from imaging.dicom.rtstruct import read_rtstruct
 from imaging.dicom.seg import read_seg
-from imaging.errors import CaseFileError, GeometryError, InputError
+from imaging.errors import CaseFileError, EmptyMask, GeometryError, InputError, UsageError
 from imaging.finding import Finding, Severity
 from imaging.lesions.lesion import Lesion, Method
 from imaging.lesions.match import match_lesions
@@ -29,11 +29,12 @@ from imaging.segmentation.placement import segment_on
 from imaging.segmentation.prompt import MaskPrompt
 from imaging.study import SeriesRecord
 from imaging.study.timepoint import Timepoint
-from imaging.volume import Volume
+from imaging.volume import Modality, Volume
 from imaging.volume.resample import resample_probability
 from pipelines.case.exams import ROLE_ORDER, Exams, Images, companion_of, ct_of, series_for
+from pipelines.case.history import history_of
 from pipelines.case.links import Links
-from pipelines.case.materials import FoundMaterial, carry_material
+from pipelines.case.materials import CarriedMaterial, FoundMaterial, carry_material
 from pipelines.case.reviews import StoredReview, apply_reviews
 from pipelines.case_file import LesionEntry
 from pipelines.sources import open_masks
@@ -128,7 +129,7 @@ def trace_lesions(
                 or prompted_rows(trace, timepoint, ground)
                 or followed_rows(trace, timepoint, ground)
             )
-            trace.made += apply_reviews(rows, ground.reviews)
+            trace.made += apply_reviews(rows, ground.reviews, timepoint.series)
     return (
         tuple(trace.lesion for trace in traces),
         tuple(row for trace in traces for row in carried_onto_ct(trace, ground)),
@@ -310,13 +311,19 @@ def prompted_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
     if masks:
         return mask_rows(trace, timepoint, record, masks[0], ground)
     volume = ground.images.of(record)
+    material = carry_material(record, timepoint, ground.material, ground.links, ground.procedures)
     second = companion(record, timepoint, ground)
-    proposal = segment_lesion(volume, [prompt.prompt for prompt in placed], companion=second)
-    return [
-        proposed_row(
-            trace, timepoint, record, proposal, volume=volume, method=Method.SEGMENTED, findings=volume.findings
+    try:
+        proposal = segment_lesion(
+            volume,
+            [prompt.prompt for prompt in placed],
+            include=None if material is None else material.probability >= 0.5,
+            companion=second,
         )
-    ]
+    except UsageError as error:  # one misplaced prompt is one row, and the other exams go on
+        return [unseen(trace, timepoint.id, record, error.code, str(error))]
+    remarks = (*volume.findings, *void_doubt(material, trace.lesion, timepoint, ground))
+    return [proposed_row(trace, timepoint, record, proposal, volume=volume, method=Method.SEGMENTED, findings=remarks)]
 
 
 def companion(record: SeriesRecord, timepoint: Timepoint, ground: Ground) -> Volume | None:
@@ -409,20 +416,44 @@ def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
     material = carry_material(record, timepoint, ground.material, ground.links, ground.procedures)
     inside = None if material is None else material.probability >= 0.5
     second = companion(record, timepoint, ground)
-    proposal = segment_lesion(
-        volume,
-        (),
-        prior=prior,
-        include=inside,
-        companion=second,
-    )
+    try:
+        proposal = segment_lesion(volume, (), prior=prior, include=inside, companion=second)
+    except EmptyMask:
+        lost = "the earlier mask is smaller than a voxel of this image: outline the lesion here"
+        return [unseen(trace, timepoint.id, record, "PRIOR_TOO_SMALL", lost)]
     cut = (
         (Finding("LESION_TRUNCATED", Severity.WARNING, "the edge of the image cuts the lesion", timepoint.id),)
         if doubt
         else ()
     )
-    remarks = (*volume.findings, *cut)
+    remarks = (
+        *volume.findings,
+        *cut,
+        *void_doubt(material, trace.lesion, timepoint, ground),
+        *oedema_doubt(volume, second),
+    )
     return [proposed_row(trace, timepoint, record, proposal, volume=volume, method=Method.PROPAGATED, findings=remarks)]
+
+
+def oedema_doubt(volume: Volume, second: Volume | None) -> tuple[Finding, ...]:
+    """What a size must be doubted for that was read where oedema is as bright as tumour."""
+    seen_on_t1 = volume.role == "t1" or (second is not None and second.role == "t1")
+    if volume.modality is not Modality.MR or seen_on_t1:
+        return ()
+    message = "followed without a T1 series: on fluid-sensitive images oedema may be taken for tumour"
+    return (Finding("OEDEMA_MAY_BE_INCLUDED", Severity.WARNING, message, volume.series_uid),)
+
+
+def void_doubt(
+    material: CarriedMaterial | None, lesion: Lesion, timepoint: Timepoint, ground: Ground
+) -> tuple[Finding, ...]:
+    """What an outline must be doubted for where material may lie in the lesion and no CT shows where."""
+    if material is not None:
+        return material.findings
+    if not any(p.lesion in (lesion.id, None) for p in history_of(timepoint, ground.procedures).procedures):
+        return ()
+    message = "material had been injected and no CT shows where: the outline may leave out its signal void"
+    return (Finding("SIGNAL_VOID_UNKNOWN", Severity.WARNING, message, f"{lesion.id} {timepoint.id}"),)
 
 
 def registered_prior(
@@ -490,7 +521,8 @@ def carried_onto_ct(trace: Trace, ground: Ground) -> list[Traced]:
             f"the tumour is not outlined on CT; its place is carried from {source.timepoint} for the material alone"
         )
         carried = Finding("LESION_CARRIED", Severity.INFO, reason, f"{trace.lesion.id} {row.timepoint}")
-        rows.append(replace(row, record=record, method=Method.CARRIED, carried=prior >= 0.5, findings=(carried,)))
+        kept = tuple(finding for finding in row.findings if finding.code != "NO_COMPARABLE_SERIES")
+        rows.append(replace(row, record=record, method=Method.CARRIED, carried=prior >= 0.5, findings=(*kept, carried)))
     return rows
 
 

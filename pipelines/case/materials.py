@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,16 +19,10 @@ from imaging.study import SeriesRecord
 from imaging.study.timepoint import Timepoint
 from imaging.volume.resample import resample_probability
 from pipelines.case.exams import Exams, Images, ct_of
+from pipelines.case.history import History, history_of
 from pipelines.case.links import Links, days_between
 
-__all__ = [
-    "CarriedMaterial",
-    "FoundMaterial",
-    "carry_material",
-    "find_materials",
-    "injected_before",
-    "relate_materials",
-]
+__all__ = ["CarriedMaterial", "FoundMaterial", "carry_material", "find_materials", "is_not_later", "relate_materials"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -38,7 +32,7 @@ class FoundMaterial:
     timepoint: Timepoint
     record: SeriesRecord
     find: MaterialFind
-    history: frozenset[str]  # ids of the procedures with material before this CT
+    history: History
 
     def mask(self) -> BoolArray:
         """Everything radiodense that was injected: all kinds but metal."""
@@ -63,48 +57,16 @@ class CarriedMaterial:
     findings: tuple[Finding, ...] = ()
 
 
-def procedures_before(timepoint: Timepoint, procedures: Iterable[Procedure]) -> tuple[Procedure, ...]:
-    """The procedures that injected something and lie before the exam."""
-    return tuple(p for p in procedures if p.materials and is_before(p, timepoint))
-
-
-def is_before(procedure: Procedure, timepoint: Timepoint) -> bool:
-    """Whether the procedure lies before the exam: by date, on one day by the clock where both have a time."""
-    if timepoint.date is None:
-        return False
-    if procedure.when[:10] != timepoint.date:
-        return procedure.when[:10] < timepoint.date
-    timed = [record.acquired for record in timepoint.series if record.acquired and "T" in record.acquired]
-    return "T" in procedure.when and bool(timed) and procedure.when < min(timed)
-
-
-def injected_before(timepoint: Timepoint, procedures: Iterable[Procedure]) -> dict[LesionId | None, tuple[str, ...]]:
-    """Agents by lesion that were injected before the exam."""
-    agents: dict[LesionId | None, tuple[str, ...]] = {}
-    for procedure in procedures_before(timepoint, procedures):
-        names = tuple(agent for agent, _ in procedure.materials)
-        agents[procedure.lesion] = (*agents.get(procedure.lesion, ()), *names)
-    return agents
-
-
-def find_materials(
-    exams: Exams, images: Images, procedures: Sequence[Procedure], *, history_known: bool
-) -> tuple[FoundMaterial, ...]:
+def find_materials(exams: Exams, images: Images, procedures: Sequence[Procedure]) -> tuple[FoundMaterial, ...]:
     """Radiodense material on the CT of every exam that has one."""
     found = []
     for timepoint in exams.timepoints:
         record = ct_of(timepoint)
         if record is None:
             continue
-        agents = injected_before(timepoint, procedures) if history_known else None
-        found.append(
-            FoundMaterial(
-                timepoint=timepoint,
-                record=record,
-                find=find_material(images.of(record), agents=agents),
-                history=frozenset(p.id for p in procedures_before(timepoint, procedures)),
-            )
-        )
+        history = history_of(timepoint, procedures)
+        find = find_material(images.of(record), agents=history.agents)
+        found.append(FoundMaterial(timepoint=timepoint, record=record, find=find, history=history))
     return tuple(found)
 
 
@@ -117,12 +79,13 @@ def carry_material(
 ) -> CarriedMaterial | None:
     """The material of the CT that shows what this exam must hold, on the exam's grid.
 
-    A CT shows it if the same procedures lie before both; of several the nearest in date serves. Where no CT does, the
-    nearest earlier CT serves with a warning, because material injected since is missing from it.
+    Where the history of both is known, a CT with the same injections before it shows it, be it earlier or later; of
+    several the nearest in date serves. Failing that the nearest CT with fewer injections serves with a warning. Where
+    the history is not known no CT from after the exam may serve: what it shows may have been injected in between.
     """
-    history = frozenset(p.id for p in procedures_before(timepoint, procedures))
-    same = [f for f in found if f.history == history]
-    older = [f for f in found if f.history < history]
+    history = history_of(timepoint, procedures)
+    same = [f for f in found if serves(f, timepoint, history)]
+    older = [f for f in found if history.known and f.history.known and f.history.ids < history.ids]
     for candidates, complete in ((same, True), (older, False)):
         for source in sorted(candidates, key=lambda f: (days_between(f.timepoint, timepoint), f.timepoint.id)):
             record_from_ct = links.path(record, source.record)
@@ -141,14 +104,27 @@ def carry_material(
     return None
 
 
+def serves(source: FoundMaterial, timepoint: Timepoint, history: History) -> bool:
+    """Whether the CT shows what the exam must hold."""
+    if source.timepoint.id == timepoint.id:
+        return True
+    if history.known and source.history.known:
+        return source.history.ids == history.ids
+    return is_not_later(source, timepoint)
+
+
+def is_not_later(source: FoundMaterial, timepoint: Timepoint) -> bool:
+    """Whether the CT is certainly not from after the exam."""
+    days, then = timepoint.days, source.timepoint.days
+    return days is not None and then is not None and then <= days
+
+
 def relate_materials(
     found: Sequence[FoundMaterial],
     masks_on_ct: Mapping[str, Mapping[LesionId, BoolArray]],
     lesions: Sequence[Lesion],
     images: Images,
     procedures: Sequence[Procedure],
-    *,
-    history_known: bool,
 ) -> tuple[tuple[FoundMaterial, tuple[MaterialMeasurement, ...]], ...]:
     """Each CT's material by kind and lesion: inside the lesion, in bone, beyond both.
 
@@ -162,7 +138,7 @@ def relate_materials(
     for item in found:
         volume = images.of(item.record)
         masks = dict(masks_on_ct.get(item.record.volume_id, {}))
-        agents = injected_before(item.timepoint, procedures) if history_known else None
+        agents = history_of(item.timepoint, procedures).agents
         inside = np.any([*masks.values()], axis=0) if masks else None
         bone = find_bone(volume, lesion=inside, material=item.find.mask())
         find = find_material(volume, lesion_masks=masks, bone=bone.mask, agents=agents)

@@ -13,28 +13,30 @@ from imaging.lesions.lesion import Observation
 from imaging.measurement.carried import material_inside
 from imaging.measurement.measure import measure_segment
 from imaging.measurement.quantity import Quantity
-from imaging.segmentation import Status
+from imaging.segmentation import Segment, Status
+from imaging.study import SeriesRecord
 from imaging.study.timepoint import Timepoint
+from pipelines.case.history import history_of
 from pipelines.case.masks import Ground, Traced
-from pipelines.case.materials import carry_material, procedures_before
+from pipelines.case.materials import carry_material
 from pipelines.settings import Settings
 
 __all__ = ["observe"]
 
+HALF = 0.5  # of a voxel filled, and it counts
+UNKNOWN = (
+    "no CT shows what material this lesion holds: the net volume is unknown, and where material lies in the lesion its "
+    "outline may leave the signal void out"
+)
 
-def observe(
-    traced: Sequence[Traced], ground: Ground, settings: Settings, *, history_known: bool
-) -> tuple[Observation, ...]:
+
+def observe(traced: Sequence[Traced], ground: Ground, settings: Settings) -> tuple[Observation, ...]:
     """Every mask measured on the native grid of its series; rows without a mask keep their reason."""
     exams = {timepoint.id: timepoint for timepoint in ground.exams.timepoints}
-    return tuple(
-        observation(row, exams[row.timepoint], ground, settings, history_known=history_known) for row in traced
-    )
+    return tuple(observation(row, exams[row.timepoint], ground, settings) for row in traced)
 
 
-def observation(
-    row: Traced, timepoint: Timepoint, ground: Ground, settings: Settings, *, history_known: bool
-) -> Observation:
+def observation(row: Traced, timepoint: Timepoint, ground: Ground, settings: Settings) -> Observation:
     bare = Observation(
         lesion=row.lesion,
         timepoint=row.timepoint,
@@ -49,14 +51,12 @@ def observation(
     )
     if row.segment is None or row.record is None:
         return bare
-    material, remarks = material_of(row, timepoint, ground, settings, history_known=history_known)
-    cemented = material is not None and material.value > 0
-    volume = ground.images.of(row.record)
+    material, remarks = material_of(row.segment, row.record, timepoint, ground, settings)
     measured = measure_segment(
         row.segment,
-        volume=volume,
-        cemented=cemented,
-        reader_wcv=settings.reader_wcv(str(volume.modality), cemented=cemented),
+        volume=ground.images.of(row.record),
+        cemented=material is not None and material.value > 0,
+        variability=settings.variability(),
     )
     net = None if material is None or measured.volume_ml is None else net_volume(measured.volume_ml, material)
     return replace(
@@ -78,27 +78,25 @@ def reader_of(row: Traced) -> str | None:
 
 
 def material_of(
-    row: Traced, timepoint: Timepoint, ground: Ground, settings: Settings, *, history_known: bool
+    segment: Segment, record: SeriesRecord, timepoint: Timepoint, ground: Ground, settings: Settings
 ) -> tuple[Quantity | None, tuple[Finding, ...]]:
-    """The material inside the lesion: by history where none was injected, else carried from the CT that shows it."""
-    if row.segment is None or row.record is None:
-        return None, ()
-    if history_known and not procedures_before(timepoint, ground.procedures):
+    """The material inside the lesion: none by history, or carried from the CT that shows it, or unknown."""
+    where = f"{segment.lesion} {timepoint.id}"
+    history = history_of(timepoint, ground.procedures)
+    carried = carry_material(record, timepoint, ground.material, ground.links, ground.procedures)
+    shown = carried is not None and bool((segment.mask & (carried.probability >= HALF)).any())
+    if history.known and not history.procedures:
+        if shown:
+            contradicted = "the case file records no injection before this exam, but a CT shows material in the lesion"
+            return None, (Finding("HISTORY_CONTRADICTED", Severity.WARNING, contradicted, where),)
         return Quantity(0.0, "mL", "no material had been injected before this exam (case file)", (0.0, 0.0)), ()
-    carried = carry_material(row.record, timepoint, ground.material, ground.links, ground.procedures)
     if carried is None:
-        unknown = Finding(
-            "MATERIAL_UNKNOWN",
-            Severity.WARNING if history_known else Severity.INFO,
-            "no CT that could be registered shows the material; the net volume is unknown",
-            f"{row.lesion} {row.timepoint}",
-        )
-        return None, (unknown,)
-    own = carried.source.record.volume_id == row.record.volume_id
+        return None, (Finding("MATERIAL_UNKNOWN", Severity.WARNING, UNKNOWN, where),)
+    own = carried.source.record.volume_id == record.volume_id
     material, remark = material_inside(
-        row.segment.mask,
+        segment.mask,
         np.asarray(carried.probability),
-        row.segment.grid,
+        segment.grid,
         source_date=f"{carried.source.timepoint.id} ({carried.source.timepoint.date})",
         registration_error_mm=0.0 if own else settings.registration_error_mm,
         relative_interval=carried.source.relative_interval(),

@@ -18,7 +18,7 @@ from imaging.measurement.material import MaterialMeasurement
 from imaging.segmentation import LesionId, Segment, SegmentKind, Status
 from imaging.volume import Volume
 from pipelines.case.conclude import Case
-from pipelines.case.document import case_document
+from pipelines.case.document import case_document, read_document
 from pipelines.case.exams import Images
 from pipelines.case.masks import Traced
 from pipelines.case.materials import FoundMaterial
@@ -60,8 +60,7 @@ def label_maps(traced: Sequence[Traced], related: Related) -> list[LabelMap]:
     """A label map for each series on which something was outlined.
 
     A label map cannot overlap itself, so material inside a lesion has a label of its own (``inside``: the lesion's id);
-    a lesion's full mask is its label and every label inside it. Two lesions never share a voxel in it: the first keeps
-    what both claim, and the row says how many voxels the other one lost.
+    a lesion's full mask is its label and every label inside it. Lesions that overlap go into maps of their own.
     """
     series: dict[tuple[str, str], list[Segment]] = {}
     for row in traced:
@@ -86,13 +85,29 @@ def label_maps(traced: Sequence[Traced], related: Related) -> list[LabelMap]:
     count: dict[str, int] = {}
     for key in sorted({*series, *materials}):
         timepoint, volume_id = key
-        count[timepoint] = count.get(timepoint, 0) + 1
-        name = timepoint if count[timepoint] == 1 else f"{timepoint}-{count[timepoint]}"
-        lesions = series.get(key, [])
-        grid = lesions[0].grid if lesions else materials[key][0].find.grid
-        labels, rows = painted(lesions, materials.get(key), grid)
-        maps.append(LabelMap(name=name, timepoint=timepoint, series_uid=volume_id, grid=grid, labels=labels, rows=rows))
+        for number, lesions in enumerate(layers(series.get(key, [])) or [[]]):
+            count[timepoint] = count.get(timepoint, 0) + 1
+            name = timepoint if count[timepoint] == 1 else f"{timepoint}-{count[timepoint]}"
+            material = materials.get(key) if number == 0 else None
+            grid = lesions[0].grid if lesions else materials[key][0].find.grid
+            labels, rows = painted(lesions, material, grid)
+            maps.append(
+                LabelMap(name=name, timepoint=timepoint, series_uid=volume_id, grid=grid, labels=labels, rows=rows)
+            )
     return maps
+
+
+def layers(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """The segments in as few groups as come to mind in which none overlaps another."""
+    groups: list[list[Segment]] = []
+    for segment in segments:
+        free = (group for group in groups if not any((segment.mask & other.mask).any() for other in group))
+        group = next(free, None)
+        if group is None:
+            groups.append([segment])
+        else:
+            group.append(segment)
+    return groups
 
 
 def painted(
@@ -102,7 +117,6 @@ def painted(
     rows: list[dict[str, Any]] = []
     for segment in lesions:
         segment.grid.require_match(grid, what="two lesions of one series")
-        free = segment.mask & (labels == 0)
         rows.append(
             {
                 "label": len(rows) + 1,
@@ -111,10 +125,9 @@ def painted(
                 "name": segment.name,
                 "tracking_uid": segment.tracking_uid,
                 "mask_sha256": segment.sha256,
-                "shared_voxels": int(segment.mask.sum() - free.sum()),
             }
         )
-        labels[free] = len(rows)
+        labels[segment.mask] = len(rows)
     if material is None:
         return labels, rows
     found, measured = material
@@ -175,7 +188,9 @@ def read_mask(target: CaseFolder, observation: Observation) -> Segment:
         mine = [
             r["label"] for r in rows if observation.lesion in (r.get("inside"), r["kind"] == "lesion" and r["lesion"])
         ]
-        about = next(r for r in rows if r["kind"] == "lesion" and r["lesion"] == observation.lesion)
+        about = next((r for r in rows if r["kind"] == "lesion" and r["lesion"] == observation.lesion), None)
+        if about is None:
+            continue
         segments = [s for s in read_nifti_masks(path.with_suffix(".nii.gz")) if s.label in mine]
         if not segments:
             break
@@ -275,8 +290,19 @@ def write_case(target: CaseFolder, case: Case, kept: Sequence[Output]) -> dict[s
     figures["measurements.csv"] = target.write("measurements.csv", as_csv(report).encode())
     figures["report.html"] = target.write("report.html", as_html(report).encode())
     document = case_document(case, [figures[path] for path in sorted(figures)])
+    stale = earlier_outputs(target) - set(figures)
     atomic_write(target.document, json_text(document).encode())
+    for path in sorted(stale):
+        (target.root / path).unlink(missing_ok=True)
     return document
+
+
+def earlier_outputs(target: CaseFolder) -> set[str]:
+    """The figures and label maps that the case.json in the folder lists: what a run may take away again."""
+    if not target.document.is_file():
+        return set()
+    listed = {str(row["path"]) for row in read_document(target)["outputs"]}
+    return {path for path in listed if path.startswith(("figures/", "segmentations/")) and ".." not in path}
 
 
 def read_figures(target: CaseFolder, paths: Sequence[str]) -> dict[str, str]:

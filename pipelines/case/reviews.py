@@ -25,6 +25,8 @@ from pipelines.case_file import Review
 from pipelines.workspace import CaseFolder
 
 if TYPE_CHECKING:
+    from imaging.study import SeriesRecord
+    from pipelines.case.exams import Exams
     from pipelines.case.masks import Traced
 
 __all__ = ["StoredReview", "apply_reviews", "from_case_file", "read_reviews", "write_review"]
@@ -49,12 +51,12 @@ class StoredReview:
     segment: Segment | None = None
 
 
-def from_case_file(reviews: Sequence[Review]) -> tuple[StoredReview, ...]:
+def from_case_file(reviews: Sequence[Review], exams: Exams) -> tuple[StoredReview, ...]:
     """The words that stand in the case file, as reviews without a mask."""
     return tuple(
         StoredReview(
             lesion=review.lesion,
-            timepoint=review.timepoint,
+            timepoint=exams.named(review.timepoint).id,
             series_uid="",
             status=Status(review.status),
             reader=review.reader,
@@ -153,11 +155,13 @@ def record_of(review: StoredReview) -> dict[str, Any]:
     }
 
 
-def apply_reviews(rows: Sequence[Traced], reviews: Sequence[StoredReview]) -> list[Traced]:
+def apply_reviews(
+    rows: Sequence[Traced], reviews: Sequence[StoredReview], series: Sequence[SeriesRecord]
+) -> list[Traced]:
     """The rows of one lesion on one exam, after the reader's word on it, if there is one.
 
-    A mask that the reader accepted, or edited, is never replaced: where the machine's mask differs today, the reader's
-    stays the primary one and the new one stands beside it as proposed.
+    ``series`` are those of the exam. A mask that the reader accepted, or edited, is never replaced: where the machine's
+    mask differs today, the reader's stays the primary one and the new one stands beside it as proposed.
     """
     if not rows:
         return []
@@ -182,6 +186,17 @@ def apply_reviews(rows: Sequence[Traced], reviews: Sequence[StoredReview]) -> li
         f"today's computation differs from the mask that {review.reader} judged; the reader's mask stands",
         f"{first.lesion} {first.timepoint}",
     )
-    kept = replace(first, segment=review.segment, status=review.status, findings=(*first.findings, differs))
+    record = next((r for r in series if r.volume_id == review.series_uid), None)
+    if record is None or record.grid is None or record.grid.shape != review.segment.grid.shape:
+        lost = Finding(
+            "REVIEWED_SERIES_MISSING",
+            Severity.ERROR,
+            f"{review.reader} judged a mask on a series that is not here now; the mask is kept and is not measured",
+            f"{first.lesion} {first.timepoint}",
+        )
+        return [replace(first, findings=(*first.findings, lost)), *rows[1:]]
+    # NIfTI keeps the grid in single precision; the series says where its voxels are.
+    segment = replace(review.segment, grid=record.grid)
+    kept = replace(first, record=record, segment=segment, status=review.status, findings=(differs,))
     beside = [replace(row, primary=False) for row in rows if row.segment is not None]
     return [kept, *beside]
