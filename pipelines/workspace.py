@@ -5,7 +5,7 @@ dies in between. The digest that it returns goes into the case's list of outputs
 
 A workspace holds one folder a case::
 
-    WORKSPACE/<case id>/case.json  measurements.csv  report.html  figures/  segmentations/  run.log
+    WORKSPACE/<case id>/case.json  measurements.csv  report.html  figures/  segmentations/
     WORKSPACE/<case id>/review/    what readers did; no run replaces anything in it
 """
 

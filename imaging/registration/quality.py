@@ -7,7 +7,7 @@ images mirrored or exchanged between patients:
 ===============  =====================================================  ====================================
 doubt            figure                                                 believed when
 ===============  =====================================================  ====================================
-chance           correlation against that 12–30 mm and ≤ 10° away       ≥ 3 SD above, best ≤ 0.9 of it
+chance           correlation against that 12–30 mm and ≤ 10° away       ≥ 2.5 SD above, best ≤ 0.85 of it
                                                                         (same kind of image: 6 SD, 0.6)
 another answer   best other summit (> 10 mm away) against this one      ≤ 0.9 of it
 edges            do boundaries run parallel (no part of the metric)?    ≥ 2 SD above chance

@@ -55,7 +55,7 @@ OWN_MASK = Trust(inside=0.10, outside=0.10)
 EARLIER_MASK = Trust(inside=0.15, outside=0.15)
 
 REACH = 0.9  # mean radii of surroundings on the region
-SCALE_REACH = 2.1  # the same while the scale of an earlier mask is open: 2.26 radii and the ring about them
+SCALE_REACH = 2.1  # the same while the scale of an earlier mask is open: 2.3 radii, and the layer about them
 CORE, RIM, SOFT = -0.125, 0.125, 0.08  # mean radii: surely inside below, surely outside above, width of the passage
 AROUND = 0.8  # mean radii: surroundings farther out are other organs
 NEARBY = 0.3  # mean radii in which a voxel's say on what surrounds the lesion falls to a third: the rim counts most
@@ -128,7 +128,7 @@ def segment_lesion(
         over ``prior``. A mask prompt says that ``prior`` is this image's own mask, to be kept in size.
     prior
         (slices, rows, columns) 0…1 on the volume's grid: the mask of an earlier exam brought here by registration. Its
-        place and proportions are expected, its size is read anew from the image, from a third to ten times the volume.
+        place and proportions are expected, its size is read anew from the image, from a third to twelve times the volume.
     exclude
         True where the lesion certainly is not; the mask never enters it.
     include

@@ -16,7 +16,7 @@ from imaging.segmentation.region import Region, on_region
 
 __all__ = ["ExpectedShape", "Trust", "best_scale", "contrast_across", "ellipsoid_of_map"]
 
-# Candidate lengths of the lesion now over its length then: from a third of the volume to ten times it.
+# Candidate lengths of the lesion now over its length then: from a third of the volume to twelve times it.
 SCALES = 1.02 ** np.arange(-18, 43)
 # Before the image is looked at, the logarithm of the change in length follows a Laplace law: most lesions hardly
 # change, and some double. Treated bone fills in slowly: a much smaller outline is rarer than a larger one.
@@ -138,7 +138,7 @@ def best_scale(region: Region, distance: NDArray[np.float32], centre: FloatArray
     Parameters
     ----------
     region, usable
-        The image, and the voxels that may be looked at; the region must reach beyond 2.6 radii.
+        The image, and the voxels that may be looked at; the region must reach beyond 2.9 radii.
     distance
         Signed distance to the unscaled contour in its mean radii.
     centre
