@@ -19,9 +19,9 @@ from imaging.measurement.material import MaterialMeasurement, relate_material
 from imaging.measurement.measure import SegmentMeasurement, measure_segment
 from imaging.response.lesion import with_categories
 from imaging.segmentation import LesionId, Segment
+from imaging.segmentation.backend import segmenter
 from imaging.segmentation.bone import find_bone
 from imaging.segmentation.cement import MaterialFind, find_material
-from imaging.segmentation.lesion import BACKEND, segment_lesion
 from imaging.segmentation.prompt import Prompt, prompts_from_record
 from imaging.volume import Modality, Volume
 from imaging.volume.resample import resample_mask
@@ -62,11 +62,10 @@ def segment_image(
     drawn = (*typed, *(read_prompts(prompts) if prompts else ()))
     if not drawn:
         raise UsageError("say where the lesion is: --point, --box, --diameter or --prompts", code="NO_PROMPT")
-    if backend not in (None, BACKEND):
-        raise UsageError(f"no backend is called {backend}; there is {BACKEND}", code="UNKNOWN_BACKEND")
+    engine = segmenter() if backend is None else segmenter(backend)
     volume = open_image(image, modality=modality, series=series)
     started = time.perf_counter()
-    proposal = segment_lesion(volume, drawn)
+    proposal = engine.segment(volume, drawn)
     seconds = round(time.perf_counter() - started, 3)
     atomic_write(out, nifti_bytes(proposal.mask.astype(np.uint8), volume.grid))
     measured = measure_segment(Segment(mask=proposal.mask, grid=volume.grid), volume=volume)

@@ -60,6 +60,7 @@ class Segmenter(Protocol):
         prior: FloatArray | NDArray[np.float32] | None = None,
         exclude: BoolArray | None = None,
         include: BoolArray | None = None,
+        companion: Volume | None = None,
     ) -> LesionProposal:
         """A proposal on the volume's own grid; parameters as in :func:`imaging.segmentation.lesion.segment_lesion`."""
         ...
@@ -93,8 +94,9 @@ class Agreement:
         prior: FloatArray | NDArray[np.float32] | None = None,
         exclude: BoolArray | None = None,
         include: BoolArray | None = None,
+        companion: Volume | None = None,
     ) -> LesionProposal:
-        return segment_lesion(volume, prompts, prior=prior, exclude=exclude, include=include)
+        return segment_lesion(volume, prompts, prior=prior, exclude=exclude, include=include, companion=companion)
 
 
 def segmenter(name: str = BACKEND) -> Segmenter:

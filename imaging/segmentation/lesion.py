@@ -128,7 +128,7 @@ def segment_lesion(
         over ``prior``. A mask prompt says that ``prior`` is this image's own mask, to be kept in size.
     prior
         (slices, rows, columns) 0…1 on the volume's grid: the mask of an earlier exam brought here by registration. Its
-        place and proportions are expected, its size is read anew from the image, from a third to twelve times the volume.
+        place and proportions are expected, its size is read anew from the image: a third to twelve times the volume.
     exclude
         True where the lesion certainly is not; the mask never enters it.
     include
