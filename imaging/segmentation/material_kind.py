@@ -127,7 +127,8 @@ def classify(evidence: Evidence) -> KindVerdict:
     >>> classify(piece).kind
     <SegmentKind.UNCLASSIFIED: 'unclassified'>
     """
-    kinds = None if evidence.agents is None else {agent_kind(agent) for agent in evidence.agents} - {None}
+    known = None if evidence.agents is None else {agent_kind(agent) for agent in evidence.agents}
+    kinds = None if known is None or None in known else known  # an agent that nobody knows could be anything
     plateau, certain = evidence.plateau_hu, not evidence.saturated
     compact = evidence.inscribed_radius_mm >= COMPACT_RADIUS_MM and evidence.volume_ml >= COMPACT_ML
     rules: tuple[tuple[bool, KindVerdict], ...] = (

@@ -21,6 +21,7 @@ ROLE_ORDER = (
     "t1", "t2fs", "stir", "t1c", "t1fs", "t2", "pd", "dixon_fat", "dixon_water", "gre", "dwi", "ct",
 )  # fmt: skip
 
+HOMELESS = "a {} refers to no series that could be loaded here: its contours are not used"
 COMPANION_ROLES = ("stir", "t2fs", "dixon_water", "t2", "t1", "t1fs", "pd")
 
 
@@ -90,7 +91,14 @@ def exams_from(index: Index, case_file: CaseFile, *, known_ids: Mapping[str, str
         Finding("CASE_FILE_UNKNOWN_SERIES", Severity.WARNING, "the case file gives a role to a series not found", uid)
         for uid in sorted(unknown)
     )
-    return Exams(timepoints=timepoints, annotations=index.annotations, findings=(*findings, *missing))
+    here = {record.series_uid for record in records}
+    matched = tuple(a for a in index.annotations if a.referenced_series_uid in here)
+    homeless = tuple(
+        Finding("ANNOTATION_UNMATCHED", Severity.WARNING, HOMELESS.format(a.modality), a.series_uid)
+        for a in index.annotations
+        if a not in matched
+    )
+    return Exams(timepoints=timepoints, annotations=matched, findings=(*findings, *missing, *homeless))
 
 
 def load_exams(exams: Exams, images: Images) -> Exams:

@@ -128,3 +128,12 @@ def test_a_folder_of_two_patients_is_refused(shared: Path, osteotrace: Osteotrac
     assert done.code == 3
     assert done.document["findings"][0]["code"] == "SEVERAL_PATIENTS"
     assert not (tmp_path / "out").exists()
+
+
+def test_contours_of_a_series_that_is_not_here_are_told(shared: Path, osteotrace: Osteotrace, tmp_path: Path) -> None:
+    source = shared / "data" / "sts-sarcoma" / "STS_019"
+    shutil.copytree(source / "CT" / "image", tmp_path / "case" / "CT")
+    shutil.copy(source / "MR_T1" / "RS.dcm", tmp_path / "case" / "RS.dcm")
+    done = osteotrace("run", tmp_path / "case", "--out", tmp_path / "out", "--json")
+    assert done.code == 0, done.err
+    assert {"ANNOTATION_UNMATCHED", "NO_LESION_GIVEN"} <= {finding["code"] for finding in done.document["findings"]}

@@ -56,3 +56,10 @@ def test_a_rod_is_one_in_any_direction_and_an_ellipsoid_or_plate_is_none():
     assert not is_rod(lattice[(along / 25) ** 2 + (across / 5) ** 2 < 1])
     assert not is_rod(lattice[(np.abs(lattice[:, 0]) < 25) & (np.abs(lattice[:, 1]) < 5) & (np.abs(lattice[:, 2]) < 1)])
     assert not is_rod(lattice[:5])
+
+
+def test_an_agent_that_nobody_knows_proves_nothing_about_the_others() -> None:
+    alone = classify(replace(CLIPPED, agents=("pmma-barium",)))
+    beside = classify(replace(CLIPPED, agents=("pmma-barium", "something new")))
+    assert alone.kind is SegmentKind.CEMENT
+    assert beside.kind is classify(replace(CLIPPED, agents=None)).kind
