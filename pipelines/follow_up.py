@@ -99,7 +99,7 @@ def follow_up(
 
     say("measuring")
     observations = observe(traced, ground, settings)
-    related = relate_materials(found, carried_lesions(traced), lesions, images, story.procedures)
+    related = relate_materials(found, carried_lesions(traced), lesions, images)
 
     say("reporting")
     case = Case(
@@ -109,7 +109,7 @@ def follow_up(
         clinical=story.clinical,
         lesions=lesions,
         observations=observations,
-        materials=account.material_rows(related, story.procedures),
+        materials=account.material_rows(related),
         registrations=account.registration_rows(links),
         findings=account.case_findings(index, exams, story, remarks),
         provenance=account.provenance(index, exams, settings, story, identified=identified),

@@ -15,13 +15,13 @@ from imaging.errors import CaseFileError, EmptyMask, GeometryError, UsageError
 from imaging.finding import Finding, Severity
 from imaging.formats.nifti import nifti_bytes
 from imaging.measurement.change import measure_change
-from imaging.measurement.material import MaterialMeasurement, relate_material
+from imaging.measurement.material import relate_material
 from imaging.measurement.measure import SegmentMeasurement, measure_segment
 from imaging.response.lesion import with_categories
 from imaging.segmentation import LesionId, Segment
 from imaging.segmentation.backend import segmenter
 from imaging.segmentation.bone import find_bone
-from imaging.segmentation.cement import MaterialFind, find_material
+from imaging.segmentation.cement import find_material
 from imaging.segmentation.prompt import Prompt, prompts_from_record
 from imaging.volume import Modality, Volume
 from imaging.volume.resample import resample_mask
@@ -179,17 +179,12 @@ def cement_in_image(
         name = None
         if out is not None:
             name = f"{material.id}-{material.kind}.nii.gz"
-            atomic_write(out / name, nifti_bytes(material_mask(found, material).astype(np.uint8), volume.grid))
+            atomic_write(out / name, nifti_bytes(material.mask_in(found).astype(np.uint8), volume.grid))
         rows.append(documents.material_record(material, mask=name))
     document = documents.cement_document(rows, (*findings, *found.findings))
     if out is not None:
         atomic_write(out / "cement.json", json_text(document).encode())
     return document
-
-
-def material_mask(found: MaterialFind, material: MaterialMeasurement) -> BoolArray:
-    """The voxels of one row."""
-    return np.isin(found.labels, [piece.label for piece in material.pieces])
 
 
 def lesions_on(volume: Volume, arguments: Sequence[str], image: Sequence[Path]) -> dict[LesionId, BoolArray]:

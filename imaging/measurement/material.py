@@ -63,6 +63,10 @@ class MaterialMeasurement:
     leaks: tuple[Leak, ...] = ()
     findings: tuple[Finding, ...] = ()
 
+    def mask_in(self, find: MaterialFind) -> BoolArray:
+        """The voxels of its pieces in the find that it was measured on."""
+        return np.isin(find.labels, [piece.label for piece in self.pieces])
+
 
 def relate_material(
     find: MaterialFind,

@@ -10,13 +10,13 @@ from typing import Any
 import imaging
 from imaging.finding import Finding, Severity
 from imaging.formats.record import findings_record, matrix_record, quantity_record
-from imaging.lesions.procedure import Procedure
 from imaging.measurement.material import MaterialMeasurement, recovered_fraction
+from imaging.segmentation import SegmentKind
+from imaging.segmentation.material_kind import agent_kind
 from imaging.study import Index, SeriesRecord, Verdict
-from imaging.study.timepoint import Timepoint
 from pipelines.case.conclude import CaseExam
 from pipelines.case.exams import Exams
-from pipelines.case.history import history_of
+from pipelines.case.history import History
 from pipelines.case.links import Links
 from pipelines.case.materials import FoundMaterial
 from pipelines.case_file import CaseFile
@@ -57,9 +57,7 @@ def series_row(record: SeriesRecord) -> Row:
     }
 
 
-def material_rows(
-    related: Sequence[tuple[FoundMaterial, Sequence[MaterialMeasurement]]], procedures: Sequence[Procedure]
-) -> list[Row]:
+def material_rows(related: Sequence[tuple[FoundMaterial, Sequence[MaterialMeasurement]]]) -> list[Row]:
     """The contract's material rows, each with what had been injected into its lesion and how much of it is seen.
 
     A recovered fraction is given for cement alone, and only where one row holds all of a lesion's cement: glue mixes
@@ -69,7 +67,7 @@ def material_rows(
     for found, measured in related:
         stem = found.timepoint.id
         for row in measured:
-            injected = injected_rows(found.timepoint, row, procedures)
+            injected = injected_rows(found.history, row)
             cement_ml = sum(entry["ml"] for entry in injected if is_cement(entry["agent"]))
             only_cement = bool(injected) and all(is_cement(entry["agent"]) for entry in injected)
             fraction = recovered_fraction(row.volume_ml, cement_ml) if only_cement and cement_ml > 0 else None
@@ -85,17 +83,14 @@ def material_rows(
 
 
 def is_cement(agent: str) -> bool:
-    from imaging.segmentation import SegmentKind
-    from imaging.segmentation.material_kind import agent_kind
-
     return agent_kind(agent) is SegmentKind.CEMENT
 
 
-def injected_rows(timepoint: Timepoint, row: MaterialMeasurement, procedures: Sequence[Procedure]) -> list[Row]:
+def injected_rows(history: History, row: MaterialMeasurement) -> list[Row]:
     """What had been injected into the row's lesion before the exam."""
     return [
         {"procedure": procedure.id, "agent": agent, "ml": volume}
-        for procedure in history_of(timepoint, procedures).procedures
+        for procedure in history.procedures
         if row.lesion is not None and procedure.lesion in (row.lesion, None)
         for agent, volume in procedure.materials
     ]

@@ -317,7 +317,7 @@ def prompted_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
         proposal = segment_lesion(
             volume,
             [prompt.prompt for prompt in placed],
-            include=None if material is None else material.probability >= 0.5,
+            include=None if material is None else material.mask,
             companion=second,
         )
     except UsageError as error:  # one misplaced prompt is one row, and the other exams go on
@@ -414,7 +414,7 @@ def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
         return [unseen(trace, timepoint.id, record, *doubt)]
     volume = ground.images.of(record)
     material = carry_material(record, timepoint, ground.material, ground.links, ground.procedures)
-    inside = None if material is None else material.probability >= 0.5
+    inside = None if material is None else material.mask
     second = companion(record, timepoint, ground)
     try:
         proposal = segment_lesion(volume, (), prior=prior, include=inside, companion=second)

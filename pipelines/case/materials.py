@@ -22,7 +22,7 @@ from pipelines.case.exams import Exams, Images, ct_of
 from pipelines.case.history import History, history_of
 from pipelines.case.links import Links, days_between
 
-__all__ = ["CarriedMaterial", "FoundMaterial", "carry_material", "find_materials", "is_not_later", "relate_materials"]
+__all__ = ["CarriedMaterial", "FoundMaterial", "carry_material", "find_materials", "relate_materials"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -55,6 +55,11 @@ class CarriedMaterial:
     probability: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
     source: FoundMaterial
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def mask(self) -> BoolArray:
+        """The voxels that are material by one half or more."""
+        return np.asarray(self.probability >= 0.5, dtype=bool)
 
 
 def find_materials(exams: Exams, images: Images, procedures: Sequence[Procedure]) -> tuple[FoundMaterial, ...]:
@@ -124,7 +129,6 @@ def relate_materials(
     masks_on_ct: Mapping[str, Mapping[LesionId, BoolArray]],
     lesions: Sequence[Lesion],
     images: Images,
-    procedures: Sequence[Procedure],
 ) -> tuple[tuple[FoundMaterial, tuple[MaterialMeasurement, ...]], ...]:
     """Each CT's material by kind and lesion: inside the lesion, in bone, beyond both.
 
@@ -138,10 +142,9 @@ def relate_materials(
     for item in found:
         volume = images.of(item.record)
         masks = dict(masks_on_ct.get(item.record.volume_id, {}))
-        agents = history_of(item.timepoint, procedures).agents
         inside = np.any([*masks.values()], axis=0) if masks else None
         bone = find_bone(volume, lesion=inside, material=item.find.mask())
-        find = find_material(volume, lesion_masks=masks, bone=bone.mask, agents=agents)
+        find = find_material(volume, lesion_masks=masks, bone=bone.mask, agents=item.history.agents)
         measured = relate_material(find, lesions=masks, bone=bone.mask, sides=sides)
         rows.append((replace(item, find=find), measured))
     return tuple(rows)

@@ -23,7 +23,6 @@ from pipelines.settings import Settings
 
 __all__ = ["observe"]
 
-HALF = 0.5  # of a voxel filled, and it counts
 UNKNOWN = (
     "no CT shows what material this lesion holds: the net volume is unknown, and where material lies in the lesion its "
     "outline may leave the signal void out"
@@ -84,7 +83,7 @@ def material_of(
     where = f"{segment.lesion} {timepoint.id}"
     history = history_of(timepoint, ground.procedures)
     carried = carry_material(record, timepoint, ground.material, ground.links, ground.procedures)
-    shown = carried is not None and bool((segment.mask & (carried.probability >= HALF)).any())
+    shown = carried is not None and bool((segment.mask & carried.mask).any())
     if history.known and not history.procedures:
         if shown:
             contradicted = "the case file records no injection before this exam, but a CT shows material in the lesion"

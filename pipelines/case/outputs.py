@@ -98,15 +98,14 @@ def label_maps(traced: Sequence[Traced], related: Related) -> list[LabelMap]:
 
 
 def layers(segments: Sequence[Segment]) -> list[list[Segment]]:
-    """The segments in as few groups as come to mind in which none overlaps another."""
+    """The segments in groups within which none overlaps another, each in the first group that has room for it."""
     groups: list[list[Segment]] = []
     for segment in segments:
         free = (group for group in groups if not any((segment.mask & other.mask).any() for other in group))
         group = next(free, None)
         if group is None:
-            groups.append([segment])
-        else:
-            group.append(segment)
+            groups.append(group := [])
+        group.append(segment)
     return groups
 
 
@@ -134,7 +133,7 @@ def painted(
     owner = labels.copy()
     names = {row["label"]: row["lesion"] for row in rows}
     for row in measured:
-        mask = np.isin(found.find.labels, [piece.label for piece in row.pieces])
+        mask = row.mask_in(found.find)
         for label, inside in [(0, None), *names.items()]:
             here = mask & (owner == label)
             if not here.any():

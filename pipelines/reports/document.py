@@ -12,7 +12,6 @@ __all__ = [
     "day_of",
     "display_name",
     "exam_name",
-    "latest_days",
     "primary_observation",
     "seen_after",
     "series_entry",
@@ -137,17 +136,6 @@ def day_of(document: Document, event: Mapping[str, Any]) -> float | None:
         if when is not None and start is not None and timepoint.get("days") is not None:
             return float(timepoint["days"] + (when - start).days)
     return None
-
-
-def latest_days(document: Document) -> float | None:
-    """The day of the last exam, None where no exam is dated.
-
-    Examples
-    --------
-    >>> latest_days({"timepoints": [{"id": "T0", "days": 0}, {"id": "T1", "days": 12}]})
-    12.0
-    """
-    return max((float(t["days"]) for t in document["timepoints"] if t["days"] is not None), default=None)
 
 
 def seen_after(document: Document, timepoint_id: str, procedure: Mapping[str, Any]) -> bool:
