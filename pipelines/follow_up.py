@@ -18,6 +18,7 @@ from pipelines.case import account, outputs
 from pipelines.case.conclude import Case, with_status
 from pipelines.case.document import case_from_document, read_document, read_earlier
 from pipelines.case.exams import Images, exams_from, load_exams
+from pipelines.case.label_maps import read_mask, write_label_maps
 from pipelines.case.links import link_exams
 from pipelines.case.masks import Ground, carried_lesions, trace_lesions
 from pipelines.case.materials import find_materials, relate_materials
@@ -114,7 +115,7 @@ def follow_up(
         findings=account.case_findings(index, exams, story, remarks),
         provenance=account.provenance(index, exams, settings, story, identified=identified),
     )
-    kept = [*outputs.write_masks(target, traced, related), *outputs.write_figures(target, traced, related, images)]
+    kept = [*write_label_maps(target, traced, related), *outputs.write_figures(target, traced, related, images)]
     return outputs.write_case(target, case, kept), target, exams.damaged or needed_series_refused(index)
 
 
@@ -132,7 +133,7 @@ def accept_masks(
     document = read_document(target)
     case = case_from_document(document)
     meant = outputs.acceptable(case, lesion=lesion, timepoint=timepoint)
-    segments = [outputs.read_mask(target, observation) for observation in meant]  # all, before a word is written
+    segments = [read_mask(target, observation) for observation in meant]  # all, before a word is written
     for observation, segment in zip(meant, segments, strict=True):
         write_review(target, segment, timepoint=observation.timepoint, status=Status.ACCEPTED, reader=reader)
         case = with_status(case, observation, Status.ACCEPTED, reader)
