@@ -384,8 +384,11 @@ def register(fixed: Path, moving: Path, **options: Any) -> tuple[Document, int]:
 def run(case: Path, workspace: Path, **options: Any) -> tuple[Document, int]:
     """One case from study folder to report: lesions and cement, through all exams, with change and response."""
     from pipelines.follow_up import follow_up
+    from pipelines.run_log import Run, log_run, now
 
+    started = now()
     document, folder, partial = follow_up(case, workspace, say=Speaker.detail, **options)
+    log_run(folder, Run(studies=(case,), **options), started=started)
     show_case(document, folder.root)
     return document, PARTIAL if partial else DONE
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from imaging.errors import ConflictError, InputError, UsageError
 from imaging.provenance import sha256_hex
 
-__all__ = ["CaseFolder", "atomic_create", "atomic_write", "case_id_of", "find_case_folder"]
+__all__ = ["CaseFolder", "append_line", "atomic_create", "atomic_write", "case_id_of", "find_case_folder"]
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9._-]{1,120}")
 
@@ -70,6 +70,39 @@ def atomic_create(path: Path, content: bytes) -> str:
     """
     place(path, content, link_new)
     return sha256_hex(content)
+
+
+def append_line(path: Path, line: str) -> None:
+    r"""Add one line to a log that only ever grows, and flush it to the disk.
+
+    The line goes out in one write, so that writers at the same time do not mix theirs. A tail that a crash cut short is
+    ended first: it stays what it is, a line that cannot be read, and does not spoil this one.
+
+    Raises
+    ------
+    InputError
+        OUTPUT_NOT_WRITABLE.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> log = Path(tempfile.mkdtemp()) / "a" / "log"
+    >>> append_line(log, "one"); append_line(log, "two"); log.read_text()
+    'one\ntwo\n'
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            size = os.fstat(handle).st_size
+            torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+            os.write(handle, ("\n" * torn + line + "\n").encode())
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        message = f"{path.name} could not be written ({error.strerror}); what stood in it before is intact"
+        raise InputError(message, code="OUTPUT_NOT_WRITABLE", where=path.name) from error
 
 
 def link_new(scratch: Path, path: Path) -> None:
