@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -12,6 +13,8 @@ from imaging.errors import CaseFileError, UnreadableFile, UsageError
 from imaging.measurement.uncertainty import ReaderVariability
 
 __all__ = ["Settings", "pseudonym_key", "read_settings", "read_toml"]
+
+LARGEST_TOML = 4 * 2**20  # bytes; a case file with a thousand prompts has a twentieth of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,19 +59,30 @@ def read_toml(path: Path) -> dict[str, Any]:
     UnreadableFile
         There is no such file.
     CaseFileError
-        It is not TOML; the message holds the line, not its text.
+        It is not TOML, far too large, or a pipe; the message holds the line, not its text.
     """
     try:
-        content = path.read_bytes().decode("utf-8")
+        content = path.read_bytes().decode("utf-8") if readable_whole(path.stat()) else None
     except OSError as error:
         raise UnreadableFile(f"{path.name} cannot be read ({error.strerror})", where=path.name) from error
     except UnicodeDecodeError as error:
         raise CaseFileError(f"{path.name} is not UTF-8 text (byte {error.start})", where=path.name) from error
+    if content is None:
+        raise CaseFileError(f"{path.name} is no file of at most {LARGEST_TOML} bytes", where=path.name)
     try:
         return tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
         place = str(error).rpartition("(")[2].rstrip(")")
         raise CaseFileError(f"{path.name} is not TOML ({place})", where=path.name) from None
+    except (RecursionError, ValueError) as error:  # nested too deep, or a number of thousands of digits
+        raise CaseFileError(
+            f"{path.name} is beyond what TOML is for ({type(error).__name__})", where=path.name
+        ) from None
+
+
+def readable_whole(state: os.stat_result) -> bool:
+    """Whether reading comes to an end: a pipe or a device would not."""
+    return stat.S_ISREG(state.st_mode) and state.st_size <= LARGEST_TOML
 
 
 def read_settings(path: Path | None) -> Settings:

@@ -7,11 +7,13 @@ A workspace holds one folder a case::
 
     WORKSPACE/<case id>/case.json  measurements.csv  report.html  figures/  segmentations/
     WORKSPACE/<case id>/review/    what readers did; no run replaces anything in it
+    WORKSPACE/batch.json  journal.jsonl  cohort.csv  cohort.parquet  cohort.html    what a batch tells of all of them
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import tempfile
@@ -25,6 +27,7 @@ from imaging.provenance import sha256_hex
 __all__ = ["CaseFolder", "append_line", "atomic_create", "atomic_write", "case_id_of", "find_case_folder"]
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9._-]{1,120}")
+WORKSPACE_FILES = ("batch.json", "journal.jsonl", "cohort.csv", "cohort.parquet", "cohort.html")
 
 
 def atomic_write(path: Path, content: bytes) -> str:
@@ -96,7 +99,9 @@ def append_line(path: Path, line: str) -> None:
         try:
             size = os.fstat(handle).st_size
             torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-            os.write(handle, ("\n" * torn + line + "\n").encode())
+            content = ("\n" * torn + line + "\n").encode()
+            if os.write(handle, content) < len(content):  # a full disk takes a part without a word
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(handle)
         finally:
             os.close(handle)
@@ -164,10 +169,11 @@ def case_id_of(written_id: str | None, folder_name: str) -> str:
     ('HCC-001', 'case-6f3f8b50')
     """
     if written_id is None:
-        return f"case-{sha256_hex(folder_name.encode())[:8]}"
-    if not SAFE_NAME.fullmatch(written_id) or written_id.startswith("."):
+        return f"case-{sha256_hex(os.fsencode(folder_name))[:8]}"  # a folder's name may be no text at all
+    if not SAFE_NAME.fullmatch(written_id) or written_id.startswith(".") or written_id in WORKSPACE_FILES:
         raise UsageError(
-            "a case id is 1 to 120 letters, digits, '.', '_' or '-', not starting with a dot", code="BAD_CASE_ID"
+            "a case id is 1 to 120 letters, digits, '.', '_' or '-', no dot first, and no file of a workspace",
+            code="BAD_CASE_ID",
         )
     return written_id
 

@@ -161,7 +161,7 @@ def _files_under(paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:
     seen: set[Path] = set()
     for path in sorted(Path(path) for path in paths):
         for found, code in _walk(path, roots):
-            real = found.resolve()
+            real = Path(os.path.realpath(found))  # unlike Path.resolve, it survives a link to itself
             if real not in seen:
                 seen.add(real)
                 yield found, code
@@ -180,7 +180,7 @@ def _walk(path: Path, roots: Sequence[Path]) -> Iterator[tuple[Path, str]]:
             if not file.is_symlink():
                 yield file, ""
                 continue
-            target = file.resolve()
+            target = Path(os.path.realpath(file))
             inside = any(target.is_relative_to(root) for root in roots)
             if not inside or not target.exists():
                 yield file, "LINK_OUTSIDE" if not inside else "NOT_A_FILE"

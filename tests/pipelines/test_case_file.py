@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -108,5 +109,17 @@ def test_a_missing_case_file_is_a_typed_error(tmp_path: Path) -> None:
 
 def test_text_that_is_not_utf8_is_a_typed_error(tmp_path: Path) -> None:
     (tmp_path / "case.toml").write_bytes(b'[case]\nid = "\xff"\n')
+    with pytest.raises(CaseFileError):
+        read_case_file(tmp_path / "case.toml")
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 3000 + "]" * 3000, "a = " + "9" * 5000, "#" * (4 * 2**20 + 1)])
+def test_toml_beyond_all_use_is_refused_and_not_a_crash(tmp_path: Path, text: str) -> None:
+    with pytest.raises(CaseFileError):
+        read_case_file(written(tmp_path, text))
+
+
+def test_a_pipe_in_place_of_a_case_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "case.toml")
     with pytest.raises(CaseFileError):
         read_case_file(tmp_path / "case.toml")

@@ -92,7 +92,7 @@ def test_of_many_creators_exactly_one_wins(tmp_path: Path) -> None:
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"r1.json": str(won[0])}
 
 
-@pytest.mark.parametrize("bad", ["../x", "a/b", ".hidden", "", "a" * 121, "ä", "con\0"])
+@pytest.mark.parametrize("bad", ["../x", "a/b", ".hidden", "", "a" * 121, "ä", "con\0", "batch.json"])
 def test_a_written_case_id_is_a_safe_folder_name(bad: str) -> None:
     with pytest.raises(UsageError):
         case_id_of(bad, "folder")
@@ -100,6 +100,10 @@ def test_a_written_case_id_is_a_safe_folder_name(bad: str) -> None:
 
 def test_a_folder_name_never_becomes_the_case_id() -> None:
     assert "Doe" not in case_id_of(None, "Doe^John")
+
+
+def test_a_folder_name_that_is_no_text_has_an_id() -> None:
+    assert case_id_of(None, os.fsdecode(b"\xff\xfe")).startswith("case-")
 
 
 def test_a_case_is_meant_by_its_document_or_its_folder(tmp_path: Path) -> None:

@@ -72,10 +72,12 @@ def test_links_never_lead_out_or_round(slices, tmp_path):
     (home / "stolen").symlink_to(next(outside.iterdir()))
     (home / "copy").symlink_to(sorted(home.iterdir())[0])
     (home / "dangling").symlink_to(home / "nothing")
+    (home / "round").symlink_to(home / "round")
     index = scan([tmp_path / "case"])
     (record,) = index.volumes
     assert (record.verdict, len(record.frames)) == (Verdict.EXACT, 8)
-    assert {row.path.name: row.code for row in index.skipped} == {"stolen": "LINK_OUTSIDE", "dangling": "NOT_A_FILE"}
+    codes = {row.path.name: row.code for row in index.skipped}
+    assert codes == {"stolen": "LINK_OUTSIDE", "dangling": "NOT_A_FILE", "round": "NOT_A_FILE"}
 
 
 def test_order_of_paths_changes_nothing(slices, tmp_path):
