@@ -387,7 +387,7 @@ def run(case: Path, workspace: Path, **options: Any) -> tuple[Document, int]:
     from pipelines.run_log import Run, log_run, now
 
     started = now()
-    document, folder, partial = follow_up(case, workspace, say=Speaker.detail, **options)
+    document, folder, partial = follow_up((case,), workspace, say=Speaker.detail, **options)
     log_run(folder, Run(studies=(case,), **options), started=started)
     show_case(document, folder.root)
     return document, PARTIAL if partial else DONE

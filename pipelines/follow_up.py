@@ -7,11 +7,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from imaging.dicom.scan import scan
+from imaging.errors import CaseFileError
 from imaging.segmentation import Status
 from imaging.study.timepoint import require_loadable, require_one_patient
 from pipelines.case import account, outputs
@@ -35,9 +36,10 @@ Document = dict[str, Any]
 
 
 def follow_up(
-    folder: Path,
+    folders: Sequence[Path],
     workspace: Path,
     *,
+    case_id: str | None = None,
     case_file: Path | None = None,
     config: Path | None = None,
     identified: bool = False,
@@ -47,10 +49,13 @@ def follow_up(
 
     Parameters
     ----------
-    folder
-        The case folder: DICOM at any depth, and ``case.toml`` unless ``case_file`` is given. Never written to.
+    folders
+        The patient's study folders, one or several: DICOM at any depth, and in one of them ``case.toml`` unless
+        ``case_file`` is given. Never written to.
     workspace
         Gets a folder named by the case id; what readers did in it is obeyed and kept.
+    case_id
+        Instead of the case file's id, or of one made from the folders' names.
     config
         Settings as TOML.
     identified
@@ -68,11 +73,13 @@ def follow_up(
         If nothing can be loaded, two patients are mixed, or the case file is impossible.
     """
     settings = read_settings(config)
-    story = read_case_file(case_file or next(folder.glob("case.toml"), None))
-    target = CaseFolder(workspace / case_id_of(story.id, folder.resolve().name))
+    home = home_of(folders)
+    story = read_case_file(case_file or next(home.glob("case.toml"), None))
+    own_id = case_id_of(story.id, "\0".join(sorted(folder.resolve().name for folder in folders)))
+    target = CaseFolder(workspace / (case_id or own_id))
 
     say("scanning")
-    index = scan([folder])
+    index = scan(folders)
     require_one_patient(index)
     require_loadable(index)
     images = Images()
@@ -87,7 +94,7 @@ def follow_up(
     say("following lesions")
     ground = Ground(
         case_id=target.root.name,
-        case_folder=folder,
+        case_folder=home,
         exams=exams,
         images=images,
         links=links,
@@ -117,6 +124,22 @@ def follow_up(
     )
     kept = [*write_label_maps(target, traced, related), *outputs.write_figures(target, traced, related, images)]
     return outputs.write_case(target, case, kept), target, exams.damaged or needed_series_refused(index)
+
+
+def home_of(folders: Sequence[Path]) -> Path:
+    """The folder with the case file, from which its masks are named; the first where none has one.
+
+    Raises
+    ------
+    CaseFileError
+        SEVERAL_CASE_FILES: which one holds?
+    """
+    written = [folder for folder in folders if (folder / "case.toml").exists()]
+    if len(written) > 1:
+        raise CaseFileError(
+            f"{len(written)} of the case's folders hold a case.toml; keep one", code="SEVERAL_CASE_FILES"
+        )
+    return (written or folders)[0]
 
 
 def accept_masks(
