@@ -16,7 +16,7 @@ from imaging.errors import CaseFileError
 from imaging.segmentation import Status
 from imaging.study.timepoint import require_loadable, require_one_patient
 from pipelines.case import account, outputs
-from pipelines.case.conclude import Case, with_status
+from pipelines.case.conclude import Case, Word, with_word
 from pipelines.case.document import case_from_document, read_document, read_earlier
 from pipelines.case.exams import Images, exams_from, load_exams
 from pipelines.case.label_maps import read_mask, write_label_maps
@@ -24,13 +24,13 @@ from pipelines.case.links import link_exams
 from pipelines.case.masks import Ground, carried_lesions, trace_lesions
 from pipelines.case.materials import find_materials, relate_materials
 from pipelines.case.observations import observe
-from pipelines.case.reviews import from_case_file, read_reviews, write_review
+from pipelines.case.reviews import from_case_file, read_reviews, require_unreviewed, write_review
 from pipelines.case_file import read_case_file
 from pipelines.documents import needed_series_refused
 from pipelines.settings import read_settings
 from pipelines.workspace import CaseFolder, case_id_of, find_case_folder
 
-__all__ = ["accept_masks", "follow_up", "write_report"]
+__all__ = ["accept_masks", "follow_up", "judge_masks", "write_report"]
 
 Document = dict[str, Any]
 
@@ -84,7 +84,7 @@ def follow_up(
     require_loadable(index)
     images = Images()
     exams = load_exams(exams_from(index, story, known_ids=read_earlier(target).timepoint_ids), images)
-    words = (*read_reviews(target), *from_case_file(story.reviews, exams))
+    reviews = read_reviews(target)
 
     say("looking for material")
     found = find_materials(exams, images, story.procedures)
@@ -100,7 +100,7 @@ def follow_up(
         links=links,
         material=found,
         procedures=story.procedures,
-        reviews=words,
+        reviews=(*reviews, *from_case_file(story.reviews, exams)),
         identified=identified,
     )
     lesions, traced, remarks = trace_lesions(story.lesions, ground)
@@ -122,6 +122,7 @@ def follow_up(
         findings=account.case_findings(index, exams, story, remarks),
         provenance=account.provenance(index, exams, settings, story, identified=identified),
     )
+    require_unreviewed(target, reviews)
     kept = [*write_label_maps(target, traced, related), *outputs.write_figures(target, traced, related, images)]
     return outputs.write_case(target, case, kept), target, exams.damaged or needed_series_refused(index)
 
@@ -153,14 +154,36 @@ def accept_masks(
         NOTHING_TO_ACCEPT: no such mask, or it is not proposed; LATERALITY_CONFLICT: the side is in doubt.
     """
     target = find_case_folder(case_result)
+    meant = outputs.acceptable(case_from_document(read_document(target)), lesion=lesion, timepoint=timepoint)
+    segments = [read_mask(target, observation) for observation in meant]  # all, before a word is written
+    words = [
+        Word(timepoint=observation.timepoint, segment=segment, status=Status.ACCEPTED)
+        for observation, segment in zip(meant, segments, strict=True)
+    ]
+    return judge_masks(target, words, reader=reader)[0], target
+
+
+def judge_masks(target: CaseFolder, words: Sequence[Word], *, reader: str) -> tuple[Document, bool]:
+    """Keep a reader's words on masks, and conclude from them what can be concluded without the images.
+
+    Returns
+    -------
+    The case document, and whether figures in it are now behind: a mask was changed, or one was rejected from which
+    later ones were followed. :func:`follow_up` brings them up; until then the observations say so.
+
+    Raises
+    ------
+    ConflictError
+        Somebody else saved the same revision in this moment; the words before it are kept.
+    """
     document = read_document(target)
     case = case_from_document(document)
-    meant = outputs.acceptable(case, lesion=lesion, timepoint=timepoint)
-    segments = [read_mask(target, observation) for observation in meant]  # all, before a word is written
-    for observation, segment in zip(meant, segments, strict=True):
-        write_review(target, segment, timepoint=observation.timepoint, status=Status.ACCEPTED, reader=reader)
-        case = with_status(case, observation, Status.ACCEPTED, reader)
-    return outputs.write_case(target, case, outputs.unchanged(document["outputs"])), target
+    behind = False
+    for word in words:
+        write_review(target, word.segment, timepoint=word.timepoint, status=word.status, reader=reader)
+        case, current = with_word(case, word, reader)
+        behind = behind or not current
+    return outputs.write_case(target, case, outputs.unchanged(document["outputs"])), behind
 
 
 def write_report(case_result: Path, kind: str, out: Path | None) -> Document:

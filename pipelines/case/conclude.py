@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from imaging.finding import Finding
+from imaging.finding import Finding, Severity
 from imaging.lesions.lesion import Lesion, Observation
 from imaging.lesions.procedure import ClinicalRecord, Procedure
 from imaging.lesions.timeline import LesionChange, changes_of
 from imaging.response.recist import Target, target_response
 from imaging.response.response import Response
 from imaging.response.volumetric import volumetric_response
-from imaging.segmentation import LesionId, Status
+from imaging.segmentation import LesionId, Segment, Status
 
-__all__ = ["Case", "CaseExam", "changes", "responses", "with_status"]
+__all__ = ["Case", "CaseExam", "Word", "changes", "responses", "with_word"]
 
 
 CAUTIONS = (
@@ -60,16 +60,38 @@ class Case:
         return next(rows, None)
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Word:
+    """What a reader says of one lesion's mask on one exam; an edited mask without a verdict is *proposed*."""
+
+    timepoint: str
+    segment: Segment
+    status: Status
+
+
 def changes(case: Case, lesion: Lesion) -> tuple[LesionChange, ...]:
     """The lesion's changes against baseline, nadir, previous and its own pre-procedure exam."""
     moments = {exam.id: exam.acquired or exam.date or "" for exam in case.timepoints}
     return changes_of(case.observations_of(lesion.id), moments, case.procedures)
 
 
-def with_status(case: Case, observation: Observation, status: Status, reader: str) -> Case:
-    """The case after a reader's word on one observation."""
-    judged = replace(observation, status=status, reader=reader)
-    return replace(case, observations=tuple(judged if o is observation else o for o in case.observations))
+def with_word(case: Case, word: Word, reader: str) -> tuple[Case, bool]:
+    """The case after a reader's word on one mask, and whether its figures still are those of the masks.
+
+    Figures of another mask than the judged one are not the reader's: they stay as they are and say so.
+    """
+    (observation,) = [
+        o for o in case.observations if o.primary and (o.lesion, o.timepoint) == (word.segment.lesion, word.timepoint)
+    ]
+    if observation.mask_sha256 == word.segment.sha256:
+        judged = replace(observation, status=word.status, reader=reader)
+        current = word.status is not Status.REJECTED
+    else:
+        remark = f"{reader} saved another mask; these figures are from before it until the case is run again"
+        pending = Finding("REVIEW_PENDING", Severity.WARNING, remark, f"{word.segment.lesion} {word.timepoint}")
+        judged = replace(observation, findings=tuple(dict.fromkeys((*observation.findings, pending))))
+        current = False
+    return replace(case, observations=tuple(judged if o is observation else o for o in case.observations)), current
 
 
 def responses(case: Case) -> tuple[tuple[str, Response], ...]:

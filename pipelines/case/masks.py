@@ -129,7 +129,8 @@ def trace_lesions(
                 or prompted_rows(trace, timepoint, ground)
                 or followed_rows(trace, timepoint, ground)
             )
-            trace.made += apply_reviews(rows, ground.reviews, timepoint.series)
+            judged = apply_reviews(rows, ground.reviews, timepoint.series)
+            trace.made += [on_its_side(row, trace.lesion, timepoint, ground) for row in judged]
     return (
         tuple(trace.lesion for trace in traces),
         tuple(row for trace in traces for row in carried_onto_ct(trace, ground)),
@@ -354,6 +355,18 @@ def laterality(lesion: Lesion, mask: BoolArray, volume: Volume, timepoint: Timep
         return ()
     message = f"the case file says {lesion.side}, the image shows this mask on the {seen}; correct one of them"
     return (Finding("LATERALITY_CONFLICT", Severity.ERROR, message, f"{lesion.id} {timepoint.id}"),)
+
+
+def on_its_side(row: Traced, lesion: Lesion, timepoint: Timepoint, ground: Ground) -> Traced:
+    """A mask that a reader drew, looked at as the machine's are: on the wrong side it cannot be accepted."""
+    drawn = any(finding.code == "RECOMPUTATION_DIFFERS" for finding in row.findings)
+    if not drawn or row.segment is None or row.record is None:
+        return row
+    conflict = laterality(lesion, row.segment.mask, ground.images.of(row.record), timepoint)
+    if not conflict:
+        return row
+    doubted = row.segment.with_status(Status.PROPOSED, *conflict)
+    return replace(row, segment=doubted, status=Status.PROPOSED, findings=(*row.findings, *conflict))
 
 
 def proposed_row(

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imaging.errors import RecordError
+from imaging.errors import ConflictError, RecordError
 from imaging.finding import Finding, Severity
 from imaging.formats.nifti import nifti_bytes, read_nifti_masks
 from imaging.provenance import Provenance
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pipelines.case.exams import Exams
     from pipelines.case.masks import Traced
 
-__all__ = ["StoredReview", "apply_reviews", "from_case_file", "read_reviews", "write_review"]
+__all__ = ["StoredReview", "apply_reviews", "from_case_file", "read_reviews", "require_unreviewed", "write_review"]
 
 SCHEMA = "osteotrace.review/1"
 
@@ -81,6 +81,21 @@ def read_reviews(folder: CaseFolder) -> tuple[StoredReview, ...]:
         if key not in newest or newest[key].revision < review.revision:
             newest[key] = review
     return tuple(newest[key] for key in sorted(newest))
+
+
+def require_unreviewed(folder: CaseFolder, known: Sequence[StoredReview]) -> None:
+    """Refuse to write results over a reader's word that came after the reviews were read.
+
+    Raises
+    ------
+    ConflictError
+        REVIEWED_MEANWHILE: run again, and the new word is obeyed.
+    """
+    if [(r.lesion, r.timepoint, r.revision) for r in read_reviews(folder)] != [
+        (r.lesion, r.timepoint, r.revision) for r in known
+    ]:
+        message = "a reader saved a review while the case was computed; run it again and that word is obeyed"
+        raise ConflictError(message, code="REVIEWED_MEANWHILE")
 
 
 def read_review(path: Path) -> StoredReview:

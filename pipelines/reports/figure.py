@@ -23,7 +23,7 @@ from pipelines.reports.palette import MATERIAL_COLOURS
 from pipelines.reports.svg import Attribute, drawing, element, fitted, points_text, text_element, text_width, wrapped
 from pipelines.reports.trajectory import trajectory_svg
 
-__all__ = ["Contour", "SliceImage", "lesion_figure", "slice_svg", "trajectory_svg"]
+__all__ = ["Contour", "SliceImage", "lesion_figure", "slice_svg", "trajectory_svg", "window_of"]
 
 WIDTH = 240.0  # drawing units; all else is derived from it
 TITLE_ROW, LEGEND_ROW, MARGIN, SIZE = 22.0, 16.0, 6.0, 11.0
@@ -142,7 +142,7 @@ def lesion_figure(
         for segment in segments
     ]
     image = SliceImage(
-        samples=samples, spacing_mm=spacing, window=_window(volume.modality, samples, measured), facing=facing
+        samples=samples, spacing_mm=spacing, window=window_of(volume.modality, samples, measured), facing=facing
     )
     place = f"slice {index + 1} of {volume.grid.shape[0]}, {facing.plane}"
     return slice_svg(image, contours, title=title, caption=f"{caption} · {place}" if caption else place)
@@ -195,6 +195,21 @@ def slice_svg(image: SliceImage, contours: Sequence[Contour], *, title: str, cap
         f"{f'{title}: ' if title else ''}{caption}; outlines: {', '.join(contour.name for contour in seen) or 'none'}"
     )
     return drawing(WIDTH, top + max(0, len(lines) - 1) * (LEGEND_ROW - 2) + 6, label, parts)
+
+
+def window_of(modality: Modality, samples: FloatArray, valid: BoolArray | None) -> tuple[float, float]:
+    """The samples that are shown black and white: the bone window on CT, all but the extremes on MR.
+
+    Examples
+    --------
+    >>> window_of(Modality.CT, np.zeros((2, 2)), None)
+    (-450.0, 1050.0)
+    """
+    if modality is Modality.CT:
+        return CT_WINDOW_HU
+    measured = samples if valid is None or not valid.any() else samples[valid]
+    low, high = np.percentile(measured, MR_WINDOW_PERCENT)
+    return float(low), float(high)
 
 
 def _picture(image: SliceImage, height: float) -> str:
@@ -288,11 +303,3 @@ def _crop(extent: BoolArray, spacing_mm: tuple[float, float]) -> tuple[slice, sl
         half = max((where[-1] + 1 - where[0]) * step / 2 + SHOWN_MARGIN_MM, SHOWN_LEAST_MM / 2) / step
         spans.append(slice(max(0, int(middle - half)), min(extent.shape[axis], int(np.ceil(middle + half)))))
     return spans[0], spans[1]
-
-
-def _window(modality: Modality, samples: FloatArray, valid: BoolArray | None) -> tuple[float, float]:
-    if modality is Modality.CT:
-        return CT_WINDOW_HU
-    measured = samples if valid is None or not valid.any() else samples[valid]
-    low, high = np.percentile(measured, MR_WINDOW_PERCENT)
-    return float(low), float(high)
