@@ -32,6 +32,7 @@ import imaging
 if TYPE_CHECKING:
     from imaging.finding import Finding
     from imaging.study import Index
+    from pipelines.batch.options import Options
 
 __all__ = ["main"]
 
@@ -44,6 +45,7 @@ FILE_WIDTH = 160  # columns of a table that goes into a file or a pipe
 IMAGE = click.Path(exists=True, path_type=Path)
 OUT = click.Path(path_type=Path)
 POINT = (float, float, float)
+TIMEOUT = "One case may take so long; 0 is without limit."
 
 
 class Speaker:
@@ -188,6 +190,12 @@ def empty_case(findings: list[Finding]) -> Document:
     from pipelines.case.document import empty_document
 
     return empty_document(findings)
+
+
+def empty_batch(findings: list[Finding]) -> Document:
+    from pipelines.batch.batch_document import batch_document
+
+    return batch_document((), findings)
 
 
 def empty_paths(findings: list[Finding]) -> Document:
@@ -394,6 +402,32 @@ def run(case: Path, workspace: Path, **options: Any) -> tuple[Document, int]:
 
 
 @main.command()
+@click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--out", "workspace", required=True, type=OUT, help="The workspace; each case gets a folder in it.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Cases at a time; one a core by default.")
+@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask scheduler whose workers do the cases.")
+@click.option("--timeout", type=click.FloatRange(min=0), default=3600.0, show_default=True, metavar="S", help=TIMEOUT)
+@click.option("--memory", type=click.FloatRange(min=0, min_open=True), metavar="GIB", help="One case's address space.")
+@click.option("--group-by", type=click.Choice(["patient"]), help="One case for each patient, not for each folder.")
+@click.option("--fresh", is_flag=True, help="Do every case again; what readers did is kept.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+@click.option("--config", type=IMAGE, help="Settings as TOML.")
+@IDENTIFIED
+@run_command(empty_batch)
+def batch(root: Path, workspace: Path, *, dry_run: bool, **options: Any) -> tuple[Document, int]:
+    """Every folder in ROOT as a case, each in a process of its own; running again goes on where it ended."""
+    from pipelines.batch.run import plan_batch, run_batch
+
+    chosen = batch_options(**options)
+    if dry_run:
+        document, is_interrupted = plan_batch(root, workspace, chosen), False
+    else:
+        document, is_interrupted = run_batch(root, workspace, chosen, quiet=Speaker.level < 0, say=Speaker.detail)
+    show_batch(document)
+    return document, INTERRUPTED if is_interrupted else batch_code(document, dry_run=dry_run)
+
+
+@main.command()
 @click.argument("case_result", type=IMAGE)
 @click.option("--lesion", help="Lesion id.")
 @click.option("--timepoint", help="Timepoint id.")
@@ -450,6 +484,56 @@ def doctor() -> tuple[Document, int]:
     for row in document["checks"]:
         Speaker.say(f"{'ok' if row['ok'] else '—':<3} {row['name']}: {row['detail']}")
     return document, DONE if all(row["ok"] for row in document["checks"] if row["needed"]) else INTERNAL
+
+
+def batch_options(
+    *,
+    workers: int | None,
+    scheduler: str | None,
+    timeout: float,
+    memory: float | None,
+    group_by: str | None,
+    fresh: bool,
+    config: Path | None,
+    identified: bool,
+) -> Options:
+    """What was asked for, as a value."""
+    from pipelines.batch.isolate import Limits
+    from pipelines.batch.options import Options, default_workers
+
+    return Options(
+        workers=workers or default_workers(),
+        scheduler=scheduler,
+        limits=Limits(timeout_s=timeout or None, memory_bytes=None if memory is None else int(memory * 2**30)),
+        group_by_patient=group_by == "patient",
+        fresh=fresh,
+        identified=identified,
+        config=config,
+    )
+
+
+def batch_code(document: Document, *, dry_run: bool) -> int:
+    """0 all whole, 4 some refused, failed or partial, 3 not one done; a plan that could be made is done."""
+    counts = document["counts"]
+    if dry_run:
+        return DONE
+    if counts["done"] == 0:
+        return REFUSED
+    return DONE if counts["done"] == counts["cases"] and not counts["partial"] else PARTIAL
+
+
+def show_batch(document: Document) -> None:
+    """Every row that is not whole, what would be done, and the sum."""
+    for row in document["cases"]:
+        if row["code"]:
+            names = f" [{', '.join(row['folders'])}]" if "folders" in row else ""
+            Speaker.say(f"{row['status']:<7} {row['case']}{names} {row['code']}: {row['message']}")
+    for case in document.get("planned", ()):
+        Speaker.say(f"to do   {case}")
+    say_findings(document["findings"])
+    counts = document["counts"]
+    rest = ", ".join(f"{counts[name]} {name}" for name in ("done", "partial", "refused", "failed", "resumed"))
+    Speaker.say(f"{counts['cases']} cases: {rest}")
 
 
 def show_case(document: Document, folder: Path) -> None:

@@ -17,6 +17,7 @@ NEEDED = (
     "scipy",
     "scikit-image",
     "SimpleITK",
+    "pyarrow",
     "pydicom",
     "highdicom",
     "imagecodecs",

@@ -14,18 +14,31 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from imaging.errors import ConflictError, InputError, UsageError
 from imaging.provenance import sha256_hex
 
-__all__ = ["CaseFolder", "append_line", "atomic_create", "atomic_write", "case_id_of", "find_case_folder"]
+__all__ = [
+    "SCRATCH",
+    "CaseFolder",
+    "append_line",
+    "atomic_create",
+    "atomic_write",
+    "case_id_of",
+    "find_case_folder",
+    "locked",
+    "remove_scraps",
+]
 
+LOCK, SCRATCH = ".lock", ".scratch"
+SCRAPS = ".*.part"
 SAFE_NAME = re.compile(r"[A-Za-z0-9._-]{1,120}")
 WORKSPACE_FILES = ("batch.json", "journal.jsonl", "cohort.csv", "cohort.parquet", "cohort.html")
 
@@ -146,6 +159,38 @@ def place(path: Path, content: bytes, publish: Callable[[Path, Path], object]) -
                 scratch.unlink()
 
 
+@contextlib.contextmanager
+def locked(workspace: Path) -> Iterator[None]:
+    """Hold the workspace alone; the lock falls with the process that holds it, however that ends.
+
+    Raises
+    ------
+    ConflictError
+        WORKSPACE_BUSY: another batch works in it.
+    InputError
+        OUTPUT_NOT_WRITABLE.
+    """
+    try:
+        workspace.mkdir(parents=True, exist_ok=True)
+        handle = os.open(workspace / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise InputError(f"the workspace cannot be used ({error.strerror})", code="OUTPUT_NOT_WRITABLE") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConflictError("another batch is at work in this workspace", code="WORKSPACE_BUSY") from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def remove_scraps(folder: Path) -> None:
+    """Take away what killed writers left directly in the folder; only for who knows that nobody writes there now."""
+    for path in folder.glob(SCRAPS):
+        path.unlink(missing_ok=True)
+
+
 def flush_folder(folder: Path) -> None:
     """Make renames in the folder durable."""
     handle = os.open(folder, os.O_RDONLY)
@@ -191,6 +236,13 @@ class CaseFolder:
     @property
     def review(self) -> Path:
         return self.root / "review"
+
+    @property
+    def written_by_runs(self) -> list[Path]:
+        """The folders that runs write into: all but the reviews'."""
+        if not self.root.is_dir():
+            return []
+        return [self.root, *(path for path in self.root.iterdir() if path.is_dir() and path != self.review)]
 
     def keep(self, name: str, content: bytes) -> None:
         """Write one file that may never be replaced.
