@@ -78,8 +78,13 @@ def log_run(target: CaseFolder, run: Run, *, started: dt.datetime) -> None:
     append_line(target.root / NAME, json.dumps(record, ensure_ascii=False))
 
 
-def last_run(target: CaseFolder) -> Run:
+def last_run(target: CaseFolder, *, studies: tuple[Path, ...] = ()) -> Run:
     """The newest run in the log, its folders found again.
+
+    Parameters
+    ----------
+    studies
+        Where the study lies now, if it is not where it was.
 
     Raises
     ------
@@ -91,11 +96,13 @@ def last_run(target: CaseFolder) -> Run:
     try:
         lines = (target.root / NAME).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError as error:
+        if studies:
+            return Run(studies=studies)
         raise study_not_found("no run.log tells where the study lies") from error
     try:
         record = json.loads([line for line in lines if line.strip()][-1])
         return Run(
-            studies=tuple(walked(way, target.root) for way in record["studies"]),
+            studies=studies or tuple(walked(way, target.root) for way in record["studies"]),
             case_file=None if record["case_file"] is None else walked(record["case_file"], target.root),
             config=None if record["config"] is None else walked(record["config"], target.root),
             identified=record["identified"],

@@ -273,3 +273,20 @@ def find_case_folder(argument: Path) -> CaseFolder:
             "no case.json here; 'osteotrace run' makes one, and its folder is what is asked for", code="NO_CASE_RESULT"
         )
     return CaseFolder(folder)
+
+
+def find_only_case(argument: Path) -> CaseFolder:
+    """The case that WORKSPACE_OR_CASE means: as :func:`find_case_folder`, or the only one in a workspace.
+
+    Raises
+    ------
+    UsageError
+        AMBIGUOUS_CASE: the workspace has several; the message lists them.
+    InputError
+        NO_CASE_RESULT.
+    """
+    cases = sorted(argument.glob("*/case.json")) if argument.is_dir() and not (argument / "case.json").exists() else []
+    if len(cases) > 1:
+        names = ", ".join(path.parent.name for path in cases)
+        raise UsageError(f"{len(cases)} cases are here; name the folder of one: {names}", code="AMBIGUOUS_CASE")
+    return find_case_folder(cases[0] if cases else argument)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelines.reports.document import Document, series_entry, timepoint_of, visible
 from pipelines.reports.report import Report
 
-__all__ = ["COLUMNS", "as_csv", "safe_text"]
+__all__ = ["COLUMNS", "Row", "as_csv", "measurement_rows", "rows_as_csv", "safe_text"]
 
 COLUMNS = (
     "case", "lesion", "lesion_name", "timepoint", "date", "days", "series_uid", "role", "observation_method", "status",
@@ -39,11 +39,39 @@ def as_csv(report: Report) -> str:
     Lines ended by ``\n``, in the order lesion, timepoint, quantity of the document: what was observed, how it changed
     (``reference`` names against what), then the materials (``material`` names which; ``cement_volume_ml``, …).
     """
+    return rows_as_csv(measurement_rows(report.document))
+
+
+def rows_as_csv(rows: Iterable[Row]) -> str:
+    """The rows under one line of column names.
+
+    Examples
+    --------
+    >>> rows_as_csv([]).startswith("case,lesion,")
+    True
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
     writer.writeheader()
-    writer.writerows(_rows(report.document))
+    writer.writerows(rows)
     return text.getvalue()
+
+
+def measurement_rows(document: Document) -> Iterator[Row]:
+    """One row for each figure of the case document, by column name; a column that is left out is unknown.
+
+    Examples
+    --------
+    >>> list(measurement_rows({"lesions": [], "materials": []}))
+    []
+    """
+    for lesion in document["lesions"]:
+        for observation in lesion["observations"]:
+            yield from _observed(document, lesion, observation)
+        for change in lesion["changes"]:
+            yield from _changed(document, lesion, change)
+    for material in document["materials"]:
+        yield from _material(document, material)
 
 
 def safe_text(text: object) -> str:
@@ -57,16 +85,6 @@ def safe_text(text: object) -> str:
     plain = "" if text is None else visible(str(text).replace("\r\n", "\n").replace("\r", "\n"))
     core = plain.lstrip(SKIPPED_BY_SPREADSHEETS)
     return f"'{plain}" if core.startswith(FORMULA_STARTS) or plain.startswith(("\t", "\n")) else plain
-
-
-def _rows(document: Document) -> Iterator[Row]:
-    for lesion in document["lesions"]:
-        for observation in lesion["observations"]:
-            yield from _observed(document, lesion, observation)
-        for change in lesion["changes"]:
-            yield from _changed(document, lesion, change)
-    for material in document["materials"]:
-        yield from _material(document, material)
 
 
 def _observed(document: Document, lesion: Mapping[str, Any], observation: Mapping[str, Any]) -> Iterator[Row]:

@@ -1,23 +1,11 @@
-"""The report as one HTML file that needs nothing else: no network, no script, readable on paper.
-
-Every text of the document goes through the template's escaping; only drawings of ours (:mod:`pipelines.reports.embed`)
-are markup. A content security policy forbids whatever might slip through.
-"""
+"""The report as one HTML file."""
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
-
-from jinja2 import Environment, StrictUndefined, Template
-
-from pipelines.reports.embed import embedded
-from pipelines.reports.palette import LESION_COLOURS
+from pipelines.reports.page import page
 from pipelines.reports.report import Report
 
 __all__ = ["as_html"]
-
-TEMPLATE = "report.html.j2"
 
 
 def as_html(report: Report) -> str:
@@ -37,11 +25,4 @@ def as_html(report: Report) -> str:
     >>> "&lt;b&gt;HCC&lt;/b&gt;" in as_html(report_from(case, {}))
     True
     """
-    return _template().render(report=report, colours=LESION_COLOURS) + "\n"
-
-
-@cache  # compiling takes longer than rendering, and a batch renders many
-def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["embedded"] = embedded
-    return environment.from_string(files("pipelines.reports").joinpath(TEMPLATE).read_text(encoding="utf-8"))
+    return page("pipelines.reports", "report.html.j2", report=report)

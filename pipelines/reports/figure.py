@@ -14,7 +14,7 @@ import imagecodecs
 import numpy as np
 from skimage.measure import find_contours
 
-from imaging.arrays import BoolArray, FloatArray
+from imaging.arrays import BoolArray, FloatArray, SampleArray
 from imaging.errors import EmptyMask
 from imaging.segmentation import Segment, SegmentKind, Status
 from imaging.volume import Modality, Volume
@@ -197,7 +197,7 @@ def slice_svg(image: SliceImage, contours: Sequence[Contour], *, title: str, cap
     return drawing(WIDTH, top + max(0, len(lines) - 1) * (LEGEND_ROW - 2) + 6, label, parts)
 
 
-def window_of(modality: Modality, samples: FloatArray, valid: BoolArray | None) -> tuple[float, float]:
+def window_of(modality: Modality, samples: FloatArray | SampleArray, valid: BoolArray | None) -> tuple[float, float]:
     """The samples that are shown black and white: the bone window on CT, all but the extremes on MR.
 
     Examples

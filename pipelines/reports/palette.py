@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["LESION_COLOURS", "MATERIAL_COLOURS", "lesion_colour"]
+__all__ = ["LESION_COLOURS", "MATERIAL_COLOURS", "lesion_colour", "lesion_colour_on_dark"]
 
 # Yellow is left out because it vanishes on white. Shape and dash always repeat what colour says.
 LESION_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#b8860b", "#7f7f7f")
+WHITE_ON_DARK = 0.4
 MATERIAL_COLOURS = {"cement": "#56b4e9", "embolic": "#f0a0d0", "metal": "#4fd6a8", "unclassified": "#d0d0d0"}
 
 
@@ -18,3 +19,15 @@ def lesion_colour(position: int) -> str:
     ('#0072b2', True)
     """
     return LESION_COLOURS[position % len(LESION_COLOURS)]
+
+
+def lesion_colour_on_dark(position: int) -> str:
+    """The same colour with white in it, so that a thin outline is seen on a dark image.
+
+    Examples
+    --------
+    >>> lesion_colour_on_dark(0)
+    '#66aad1'
+    """
+    parts = (int(lesion_colour(position)[start : start + 2], 16) for start in (1, 3, 5))
+    return "#" + "".join(f"{round(part + WHITE_ON_DARK * (255 - part)):02x}" for part in parts)

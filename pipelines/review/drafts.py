@@ -75,7 +75,7 @@ def read_drafts(target: CaseFolder) -> Iterator[Draft]:
                 timepoint=record["timepoint"],
                 series_uid=record["series_uid"],
                 reader=record["reader"],
-                mask=parts[INSIDE] if INSIDE in parts else ~parts[OUTSIDE],
+                mask=parts[2] if 2 in parts else ~parts[1],
             )
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise RecordError(f"the draft {path.name} is damaged ({type(error).__name__})", where=path.name) from error

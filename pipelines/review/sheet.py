@@ -37,6 +37,8 @@ class Sheet:
         What the reader sees and paints on; 0 is background.
     shown
         The labels as they were before the reader changed them.
+    touched
+        Whether anybody painted since: nothing is compared voxel by voxel for a sheet that nobody touched.
     """
 
     grid: Grid
@@ -44,6 +46,7 @@ class Sheet:
     saved: dict[LesionId, BoolArray]
     labels: Labels
     shown: Labels
+    touched: bool = False
 
     @classmethod
     def of(cls, grid: Grid, numbers: Mapping[LesionId, int], masks: Mapping[LesionId, BoolArray]) -> Sheet:
@@ -56,7 +59,7 @@ class Sheet:
         >>> sheet = Sheet.of(line, {"L1": 1, "L2": 2}, {"L1": one, "L2": two})
         >>> sheet.labels.tolist(), sheet.mask("L1").astype(int).tolist()
         ([[[1, 2, 2, 0]]], [[[1, 1, 0, 0]]])
-        >>> sheet.labels[0, 0, 3] = 1
+        >>> sheet.labels[0, 0, 3], sheet.touched = 1, True
         >>> sheet.mask("L1").astype(int).tolist(), sheet.edited("L2")
         ([[[1, 1, 0, 1]]], False)
         """
@@ -84,6 +87,8 @@ class Sheet:
 
     def edited(self, lesion: LesionId) -> bool:
         """Whether the lesion's mask differs from the one on disk."""
+        if not self.touched:
+            return False
         before = self.saved.get(lesion)
         now = self.mask(lesion)
         return bool(now.any()) if before is None else not np.array_equal(now, before)
@@ -98,11 +103,19 @@ class Sheet:
         fresh = Sheet.of(self.grid, self.numbers, masks)
         self.saved, self.shown = fresh.saved, fresh.shown.copy()
         self.labels[...] = fresh.labels
+        self.touched = False
         for lesion, mask in kept.items():
             self.put(lesion, mask)
+
+    def settle(self) -> None:
+        """All that was painted is on disk now."""
+        self.saved = {lesion: mask for lesion in self.numbers if (mask := self.mask(lesion)).any()}
+        self.shown = self.labels.copy()
+        self.touched = False
 
     def put(self, lesion: LesionId, mask: BoolArray) -> None:
         """Make the lesion's mask this one, as if a reader had painted the difference."""
         now, number = self.mask(lesion), self.numbers[lesion]
         self.labels[now & ~mask & (self.labels == number)] = 0
         self.labels[mask & ~now] = number
+        self.touched = True

@@ -23,7 +23,7 @@ from pipelines.case_file import read_case_file
 from pipelines.run_log import Run
 from pipelines.workspace import CaseFolder
 
-__all__ = ["View", "read_views", "shown_first"]
+__all__ = ["SIDE_BY_SIDE", "View", "read_views", "shown_first"]
 
 SIDE_BY_SIDE = 4
 

@@ -17,6 +17,11 @@ NUMBERS = {L1: 1, L2: 2}
 MASKS = arrays(bool, SHAPE)
 
 
+def paint(sheet: Sheet, brush: np.ndarray) -> None:
+    sheet.labels[brush] = 1
+    sheet.touched = True
+
+
 @given(MASKS, MASKS)
 def test_what_was_not_painted_on_is_as_it_was_even_where_lesions_overlap(one, two):
     sheet = Sheet.of(GRID, NUMBERS, {L1: one, L2: two})
@@ -29,7 +34,7 @@ def test_what_was_not_painted_on_is_as_it_was_even_where_lesions_overlap(one, tw
 @given(MASKS, MASKS, MASKS)
 def test_a_brush_changes_the_voxels_under_it_and_no_others(one, two, brush):
     sheet = Sheet.of(GRID, NUMBERS, {L1: one, L2: two})
-    sheet.labels[brush] = 1
+    paint(sheet, brush)
     changed = sheet.labels != sheet.shown
     np.testing.assert_array_equal(sheet.mask(L1), np.where(changed, True, one))
     np.testing.assert_array_equal(sheet.mask(L2), np.where(changed, False, two))
@@ -46,8 +51,8 @@ def test_painting_what_the_viewer_sees_paints_the_native_voxels(mask, brush):
 def test_undoing_a_stroke_leaves_nothing_to_save(mask, brush):
     sheet = Sheet.of(GRID, NUMBERS, {L1: mask})
     before = sheet.labels.copy()
-    sheet.labels[brush] = 1
-    sheet.labels[...] = before
+    paint(sheet, brush)
+    sheet.labels[...] = before  # as an undo does it
     assert not sheet.edited(L1)
 
 
@@ -73,6 +78,18 @@ def test_new_masks_from_disk_do_not_touch_what_was_painted_and_not_saved(old, pa
 def test_a_lesion_may_be_outlined_where_it_had_no_mask():
     sheet = Sheet.of(GRID, NUMBERS, {})
     assert not sheet.edited(L2)
-    sheet.labels[0, 0, :2] = 2
+    sheet.labels[0, 0, :2], sheet.touched = 2, True
     assert sheet.edited(L2)
     assert sheet.volume_ml(L2) == pytest.approx(2 * 9.0 / 1000)
+
+
+@given(MASKS, MASKS, MASKS)
+def test_saving_changes_no_mask(one, two, brush):
+    sheet = Sheet.of(GRID, NUMBERS, {L1: one, L2: two})
+    paint(sheet, brush)
+    before = sheet.mask(L1), sheet.mask(L2)
+    sheet.settle()
+    np.testing.assert_array_equal(sheet.mask(L1), before[0])
+    np.testing.assert_array_equal(sheet.mask(L2), before[1])
+    assert not sheet.edited(L1)
+    assert not sheet.edited(L2)

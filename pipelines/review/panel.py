@@ -1,0 +1,337 @@
+"""The panel beside the pictures: the lesion table, what a reader can do, and what became of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from qtpy.QtCore import QProcess, QProcessEnvironment, QSize, Qt, QTimer
+from qtpy.QtGui import QColor, QKeySequence, QShortcut  # type: ignore[attr-defined]  # qtpy's stubs omit it
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QGridLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from imaging.errors import OsteotraceError
+from imaging.segmentation import Status
+from pipelines.reports.palette import lesion_colour_on_dark
+from pipelines.review.actions import ACTIONS, Action
+from pipelines.review.session import Place, Row
+from pipelines.review.stage import PLANES, Stage
+from pipelines.review.views import shown_first
+
+__all__ = ["Panel"]
+
+COLUMNS = ("Lesion", "Exam", "Status", "Volume mL", "95 % interval")
+SETTLE_MS = 250  # after the last stroke: count voxels
+DRAFT_MS = 1500  # after the last stroke: keep a draft; a crash costs less than two seconds
+BUTTONS_A_ROW = 3
+WIDTH = 470  # the table with its five columns
+MARKS = {
+    Status.PROPOSED: "○ proposed",
+    Status.ACCEPTED: "● accepted",
+    Status.REJECTED: "× rejected",
+    Status.ABSENT: "– absent",
+    Status.NOT_ASSESSABLE: "· not assessable",
+}
+ENGINE = ("-P", "-m", "pipelines.review.recompute")
+
+
+class Panel(QWidget):
+    """Table, buttons and keys of a sitting.
+
+    Parameters
+    ----------
+    stage
+        The pictures.
+    on_title
+        Told what the window is to be called.
+    """
+
+    def __init__(self, stage: Stage, *, on_title: Callable[[str], None] = lambda _: None) -> None:
+        super().__init__()
+        self.stage, self.session, self.on_title = stage, stage.session, on_title
+        self.places: list[Place] = []
+        self.saying = False  # while the table is filled, so that selecting a line is not taken for a click
+        self.table = self.make_table()
+        self.message = QLabel()
+        self.message.setWordWrap(True)
+        self.engine = QProcess(self)
+        self.engine.finished.connect(self.recomputed)
+        self.settle, self.draft = self.timer(SETTLE_MS, self.fill), self.timer(DRAFT_MS, self.keep_drafts)
+        layout = QVBoxLayout(self)
+        heading = QLabel(f"{self.session.document['case_id']} · reader: {self.session.reader}")
+        for widget in (heading, self.table, self.buttons(), self.message):
+            layout.addWidget(widget)
+        stage.on_paint, stage.on_visit = self.painted, self.fill
+        self.begin()
+
+    # --- its parts -------------------------------------------------------------------------------------------------
+
+    def sizeHint(self) -> QSize:  # noqa: N802 — Qt's name
+        return QSize(WIDTH, super().sizeHint().height())
+
+    def make_table(self) -> QTableWidget:
+        table = QTableWidget(0, len(COLUMNS))
+        table.setHorizontalHeaderLabels(list(COLUMNS))
+        table.verticalHeader().setVisible(False)
+        table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        table.horizontalHeader().setStretchLastSection(True)
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        table.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the keys belong to the pictures
+        table.itemSelectionChanged.connect(self.selected)
+        return table
+
+    def buttons(self) -> QWidget:
+        """A button for each action that has a text, and a shortcut for each."""
+        box = QWidget()
+        grid = QGridLayout(box)
+        grid.setContentsMargins(0, 0, 0, 0)
+        shown = [action for action in ACTIONS if action.text]
+        for number, action in enumerate(shown):
+            button = QPushButton(f"{action.text}  {action.key}")
+            button.setToolTip(action.tip)
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            button.clicked.connect(self.doing(action))
+            grid.addWidget(button, number // BUTTONS_A_ROW, number % BUTTONS_A_ROW)
+        for action in ACTIONS:
+            shortcut = QShortcut(QKeySequence(action.key), self)
+            shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
+            shortcut.activated.connect(self.doing(action))
+        return box
+
+    def doing(self, action: Action) -> Callable[..., None]:
+        """Do it; what cannot be done is said, and nothing else happens."""
+        method = getattr(self, action.name)
+
+        def do(*_: object) -> None:
+            try:
+                method()
+            except OsteotraceError as error:
+                self.say(f"{error.code}: {error}")
+
+        return do
+
+    def timer(self, milliseconds: int, then: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.timeout.connect(then)
+        return timer
+
+    # --- what it shows ---------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """The first look: baseline and the newest exams, the first lesion in the middle."""
+        measured = [
+            (row["timepoint"], row["series_uid"])
+            for lesion in self.session.document["lesions"]
+            for row in lesion["observations"]
+            if row["volume_ml"] is not None
+        ]
+        self.stage.show(shown_first(self.session.views, measured))
+        if self.session.lesions:
+            self.stage.jump(self.session.lesions[0])
+        self.fill()
+        if self.session.restored:
+            where = ", ".join(f"{place.lesion} at {place.timepoint}" for place in self.session.restored)
+            self.say(f"unsaved work from an earlier sitting is back: {where}")
+
+    def fill(self) -> None:
+        """The table, the window's title."""
+        self.saying = True
+        rows = list(self.session.rows())
+        self.places = [row.place for row in rows]
+        self.table.setRowCount(len(rows))
+        for number, row in enumerate(rows):
+            for column, text in enumerate(self.texts(row)):
+                item = QTableWidgetItem(text)
+                if column == 0:
+                    item.setForeground(QColor(lesion_colour_on_dark(self.session.lesions.index(row.place.lesion))))
+                self.table.setItem(number, column, item)
+        if self.stage.current in self.places:
+            self.table.selectRow(self.places.index(self.stage.current))
+        self.saying = False
+        self.title()
+
+    def texts(self, row: Row) -> Sequence[str]:
+        volume = "—" if row.volume_ml is None else f"{row.volume_ml:.2f}"
+        interval = "" if row.interval95_ml is None else "{:.1f} – {:.1f}".format(*row.interval95_ml)
+        return (
+            self.session.name(row.place.lesion),
+            row.place.timepoint,
+            MARKS[row.status] + (" · edited" if row.edited else "") + (" *" if row.unsaved else ""),
+            volume,
+            interval,
+        )
+
+    def title(self) -> None:
+        count = len(self.session.unsaved)
+        state = f"{count} unsaved" if count else "saved"
+        if self.engine.state() != QProcess.ProcessState.NotRunning:
+            state += ", computing"
+        elif self.session.behind:
+            state += ", figures behind"
+        where = self.stage.current
+        place = "" if where is None else f"{where.lesion} {where.timepoint} · "
+        self.on_title(f"osteotrace · {self.session.document['case_id']} · {place}{state}")
+
+    def say(self, text: str) -> None:
+        self.message.setText(text)
+
+    # --- what a reader does ----------------------------------------------------------------------------------------
+
+    def selected(self) -> None:
+        """A line was clicked: there we go."""
+        lines = self.table.selectionModel().selectedRows()
+        if self.saying or not lines:
+            return
+        place = self.places[lines[0].row()]
+        if self.stage.current is None or place.lesion != self.stage.current.lesion:
+            self.stage.jump(place.lesion)
+        self.visit(place)
+
+    def visit(self, place: Place) -> None:
+        """Make the place the current one, with its exam on the stage."""
+        if self.stage.pane_of(place) is None:
+            view = self.session.view_of(place)
+            if view is not None:
+                kept = [pane.view for pane in self.stage.panes][1:]
+                order = list(self.session.views)
+                self.stage.show(sorted([*kept, view], key=order.index))
+                self.stage.go(place)
+                self.stage.jump(place.lesion)
+        self.stage.go(place)
+        self.fill()
+
+    def next_lesion(self) -> None:
+        self.step_lesion(1)
+
+    def previous_lesion(self) -> None:
+        self.step_lesion(-1)
+
+    def step_lesion(self, step: int) -> None:
+        lesions = self.session.lesions
+        if not lesions:
+            self.say("this case has no lesion")
+            return
+        now = lesions.index(self.stage.current.lesion) if self.stage.current else -step
+        self.stage.jump(lesions[(now + step) % len(lesions)])
+        self.fill()
+
+    def next_exam(self) -> None:
+        self.step_exam(1)
+
+    def previous_exam(self) -> None:
+        self.step_exam(-1)
+
+    def step_exam(self, step: int) -> None:
+        if self.stage.current is None:
+            return
+        lesion = self.stage.current.lesion
+        own = [place for place in self.places if place.lesion == lesion]
+        now = next((n for n, place in enumerate(own) if place == self.stage.current), -step)
+        self.visit(own[(now + step) % len(own)])
+
+    def paint(self) -> None:
+        self.stage.set_mode("paint")
+
+    def erase(self) -> None:
+        self.stage.set_mode("erase")
+
+    def lay_down(self) -> None:
+        self.stage.set_mode("pan_zoom")
+
+    def outlines(self) -> None:
+        self.stage.toggle_outlines()
+
+    def material(self) -> None:
+        self.stage.toggle_material()
+
+    def plane(self) -> None:
+        planes = list(PLANES)
+        self.stage.set_plane(planes[(planes.index(self.stage.plane) + 1) % len(planes)])
+
+    def accept(self) -> None:
+        if self.stage.current is not None:
+            self.session.accept(self.stage.current)
+            self.decided("accepted")
+
+    def reject(self) -> None:
+        if self.stage.current is not None:
+            self.session.reject(self.stage.current)
+            self.decided("rejected")
+
+    def withdraw(self) -> None:
+        if self.stage.current is not None:
+            self.session.withdraw(self.stage.current)
+            self.fill()
+
+    def decided(self, word: str) -> None:
+        place = self.stage.current
+        if place is not None:
+            self.say(f"{place.lesion} at {place.timepoint}: {word}; S saves it")
+        self.fill()
+
+    def painted(self) -> None:
+        """After a stroke or an undo: the figures follow when the hand rests."""
+        self.settle.start()
+        self.draft.start()
+
+    def keep_drafts(self) -> None:
+        try:
+            self.session.keep_drafts()
+        except OsteotraceError as error:
+            self.say(f"{error.code}: {error}")
+
+    # --- saving ----------------------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        count = self.session.save()
+        if self.session.behind:
+            self.say(f"{count} saved; the figures that follow from them are computed now")
+            self.compute()
+        else:
+            self.say(f"{count} saved; table and report hold them" if count else "nothing to save")
+        self.fill()
+
+    def compute(self) -> None:
+        """Start the computation beside the window; one at a time, again if something was saved during one."""
+        if self.engine.state() != QProcess.ProcessState.NotRunning:
+            return
+        environment = QProcessEnvironment.systemEnvironment()
+        environment.insert("PYTHONSAFEPATH", "1")
+        self.engine.setProcessEnvironment(environment)
+        studies = [str(study) for study in self.session.run.studies]
+        self.started_from = self.session.stored_revisions()
+        self.engine.start(sys.executable, [*ENGINE, str(self.session.target.root), *studies])
+
+    def recomputed(self, code: int, _: QProcess.ExitStatus) -> None:
+        """The figures are there, or the reason why they are not; what was painted meanwhile is as it was."""
+        if self.session.stored_revisions() != self.started_from:
+            self.compute()
+            return
+        if code == 0:
+            self.session.reload()
+            self.stage.refresh()
+            self.say("figures, report and outlines that follow from the saved ones are up to date")
+        else:
+            said = bytes(self.engine.readAllStandardError().data()).decode("utf-8", "replace").strip().splitlines()
+            reason = said[-1] if code == 3 and said else f"the computation ended with code {code}"
+            self.say(f"what you saved is kept, but the figures could not follow: {reason}")
+        self.fill()
+
+    def finish(self) -> None:
+        """Before the window goes: keep drafts, and let a running computation end, so that the report is up to date."""
+        self.keep_drafts()
+        while self.engine.state() != QProcess.ProcessState.NotRunning:
+            self.engine.waitForFinished(-1)

@@ -1,0 +1,361 @@
+"""One reader's sitting at one case: what is looked at, what was painted, what was said, and how it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from imaging.errors import ConflictError, EmptyMask, InputError
+from imaging.provenance import Provenance, array_sha256
+from imaging.segmentation import LesionId, Segment, SegmentKind, Status
+from pipelines.case.conclude import Word
+from pipelines.case.document import read_document
+from pipelines.case.reviews import read_reviews
+from pipelines.follow_up import judge_masks
+from pipelines.review.drafts import Draft, drop_draft, read_drafts, write_draft
+from pipelines.review.sheet import Sheet
+from pipelines.review.views import View, read_views
+from pipelines.run_log import Run
+from pipelines.workspace import CaseFolder
+
+__all__ = ["Place", "Row", "Session"]
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A lesion on an exam: what a row of the table, a key and a word of the reader are about."""
+
+    lesion: LesionId
+    timepoint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the lesion table.
+
+    Parameters
+    ----------
+    volume_ml, interval95_ml
+        Gross volume; of an edited mask its voxels, without an interval until the case was computed anew.
+    status
+        As it will be saved.
+    edited, unsaved
+        Whether the mask differs from the one on disk; whether anything about it does.
+    blocked
+        Why it cannot be accepted; empty if it can.
+    """
+
+    place: Place
+    volume_ml: float | None
+    interval95_ml: tuple[float, float] | None
+    status: Status
+    edited: bool
+    unsaved: bool
+    blocked: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A word that is not saved yet, and the digest of the mask about which it was said: it holds for no other."""
+
+    status: Status
+    mask_sha256: str
+
+
+class Session:
+    """The state of a sitting; knows nothing of windows.
+
+    Parameters
+    ----------
+    target
+        The case folder; only ``review/`` and ``drafts/`` in it are written to, and what follows from a saved word.
+    run
+        How the case was made: where its study lies.
+    reader
+        Who says what is said.
+    """
+
+    def __init__(self, target: CaseFolder, run: Run, *, reader: str) -> None:
+        self.target, self.run, self.reader = target, run, reader
+        self.views: tuple[View, ...] = read_views(target, run)
+        self.document: Document = read_document(target)
+        self.sheets: dict[tuple[str, str], Sheet] = {}
+        self.verdicts: dict[Place, Verdict] = {}
+        self.behind = False  # whether figures on disk are behind what the reader saved
+        self.revisions = self.stored_revisions()
+        self.restored = self.restore_drafts()
+
+    # --- what there is ---------------------------------------------------------------------------------------------
+
+    @property
+    def lesions(self) -> list[LesionId]:
+        """In the order of the document."""
+        return [LesionId(row["id"]) for row in self.document["lesions"]]
+
+    def name(self, lesion: LesionId) -> str:
+        """The lesion's id and what people call it."""
+        (row,) = [row for row in self.document["lesions"] if row["id"] == lesion]
+        return lesion if row["name"] in ("", lesion) else f"{lesion} {row['name']}"
+
+    def observation(self, place: Place) -> Document | None:
+        """The primary observation of the place."""
+        for lesion in self.document["lesions"]:
+            for row in lesion["observations"]:
+                if row["primary"] and (lesion["id"], row["timepoint"]) == (place.lesion, place.timepoint):
+                    return dict(row)
+        return None
+
+    def view_of(self, place: Place) -> View | None:
+        """The view on which the reader outlines the place, else the one on which it is measured, else the first."""
+        here = [view for view in self.views if view.timepoint == place.timepoint]
+        observation = self.observation(place)
+        measured = [view for view in here if observation and view.record.volume_id == observation["series_uid"]]
+        return next(iter(self.painted_views(place) or measured or here), None)
+
+    def painted_views(self, place: Place) -> list[View]:
+        """The exam's views on which the reader changed the lesion and has not saved it."""
+        painted = (view for view in self.views if view.timepoint == place.timepoint and view.key in self.sheets)
+        return [view for view in painted if self.sheets[view.key].edited(place.lesion)]
+
+    def sheet(self, view: View) -> Sheet:
+        """The view's masks under the brush, made when they are first asked for."""
+        if view.key not in self.sheets:
+            if view.record.grid is None:
+                raise InputError("a refused series cannot be painted on")
+            numbers = {lesion: number for number, lesion in enumerate(self.lesions, start=1)}
+            self.sheets[view.key] = Sheet.of(view.record.grid, numbers, masks_of(view))
+        return self.sheets[view.key]
+
+    def rows(self) -> Iterator[Row]:
+        """The lesion table: every lesion on every exam."""
+        for lesion in self.lesions:
+            for exam in self.document["timepoints"]:
+                place = Place(lesion, exam["id"])
+                observation = self.observation(place)
+                if observation is not None:
+                    yield self.row(place, observation)
+
+    def row(self, place: Place, observation: Document) -> Row:
+        edited = self.edited(place)
+        volume = observation["volume_ml"]
+        verdict = self.verdict(place)
+        return Row(
+            place=place,
+            volume_ml=self.painted_ml(place) if edited else volume and volume["value"],
+            interval95_ml=None if edited or not volume or not volume["interval95"] else tuple(volume["interval95"]),
+            status=verdict or (Status.PROPOSED if edited else Status(observation["status"])),
+            edited=edited,
+            unsaved=edited or verdict is not None,
+            blocked=blocked(observation) if not edited else "",
+        )
+
+    def edited(self, place: Place) -> bool:
+        """Whether the reader changed the mask and has not saved it."""
+        return bool(self.painted_views(place))
+
+    def painted_ml(self, place: Place) -> float | None:
+        view = self.view_of(place)
+        return None if view is None else self.sheet(view).volume_ml(place.lesion)
+
+    @property
+    def unsaved(self) -> list[Place]:
+        """What would be lost without a save, were there no drafts."""
+        return [row.place for row in self.rows() if row.unsaved]
+
+    # --- what the reader does --------------------------------------------------------------------------------------
+
+    def accept(self, place: Place) -> None:
+        """Say that the mask is right, as it stands now.
+
+        Raises
+        ------
+        InputError
+            LATERALITY_CONFLICT, or NOTHING_TO_ACCEPT where there is no mask of the lesion's own.
+        """
+        observation = self.observation(place)
+        row = None if observation is None else self.row(place, observation)
+        if row is None or row.volume_ml is None or row.volume_ml == 0:
+            raise InputError(f"{place.lesion} has no outline of its own at {place.timepoint}", code="NOTHING_TO_ACCEPT")
+        if row.blocked:
+            raise InputError(row.blocked, code="LATERALITY_CONFLICT")
+        self.say(place, Status.ACCEPTED)
+
+    def reject(self, place: Place) -> None:
+        """Say that the mask is wrong: it is kept, without figures that count, and no later exam is followed from it.
+
+        Raises
+        ------
+        InputError
+            NOTHING_TO_REJECT.
+        """
+        view = self.view_of(place)
+        observation = self.observation(place)
+        if view is None or observation is None or observation["volume_ml"] is None:
+            raise InputError(f"{place.lesion} has no outline of its own at {place.timepoint}", code="NOTHING_TO_REJECT")
+        self.say(place, Status.REJECTED)
+
+    def say(self, place: Place, status: Status) -> None:
+        observation = self.observation(place)
+        if observation is not None and Status(observation["status"]) is status and not self.edited(place):
+            self.verdicts.pop(place, None)  # that is how it stands on disk
+        else:
+            self.verdicts[place] = Verdict(status, self.digest(place))
+
+    def verdict(self, place: Place) -> Status | None:
+        """The word on the mask as it is now; a stroke or an undo after the word makes it void."""
+        verdict = self.verdicts.get(place)
+        return verdict.status if verdict is not None and verdict.mask_sha256 == self.digest(place) else None
+
+    def digest(self, place: Place) -> str:
+        view = self.view_of(place)
+        return "" if view is None else array_sha256(self.sheet(view).mask(place.lesion))
+
+    def withdraw(self, place: Place) -> None:
+        """Take back a verdict that was not saved."""
+        self.verdicts.pop(place, None)
+
+    def keep_drafts(self) -> None:
+        """Put what is painted and not saved where a crash cannot take it.
+
+        Raises
+        ------
+        InputError
+            OUTPUT_NOT_WRITABLE.
+        """
+        for view in self.views:
+            sheet = self.sheets.get(view.key)
+            for lesion in self.lesions if sheet is not None else ():
+                place = Place(lesion, view.timepoint)
+                if self.view_of(place) is view and sheet is not None:
+                    self.keep_draft(place, view, sheet)
+
+    def keep_draft(self, place: Place, view: View, sheet: Sheet) -> None:
+        if not sheet.edited(place.lesion):
+            drop_draft(self.target, place.lesion, place.timepoint)
+            return
+        draft = Draft(
+            lesion=place.lesion,
+            timepoint=place.timepoint,
+            series_uid=view.record.volume_id,
+            reader=self.reader,
+            mask=sheet.mask(place.lesion),
+        )
+        write_draft(self.target, draft, sheet.grid)
+
+    def restore_drafts(self) -> list[Place]:
+        """Paint what an earlier sitting did not save; where that was."""
+        restored = []
+        for draft in read_drafts(self.target):
+            place = Place(draft.lesion, draft.timepoint)
+            view = self.view_of(place)
+            fits = view is not None and view.record.volume_id == draft.series_uid
+            if view is not None and fits and draft.mask.shape == self.sheet(view).grid.shape:
+                self.sheet(view).put(draft.lesion, draft.mask)
+                restored.append(place)
+        return restored
+
+    # --- keeping it ------------------------------------------------------------------------------------------------
+
+    def words(self) -> list[Word]:
+        """What there is to save.
+
+        Raises
+        ------
+        EmptyMask
+            A mask was erased altogether: that is a rejection, or a lesion that is gone, and the reader says which.
+        InputError
+            TWO_OUTLINES: a lesion was painted on two series of one exam, and only one of them can be measured.
+        """
+        return [self.word(row) for row in self.rows() if row.unsaved]
+
+    def word(self, row: Row) -> Word:
+        view = self.view_of(row.place)
+        if view is None:
+            raise InputError(f"{row.place.timepoint} has no series to save a mask on")
+        if len(self.painted_views(row.place)) > 1:
+            where = f"{row.place.lesion} was painted on two series of {row.place.timepoint}"
+            raise InputError(f"{where}: undo the strokes on one of them", code="TWO_OUTLINES")
+        sheet = self.sheet(view)
+        mask = sheet.mask(row.place.lesion)
+        if row.status is Status.REJECTED and not mask.any():
+            mask = sheet.saved.get(row.place.lesion, mask)  # what is rejected is what was there
+        if not mask.any():
+            raise EmptyMask(f"nothing is left of {row.place.lesion} at {row.place.timepoint}: undo, or reject it")
+        segment = Segment(
+            mask=mask,
+            grid=sheet.grid,
+            kind=SegmentKind.LESION,
+            lesion=row.place.lesion,
+            status=row.status,
+            provenance=Provenance(self.reader),
+            series_uid=view.record.volume_id,
+        )
+        return Word(timepoint=row.place.timepoint, segment=segment, status=row.status)
+
+    def save(self) -> int:
+        """Keep every unsaved word as a revision; how many there were.
+
+        Nothing is written over: where another reader saved in the meantime, both revisions stay and the newer counts.
+
+        Raises
+        ------
+        EmptyMask
+            See :meth:`words`; nothing was saved.
+        ConflictError
+            REVIEWED_MEANWHILE: somebody else saved a word on the same mask since it was opened here; nothing was saved.
+            The next try saves over it.
+        """
+        words = self.words()
+        stored = self.stored_revisions()
+        overtaken = [
+            place
+            for place in (Place(LesionId(word.segment.lesion or ""), word.timepoint) for word in words)
+            if stored.get(place) != self.revisions.get(place)
+        ]
+        self.revisions = stored
+        if overtaken:
+            names = ", ".join(f"{place.lesion} at {place.timepoint}" for place in overtaken)
+            raise ConflictError(
+                f"somebody else saved {names} since it was opened here; save again to let your word follow theirs",
+                code="REVIEWED_MEANWHILE",
+            )
+        if words:
+            self.document, behind = judge_masks(self.target, words, reader=self.reader)
+            self.behind = self.behind or behind
+            self.settle(words)
+        return len(words)
+
+    def settle(self, words: Sequence[Word]) -> None:
+        """What was saved is no longer a change."""
+        for word in words:
+            place = Place(LesionId(word.segment.lesion or ""), word.timepoint)
+            self.verdicts.pop(place, None)
+            drop_draft(self.target, place.lesion, place.timepoint)
+        for sheet in self.sheets.values():
+            sheet.settle()
+        self.revisions = self.stored_revisions()
+
+    def stored_revisions(self) -> dict[Place, int]:
+        return {Place(r.lesion, r.timepoint): r.revision for r in read_reviews(self.target)}
+
+    def reload(self) -> None:
+        """Take the results of a new computation; what is painted and not saved stays."""
+        self.document = read_document(self.target)
+        self.views = read_views(self.target, self.run)
+        for view in self.views:
+            if view.key in self.sheets:
+                self.sheets[view.key].replaced(masks_of(view))
+        self.behind = False
+
+
+def masks_of(view: View) -> dict[LesionId, Any]:
+    return {lesion: segment.mask for lesion, segment in view.lesions.items()}
+
+
+def blocked(observation: Document) -> str:
+    """Why the machine's or the stored mask cannot be accepted."""
+    conflicts = [f["message"] for f in observation["findings"] if f["code"] == "LATERALITY_CONFLICT"]
+    return next(iter(conflicts), "")
