@@ -9,7 +9,19 @@ from pipelines.reports.document import Document, visible
 from pipelines.reports.number import MINUS
 from pipelines.reports.svg import Attribute, element, nice_ticks, text_element, text_width
 
-__all__ = ["NOTE_ROW", "SIZE", "SMALL", "Note", "Scale", "exam_ticks", "note_lines", "note_rows", "rules", "time_axis"]
+__all__ = [
+    "NOTE_ROW",
+    "SIZE",
+    "SMALL",
+    "Note",
+    "Scale",
+    "base_line",
+    "exam_ticks",
+    "note_lines",
+    "note_rows",
+    "rules",
+    "time_axis",
+]
 
 NOTE_ROW = 17.0  # height of one row of labels above a panel, in drawing units
 SIZE, SMALL = 11.0, 10.5  # of letters
@@ -75,7 +87,7 @@ def rules(up: Scale, ticks: Sequence[float], across: Scale) -> Iterator[str]:
     for tick in ticks:
         y = up(tick)
         yield element("line", {"x1": across.start, "x2": across.end, "y1": y, "y2": y, **QUIET})
-        yield text_element(f"{tick:g}", across.start - 8, y + 4, {"text-anchor": "end"})
+        yield text_element(f"{tick:g}".replace("-", MINUS), across.start - 8, y + 4, {"text-anchor": "end"})
 
 
 def exam_ticks(case: Document, across: Scale, y: float) -> Iterator[str]:
@@ -103,4 +115,5 @@ def time_axis(across: Scale, y: float) -> Iterator[str]:
 
 
 def base_line(across: Scale, y: float) -> str:
+    """A line across the whole plot."""
     return element("line", {"x1": across.start, "x2": across.end, "y1": y, "y2": y, "stroke": "currentColor"})
