@@ -235,12 +235,13 @@ class Panel(QWidget):
         self.step_exam(-1)
 
     def step_exam(self, step: int) -> None:
+        """Through the exams on the stage; a line of the table brings others there."""
         if self.stage.current is None:
             return
-        lesion = self.stage.current.lesion
-        own = [place for place in self.places if place.lesion == lesion]
-        now = next((n for n, place in enumerate(own) if place == self.stage.current), -step)
-        self.visit(own[(now + step) % len(own)])
+        exams = list(dict.fromkeys(pane.view.timepoint for pane in self.stage.panes))
+        now = exams.index(self.stage.current.timepoint) if self.stage.current.timepoint in exams else -step
+        self.stage.go(Place(self.stage.current.lesion, exams[(now + step) % len(exams)]))
+        self.fill()
 
     def paint(self) -> None:
         self.stage.set_mode("paint")

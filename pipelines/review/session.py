@@ -84,6 +84,7 @@ class Session:
         self.document: Document = read_document(target)
         self.sheets: dict[tuple[str, str], Sheet] = {}
         self.verdicts: dict[Place, Verdict] = {}
+        self.saved: dict[Place, Status] = {}  # words on masks whose figures have not followed yet
         self.behind = False  # whether figures on disk are behind what the reader saved
         self.revisions = self.stored_revisions()
         self.restored = self.restore_drafts()
@@ -140,16 +141,18 @@ class Session:
 
     def row(self, place: Place, observation: Document) -> Row:
         edited = self.edited(place)
+        ahead = edited or place in self.saved  # of the figures on disk
         volume = observation["volume_ml"]
         verdict = self.verdict(place)
+        stored = Status.PROPOSED if edited else self.saved.get(place, Status(observation["status"]))
         return Row(
             place=place,
-            volume_ml=self.painted_ml(place) if edited else volume and volume["value"],
-            interval95_ml=None if edited or not volume or not volume["interval95"] else tuple(volume["interval95"]),
-            status=verdict or (Status.PROPOSED if edited else Status(observation["status"])),
+            volume_ml=self.painted_ml(place) if ahead else volume and volume["value"],
+            interval95_ml=None if ahead or not volume or not volume["interval95"] else tuple(volume["interval95"]),
+            status=verdict or stored,
             edited=edited,
             unsaved=edited or verdict is not None,
-            blocked=blocked(observation) if not edited else "",
+            blocked="" if ahead else blocked(observation),
         )
 
     def edited(self, place: Place) -> bool:
@@ -199,7 +202,7 @@ class Session:
 
     def say(self, place: Place, status: Status) -> None:
         observation = self.observation(place)
-        if observation is not None and Status(observation["status"]) is status and not self.edited(place):
+        if observation is not None and self.row(place, observation).status is status and not self.edited(place):
             self.verdicts.pop(place, None)  # that is how it stands on disk
         else:
             self.verdicts[place] = Verdict(status, self.digest(place))
@@ -323,7 +326,9 @@ class Session:
                 code="REVIEWED_MEANWHILE",
             )
         if words:
+            changed = {place: row.status for row in self.rows() if (place := row.place) and row.edited}
             self.document, behind = judge_masks(self.target, words, reader=self.reader)
+            self.saved |= changed
             self.behind = self.behind or behind
             self.settle(words)
         return len(words)
@@ -349,6 +354,7 @@ class Session:
             if view.key in self.sheets:
                 self.sheets[view.key].replaced(masks_of(view))
         self.behind = False
+        self.saved.clear()
 
 
 def masks_of(view: View) -> dict[LesionId, Any]:

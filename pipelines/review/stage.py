@@ -237,10 +237,14 @@ class Stage:
             return
         columns = self.viewer.canvas.grid.actual_shape(self.viewer.layers)[1]
         number = cell[0] * columns + cell[1]
-        if number < len(self.panes):
-            self.go(Place(self.current.lesion, self.panes[number].view.timepoint))
-            viewer.layers.selection.active = self.panes[number].lesions  # of two series of one exam, the pressed one
+        if number >= len(self.panes):
+            return
+        pane = self.panes[number]
+        place = Place(self.current.lesion, pane.view.timepoint)
+        if place != self.current:
+            self.go(place)
             self.on_visit()
+        viewer.layers.selection.active = pane.lesions  # of two series of one exam, the pressed one
 
     def stroke(self, pane: Pane) -> None:
         pane.sheet.touched = True
