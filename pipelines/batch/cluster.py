@@ -15,7 +15,7 @@ from distributed import Client, Future, get_worker
 
 from imaging.errors import UsageError
 from pipelines.batch.executor import Executor
-from pipelines.batch.isolate import Job, isolated
+from pipelines.batch.isolate import CHILD, Job, isolated
 from pipelines.batch.outcome import DIED, Outcome, failed
 
 __all__ = ["DaskExecutor", "connected"]
@@ -28,15 +28,15 @@ POLL_S = 0.2
 class DaskExecutor:
     """As many processes at a time as the cluster's workers have threads."""
 
-    def __init__(self, client: Client, stop: threading.Event) -> None:
-        self._client, self._stop = client, stop
+    def __init__(self, client: Client, stop: threading.Event, command: tuple[str, ...] = CHILD) -> None:
+        self._client, self._stop, self._command = client, stop, command
 
     def outcomes(self, jobs: Mapping[str, Job]) -> Generator[tuple[str, Outcome]]:
         finished: queue.SimpleQueue[tuple[str, Future[Outcome | None]]] = queue.SimpleQueue()
         futures = []
         try:
             for name, job in jobs.items():
-                future = self._client.submit(on_worker, job, pure=False, retries=0)
+                future = self._client.submit(on_worker, job, self._command, pure=False, retries=0)
                 future.add_done_callback(lambda future, name=name: finished.put((name, future)))
                 futures.append(future)
             left = len(futures)
@@ -53,12 +53,13 @@ class DaskExecutor:
             self._client.cancel(futures)
 
 
-def on_worker(job: Job) -> Outcome | None:
-    """On a worker: do the job as long as the scheduler knows it, so also when whoever asked for it is gone."""
-    return isolated(job, wanted=still_executing())
+def on_worker(job: Job, command: tuple[str, ...]) -> Outcome | None:
+    """On a worker: do the job, but only as long as the scheduler wants it: not when whoever asked for it is gone."""
+    return isolated(job, command=command, wanted=still_executing())
 
 
 def still_executing() -> Callable[[], bool]:
+    """Tells whether the task that runs in this thread is still to be done."""
     worker = get_worker()
     key = worker.get_current_task()
 
@@ -83,7 +84,7 @@ def outcome_of(future: Future[Outcome | None]) -> Outcome | None:
 
 
 @contextmanager
-def connected(address: str, stop: threading.Event) -> Iterator[Executor]:
+def connected(address: str, stop: threading.Event, *, within_s: float = CONNECT_S) -> Iterator[Executor]:
     """The executor on the cluster at that address.
 
     Raises
@@ -92,7 +93,7 @@ def connected(address: str, stop: threading.Event) -> Iterator[Executor]:
         NO_SCHEDULER: nobody answers there; NO_CLUSTER_WORKER: it has no worker.
     """
     try:
-        client = Client(address, timeout=CONNECT_S, set_as_default=False)
+        client = Client(address, timeout=within_s, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise UsageError(f"no Dask scheduler answers at {address}", code="NO_SCHEDULER") from error
     with client:
