@@ -45,6 +45,7 @@ FILE_WIDTH = 160  # columns of a table that goes into a file or a pipe
 IMAGE = click.Path(exists=True, path_type=Path)
 OUT = click.Path(path_type=Path)
 POINT = (float, float, float)
+LEAST_GIB = 0.5  # the libraries alone take 0.33 GiB of address space, and some of them hang where they get less
 TIMEOUT = "One case may take so long; 0 is without limit."
 
 
@@ -407,7 +408,7 @@ def run(case: Path, workspace: Path, **options: Any) -> tuple[Document, int]:
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Cases at a time; one a core by default.")
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask scheduler whose workers do the cases.")
 @click.option("--timeout", type=click.FloatRange(min=0), default=3600.0, show_default=True, metavar="S", help=TIMEOUT)
-@click.option("--memory", type=click.FloatRange(min=0, min_open=True), metavar="GIB", help="One case's address space.")
+@click.option("--memory", type=click.FloatRange(min=LEAST_GIB), metavar="GIB", help="One case's address space.")
 @click.option("--group-by", type=click.Choice(["patient"]), help="One case for each patient, not for each folder.")
 @click.option("--fresh", is_flag=True, help="Do every case again; what readers did is kept.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
