@@ -14,6 +14,8 @@ import imaging
 
 __all__ = ["case_key", "folder_key"]
 
+State = tuple[str, str, int, int, int]
+
 
 def case_key(folders: Sequence[Path], *, reviews: Path, options: dict[str, Any]) -> str:
     """Digest of the state of every input file, what readers did, the options that change results, and the version.
@@ -42,35 +44,34 @@ def folder_key(folder: Path) -> str:
     """
     whole = hashlib.sha256(os.fsencode(folder.name))
     for row in sorted(states(folder)):
-        whole.update(json.dumps([text.hex() if isinstance(text, bytes) else text for text in row]).encode())
+        whole.update(json.dumps(row).encode())
     return whole.hexdigest()
 
 
-def states(folder: Path) -> Iterator[tuple[Any, ...]]:
+def states(folder: Path) -> Iterator[State]:
     """One row for each file and folder; no recursion, because folders may be nested deeper than Python's stack."""
-    waiting = [folder]
+    yield "", "", 0, 0, folder.stat().st_mode if folder.is_dir() else 0
+    waiting = [(str(folder), "")]
     while waiting:
-        here = waiting.pop()
-        yield state(here, folder)
+        here, place = waiting.pop()
         try:
             entries = list(os.scandir(here))
         except OSError:
             continue  # closed to us; its own row tells its permissions
         for entry in entries:
+            below = f"{place}/{entry.name}"
+            yield state(entry, below)
             if entry.is_dir(follow_symlinks=False):
-                waiting.append(here / entry.name)
-            else:
-                yield state(here / entry.name, folder)
+                waiting.append((entry.path, below))
 
 
-def state(path: Path, root: Path) -> tuple[Any, ...]:
+def state(entry: os.DirEntry[str], place: str) -> State:
     """Where a link leads, then size, time and kind of what is there; zeros where nothing is."""
-    place, target = os.fsencode(path.relative_to(root)), b""
+    target = ""
     try:
-        seen = path.lstat()
-        if stat.S_ISLNK(seen.st_mode):
-            target = os.fsencode(path.readlink())
-            seen = path.stat()
+        if entry.is_symlink():
+            target = str(Path(entry.path).readlink())
+        seen = entry.stat()
     except OSError:
         return place, target, 0, 0, 0
     is_folder = stat.S_ISDIR(seen.st_mode)
