@@ -43,6 +43,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE_WIDTH = 160  # columns of a table that goes into a file or a pipe
 IMAGE = click.Path(exists=True, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 OUT = click.Path(path_type=Path)
 POINT = (float, float, float)
 LEAST_GIB = 0.5  # the libraries alone take 0.33 GiB of address space, and some of them hang where they get less
@@ -426,6 +427,43 @@ def batch(root: Path, workspace: Path, *, dry_run: bool, **options: Any) -> tupl
         document, is_interrupted = run_batch(root, workspace, chosen, quiet=Speaker.level < 0, say=Speaker.detail)
     show_batch(document)
     return document, INTERRUPTED if is_interrupted else batch_code(document, dry_run=dry_run)
+
+
+@main.command()
+@click.argument("workspace_or_case", type=IMAGE)
+@click.option("--reader", help="Who looks and says so; stands in the report. Your login name where left out.")
+@click.option("--study", "studies", multiple=True, type=FOLDER, help="Where the study lies, if it was moved.")
+@run_command(empty_case)
+def review(workspace_or_case: Path, reader: str | None, studies: tuple[Path, ...]) -> tuple[Document, int]:
+    """Look at every outline of a case in napari, side by side; paint, accept, reject. What is saved is never lost."""
+    import getpass
+
+    from pipelines.case.document import read_document
+    from pipelines.run_log import last_run
+    from pipelines.workspace import find_only_case
+
+    require_window()
+    folder = find_only_case(workspace_or_case)
+    run = last_run(folder, studies=studies)
+    Speaker.say("opening …")
+    from pipelines.review.application import review as open_review
+
+    open_review(folder, run, reader=reader or getpass.getuser())
+    document = read_document(folder)
+    show_case(document, folder.root)
+    return document, DONE
+
+
+def require_window() -> None:
+    """Refuse at once, with what to do, where no window can be opened: Qt would abort the process."""
+    from importlib.util import find_spec
+
+    from pipelines.settings import screen_is_here
+
+    if find_spec("napari") is None or find_spec("qtpy") is None:
+        refuse_usage("REVIEW_NOT_INSTALLED: the window needs napari: pip install 'osteotrace[review]'")
+    if not screen_is_here():
+        refuse_usage("NO_DISPLAY: no screen is here; 'osteotrace accept' needs none")
 
 
 @main.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import tomllib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from imaging.errors import CaseFileError, UnreadableFile, UsageError
 from imaging.measurement.uncertainty import ReaderVariability
 
-__all__ = ["Settings", "pseudonym_key", "read_settings", "read_toml"]
+__all__ = ["Settings", "pseudonym_key", "read_settings", "read_toml", "screen_is_here"]
 
 LARGEST_TOML = 4 * 2**20  # bytes; a case file with a thousand prompts has a twentieth of it
 
@@ -112,3 +113,8 @@ def pseudonym_key() -> bytes:
     Without it the key is public, and a pseudonym hides a patient from a reader but not from somebody who tries ids.
     """
     return os.environ.get("OSTEOTRACE_PSEUDONYM_KEY", "osteotrace: public key, set your own").encode()
+
+
+def screen_is_here() -> bool:
+    """Whether a window can be opened; only X11 and Wayland say so in the environment."""
+    return sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

@@ -38,9 +38,12 @@ def open_window(session: Session) -> tuple[Viewer, Panel]:
 
 def review(target: CaseFolder, run: Run, *, reader: str) -> None:
     """Open the window and stay until it is closed and everything that was saved has been followed up."""
-    _, panel = open_window(Session(target, run, reader=reader))
-    napari.run()
-    panel.finish()
+    session = Session(target, run, reader=reader)
+    _, panel = open_window(session)
+    computation = panel.computation
+    napari.run()  # after it the widgets are gone
+    session.keep_drafts()
+    computation.finish()
 
 
 class ReviewWidget(QWidget):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 
-from qtpy.QtCore import QProcess, QProcessEnvironment, QSize, Qt, QTimer
+from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtGui import QColor, QKeySequence, QShortcut  # type: ignore[attr-defined]  # qtpy's stubs omit it
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -23,6 +22,7 @@ from imaging.errors import OsteotraceError
 from imaging.segmentation import Status
 from pipelines.reports.palette import lesion_colour_on_dark
 from pipelines.review.actions import ACTIONS, Action
+from pipelines.review.computation import Computation
 from pipelines.review.session import Place, Row
 from pipelines.review.stage import PLANES, Stage
 from pipelines.review.views import shown_first
@@ -41,7 +41,6 @@ MARKS = {
     Status.ABSENT: "– absent",
     Status.NOT_ASSESSABLE: "· not assessable",
 }
-ENGINE = ("-P", "-m", "pipelines.review.recompute")
 
 
 class Panel(QWidget):
@@ -63,8 +62,7 @@ class Panel(QWidget):
         self.table = self.make_table()
         self.message = QLabel()
         self.message.setWordWrap(True)
-        self.engine = QProcess(self)
-        self.engine.finished.connect(self.recomputed)
+        self.computation = Computation(self.session, self.computed)
         self.settle, self.draft = self.timer(SETTLE_MS, self.fill), self.timer(DRAFT_MS, self.keep_drafts)
         layout = QVBoxLayout(self)
         heading = QLabel(f"{self.session.document['case_id']} · reader: {self.session.reader}")
@@ -177,7 +175,7 @@ class Panel(QWidget):
     def title(self) -> None:
         count = len(self.session.unsaved)
         state = f"{count} unsaved" if count else "saved"
-        if self.engine.state() != QProcess.ProcessState.NotRunning:
+        if self.computation.running:
             state += ", computing"
         elif self.session.behind:
             state += ", figures behind"
@@ -300,39 +298,17 @@ class Panel(QWidget):
         count = self.session.save()
         if self.session.behind:
             self.say(f"{count} saved; the figures that follow from them are computed now")
-            self.compute()
+            self.computation.start()
         else:
             self.say(f"{count} saved; table and report hold them" if count else "nothing to save")
         self.fill()
 
-    def compute(self) -> None:
-        """Start the computation beside the window; one at a time, again if something was saved during one."""
-        if self.engine.state() != QProcess.ProcessState.NotRunning:
-            return
-        environment = QProcessEnvironment.systemEnvironment()
-        environment.insert("PYTHONSAFEPATH", "1")
-        self.engine.setProcessEnvironment(environment)
-        studies = [str(study) for study in self.session.run.studies]
-        self.started_from = self.session.stored_revisions()
-        self.engine.start(sys.executable, [*ENGINE, str(self.session.target.root), *studies])
-
-    def recomputed(self, code: int, _: QProcess.ExitStatus) -> None:
+    def computed(self, trouble: str) -> None:
         """The figures are there, or the reason why they are not; what was painted meanwhile is as it was."""
-        if self.session.stored_revisions() != self.started_from:
-            self.compute()
-            return
-        if code == 0:
+        if trouble:
+            self.say(f"what you saved is kept, but the figures could not follow: {trouble}")
+        else:
             self.session.reload()
             self.stage.refresh()
             self.say("figures, report and outlines that follow from the saved ones are up to date")
-        else:
-            said = bytes(self.engine.readAllStandardError().data()).decode("utf-8", "replace").strip().splitlines()
-            reason = said[-1] if code == 3 and said else f"the computation ended with code {code}"
-            self.say(f"what you saved is kept, but the figures could not follow: {reason}")
         self.fill()
-
-    def finish(self) -> None:
-        """Before the window goes: keep drafts, and let a running computation end, so that the report is up to date."""
-        self.keep_drafts()
-        while self.engine.state() != QProcess.ProcessState.NotRunning:
-            self.engine.waitForFinished(-1)

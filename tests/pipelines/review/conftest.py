@@ -85,6 +85,7 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
     with os.fdopen(read) as pipe:
         display = f":{pipe.readline().strip()}"
     home = tmp_path_factory.mktemp("home")
+    (home / "napari.yaml").write_text("application:\n  confirm_close_window: false\n")
     environment = {
         **os.environ,
         "DISPLAY": display,
