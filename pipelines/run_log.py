@@ -75,7 +75,7 @@ def log_run(target: CaseFolder, run: Run, *, started: dt.datetime) -> None:
         "config": place(run.config),
         "identified": run.identified,
     }
-    append_line(target.root / NAME, json.dumps(record, ensure_ascii=False))
+    append_line(target.root / NAME, json.dumps(record))
 
 
 def last_run(target: CaseFolder, *, studies: tuple[Path, ...] = ()) -> Run:
