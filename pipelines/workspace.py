@@ -180,6 +180,10 @@ def locked(workspace: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ConflictError("another batch is at work in this workspace", code="WORKSPACE_BUSY") from error
+        except OSError as error:
+            raise InputError(
+                f"the workspace cannot be locked ({error.strerror})", code="OUTPUT_NOT_WRITABLE"
+            ) from error
         yield
     finally:
         os.close(handle)

@@ -10,6 +10,7 @@ from typing import Any
 from imaging.finding import Finding
 from imaging.formats.record import findings_record
 from pipelines.batch.outcome import End, Outcome
+from pipelines.reports.document import visible
 
 __all__ = ["Row", "batch_document", "is_partial"]
 
@@ -80,7 +81,7 @@ def row_record(row: Row, *, identified: bool) -> dict[str, Any]:
         "status": str(outcome.end),
         "code": outcome.code,
         "seconds": outcome.seconds,
-        "message": outcome.message,
+        "message": visible(outcome.message),
         "findings": outcome.findings,
         "resumed": row.resumed,
     }

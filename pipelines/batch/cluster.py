@@ -46,9 +46,7 @@ class DaskExecutor:
                 except queue.Empty:
                     continue
                 left -= 1
-                outcome = outcome_of(future)
-                if outcome is not None:
-                    yield name, outcome
+                yield name, outcome_of(future)
         finally:
             self._client.cancel(futures)
 
@@ -70,11 +68,11 @@ def still_executing() -> Callable[[], bool]:
     return wanted
 
 
-def outcome_of(future: Future[Outcome | None]) -> Outcome | None:
+def outcome_of(future: Future[Outcome | None]) -> Outcome:
     """What a future holds; that of a lost worker tells of it."""
     if future.status == "finished":
         outcome: Outcome | None = future.result()
-        return outcome
+        return outcome or failed(DIED, "the cluster's worker was closed while the case ran there")
     if future.status == "error":
         kind = type(future.exception()).__name__
         if kind == "KilledWorker":

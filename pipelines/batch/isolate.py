@@ -65,8 +65,11 @@ def isolated(
     if not wanted():
         return None
     started = time.monotonic()
-    job.scratch.mkdir(parents=True, exist_ok=True)
-    home = Path(tempfile.mkdtemp(dir=job.scratch))
+    try:
+        job.scratch.mkdir(parents=True, exist_ok=True)
+        home = Path(tempfile.mkdtemp(dir=job.scratch))
+    except OSError as error:
+        return failed("OUTPUT_NOT_WRITABLE", f"no temporary folder could be made ({error.strerror})")
     try:
         outcome = conversation(job, command, home, wanted)
     finally:
@@ -75,15 +78,18 @@ def isolated(
 
 
 def conversation(job: Job, command: tuple[str, ...], home: Path, wanted: Callable[[], bool]) -> Outcome | None:
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # may hold patient data
-        cwd=home,
-        env=environment(home),
-        start_new_session=True,
-    )
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # may hold patient data
+            cwd=home,
+            env=environment(home),
+            start_new_session=True,
+        )
+    except OSError as error:  # no memory, no process, no open file more to be had just now
+        return failed(DIED, f"its process could not be started ({error.strerror})")
     assert process.stdin is not None
     assert process.stdout is not None
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from pipelines.batch.options import Options
 from pipelines.batch.outcome import Outcome
 from pipelines.batch.plan import Plan, PlannedCase
 from pipelines.batch.resume import outcome_that_holds
+from pipelines.reports.document import visible
 from pipelines.settings import Settings
 from pipelines.workspace import CaseFolder, remove_scraps
 
@@ -34,10 +35,12 @@ class Ledger:
     keys: dict[str, str] = field(default_factory=dict)
     rows: dict[tuple[Path, ...], Row] = field(default_factory=dict)
 
-    def settle(self) -> dict[str, PlannedCase]:
-        """Fill in the rows that are known, and return the cases that are to be done, by id."""
+    def settle(self, wanted: Callable[[], bool] = lambda: True) -> dict[str, PlannedCase]:
+        """Fill in the rows that are known, and return the cases that are to be done by id; none if no longer wanted."""
         results = {"identified": self.options.identified, "settings": self.settings.record()}
         for case in self.plan.cases:
+            if not wanted():
+                return {}
             if case.refused is not None:
                 self.put(case, case.refused)
                 continue
@@ -52,7 +55,7 @@ class Ledger:
 
     def put(self, case: PlannedCase, outcome: Outcome, *, resumed: bool = False) -> Row:
         """Take down the case's row."""
-        names = tuple(folder.name for folder in case.folders)
+        names = tuple(visible(folder.name) for folder in case.folders)
         row = Row(case=case.id, folders=names, outcome=outcome, resumed=resumed)
         self.rows[case.folders] = row
         return row

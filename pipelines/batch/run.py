@@ -87,7 +87,7 @@ def run_batch(
             plan = by_patient(plan, patients_in(folders, job, executor, journal, remember))
         plan = settle_conflicts(plan, root, workspace)
         ledger = Ledger(workspace=workspace, options=options, settings=settings, journal=journal, plan=plan)
-        todo = {} if stop.is_set() else ledger.settle()
+        todo = ledger.settle(wanted=lambda: not stop.is_set())
         with shown_progress(len(plan.cases), len(ledger.rows), quiet=quiet) as advance:
             written = time.monotonic()
             for case, outcome in finished_cases(ledger, todo, executor, scratch):
@@ -98,13 +98,13 @@ def run_batch(
                 if time.monotonic() - written >= BETWEEN_DOCUMENTS_S:
                     written = time.monotonic()
                     write_document(workspace, ledger.document())
-        is_interrupted = stop.is_set()
-        document = ledger.document(left_over(ledger) if is_interrupted else ())
+        left = len(plan.cases) - len(ledger.rows)
+        document = ledger.document((interrupted(left),) if left else ())
         document["seconds"] = round(time.monotonic() - began, 1)
         write_document(workspace, document)
-        if not is_interrupted:
+        if not left:
             write_cohort(workspace, ledger.listed())
-        return document, is_interrupted
+        return document, left > 0
 
 
 def plan_batch(root: Path, workspace: Path, options: Options) -> Document:
@@ -152,10 +152,9 @@ def scratch_in(workspace: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def left_over(ledger: Ledger) -> tuple[Finding, ...]:
-    left = len(ledger.plan.cases) - len(ledger.rows)
+def interrupted(left: int) -> Finding:
     message = f"interrupted; {left} cases are left, and the same call goes on with them"
-    return (Finding("INTERRUPTED", Severity.ERROR, message),)
+    return Finding("INTERRUPTED", Severity.ERROR, message)
 
 
 def write_document(workspace: Path, document: Document) -> None:

@@ -348,6 +348,15 @@ def test_folders_of_one_patient_are_one_case_where_that_is_asked(
     assert all(row["resumed"] for row in again.document["cases"])
 
 
+def test_a_name_that_is_no_text_is_shown_as_far_as_it_can_be(
+    small: Root, tmp_path: Path, osteotrace: Osteotrace
+) -> None:
+    small.add(os.fsdecode(b"\xff"), "done", None, small.slices)
+    done = osteotrace("batch", small.path, "--out", tmp_path / "out", "--identified", "--json")
+    (row,) = done.document["cases"]
+    assert (done.code, row["folders"]) == (0, [f"{PATIENT} \ufffd"])
+
+
 def test_a_cluster_gives_the_same_bytes(small: Root, tmp_path: Path, osteotrace: Osteotrace) -> None:
     from distributed import LocalCluster
 

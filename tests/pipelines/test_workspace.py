@@ -14,7 +14,16 @@ from pathlib import Path
 import pytest
 
 from imaging.errors import ConflictError, InputError, UsageError
-from pipelines.workspace import CaseFolder, atomic_create, atomic_write, case_id_of, find_case_folder
+from pipelines.workspace import (
+    CaseFolder,
+    append_line,
+    atomic_create,
+    atomic_write,
+    case_id_of,
+    find_case_folder,
+    locked,
+    remove_scraps,
+)
 
 
 def test_written_content_is_there_and_nothing_else(tmp_path: Path) -> None:
@@ -104,6 +113,50 @@ def test_a_folder_name_never_becomes_the_case_id() -> None:
 
 def test_a_folder_name_that_is_no_text_has_an_id() -> None:
     assert case_id_of(None, os.fsdecode(b"\xff\xfe")).startswith("case-")
+
+
+def test_only_scraps_of_runs_are_taken_away(tmp_path: Path) -> None:
+    case = CaseFolder(tmp_path / "C1")
+    scraps = [".case.json.x1.part", "figures/.L1-T0.svg.x2.part", "review/.L1-T0.r1.json.x3.part"]
+    kept = ["case.json", "figures/L1-T0.svg", "review/L1-T0.r1.json"]
+    for name in (*scraps, *kept):
+        case.write(name, b"")
+    for folder in case.written_by_runs:
+        remove_scraps(folder)
+    left = {path.relative_to(case.root).as_posix() for path in case.root.rglob("*") if path.is_file()}
+    assert left == {*kept, scraps[2]}
+    assert CaseFolder(tmp_path / "none").written_by_runs == []
+
+
+def test_a_workspace_is_held_by_one_until_it_ends_however_that_happens(tmp_path: Path) -> None:
+    hold = "import sys, time\nfrom pathlib import Path\nfrom pipelines.workspace import locked\n"
+    hold += "with locked(Path(sys.argv[1])):\n print('held', flush=True)\n time.sleep(60)"
+    holder = subprocess.Popen([sys.executable, "-c", hold, str(tmp_path)], stdout=subprocess.PIPE)
+    assert holder.stdout is not None and holder.stdout.readline() == b"held\n"
+    with pytest.raises(ConflictError) as caught, locked(tmp_path):
+        pass
+    assert caught.value.code == "WORKSPACE_BUSY"
+    holder.kill()
+    holder.communicate()
+    for _ in range(2):
+        with locked(tmp_path):
+            pass
+
+
+def test_a_line_that_the_disk_cannot_take_is_a_typed_error_and_the_next_one_is_whole(tmp_path: Path) -> None:
+    log = tmp_path / "journal.jsonl"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        with pytest.raises(InputError) as caught:
+            append_line(log, "x" * 5000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, previous)
+    assert caught.value.code == "OUTPUT_NOT_WRITABLE"
+    append_line(log, "whole")
+    assert log.read_text().splitlines()[-1] == "whole"
 
 
 def test_a_case_is_meant_by_its_document_or_its_folder(tmp_path: Path) -> None:

@@ -65,6 +65,15 @@ def test_what_is_no_longer_wanted_ends_at_once(job) -> None:
     assert isolated(job("answer"), command=PROGRAM, wanted=lambda: False) is None
 
 
+def test_a_process_that_cannot_be_started_is_an_outcome_too(job, tmp_path: Path) -> None:
+    outcome = isolated(job("answer"), command=(str(tmp_path / "no such program"),))
+    assert outcome is not None and outcome.code == DIED
+    (tmp_path / "scratch").rmdir()
+    (tmp_path / "scratch").touch()
+    outcome = isolated(job("answer"), command=PROGRAM)
+    assert outcome is not None and outcome.code == "OUTPUT_NOT_WRITABLE"
+
+
 LOUD = """
 import os, sys
 import pipelines.batch.child as child
