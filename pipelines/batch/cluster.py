@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from distributed import Client, Future, get_worker
 
-from imaging.errors import UsageError
+from imaging.errors import InputError, UsageError
 from pipelines.batch.executor import Executor
 from pipelines.batch.isolate import CHILD, Job, isolated
 from pipelines.batch.outcome import DIED, Outcome, failed
@@ -69,7 +69,13 @@ def still_executing() -> Callable[[], bool]:
 
 
 def outcome_of(future: Future[Outcome | None]) -> Outcome:
-    """What a future holds; that of a lost worker tells of it."""
+    """What a future holds; that of a lost worker tells of it.
+
+    Raises
+    ------
+    InputError
+        SCHEDULER_LOST: it tells nothing of the cases, and none of them could be done now.
+    """
     if future.status == "finished":
         outcome: Outcome | None = future.result()
         return outcome or failed(DIED, "the cluster's worker was closed while the case ran there")
@@ -78,7 +84,9 @@ def outcome_of(future: Future[Outcome | None]) -> Outcome:
         if kind == "KilledWorker":
             return failed(DIED, "the cluster's worker was lost while the case ran there")
         return failed("INTERNAL_ERROR", f"{kind} on the cluster's worker")
-    return failed(DIED, f"the cluster lost the case ({future.status})")
+    raise InputError(
+        "the Dask scheduler was lost; what was finished is on disk, and the same call goes on", code="SCHEDULER_LOST"
+    )
 
 
 @contextmanager

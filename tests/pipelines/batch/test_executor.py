@@ -16,7 +16,7 @@ import dask
 import pytest
 from distributed import Client, LocalCluster
 
-from imaging.errors import UsageError
+from imaging.errors import InputError, UsageError
 from pipelines.batch.cluster import DaskExecutor, connected
 from pipelines.batch.executor import Executor, LocalExecutor, executor_for
 from pipelines.batch.outcome import DIED, End
@@ -120,6 +120,37 @@ def test_when_the_client_is_killed_its_cases_end_too(cluster: LocalCluster, tmp_
         time.sleep(0.05)
     client.kill()
     client.wait()
+    assert gone(int(note.read_text()), within_s=10)
+
+
+CLUSTER = """
+import sys, time
+from distributed import LocalCluster
+if __name__ == "__main__":
+    cluster = LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None)
+    print(cluster.scheduler_address, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_lost_scheduler_is_no_outcome_of_any_case(stop: threading.Event, job, tmp_path: Path) -> None:
+    (tmp_path / "cluster.py").write_text(CLUSTER)
+    scheduler = subprocess.Popen(
+        [sys.executable, str(tmp_path / "cluster.py")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert scheduler.stdout is not None
+    note = tmp_path / "pid"
+    with Client(scheduler.stdout.readline().strip(), set_as_default=False) as client:
+        jobs = {"quick": job("answer"), "slow": job("fork", note=str(note)), "later": job("answer")}
+        with closing(DaskExecutor(client, stop, PROGRAM).outcomes(jobs)) as outcomes:
+            assert next(outcomes)[0] == "quick"
+            while not (note.exists() and note.read_text()):
+                time.sleep(0.05)
+            scheduler.kill()
+            with pytest.raises(InputError) as caught:
+                list(outcomes)
+    scheduler.communicate()
+    assert caught.value.code == "SCHEDULER_LOST"
     assert gone(int(note.read_text()), within_s=10)
 
 
