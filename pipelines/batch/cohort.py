@@ -22,7 +22,7 @@ from pipelines.reports.as_csv import COLUMNS, measurement_rows, rows_as_csv
 from pipelines.reports.as_csv import Row as Figure
 from pipelines.workspace import CaseFolder, atomic_write
 
-__all__ = ["as_parquet", "write_cohort"]
+__all__ = ["write_cohort"]
 
 NUMBERS = ("days", "value", "low95", "high95")
 
@@ -37,7 +37,9 @@ def write_cohort(workspace: Path, rows: Iterable[Row]) -> None:
     InputError
         OUTPUT_NOT_WRITABLE.
     """
-    figures: list[Figure] = []
+    text = io.StringIO()
+    text.write(rows_as_csv([]))
+    tables = [table_of([])]
     courses: list[Course] = []
     cases: list[CaseLine] = []
     for row in sorted(rows, key=lambda row: (row.case, row.folders)):
@@ -45,27 +47,26 @@ def write_cohort(workspace: Path, rows: Iterable[Row]) -> None:
             cases.append(CaseLine(row=row))
             continue
         document = read_document(CaseFolder(workspace / row.case))
-        figures += measurement_rows(document)
+        figures = list(measurement_rows(document))
+        text.write(rows_as_csv(figures).partition("\n")[2])
+        tables.append(table_of(figures))
         courses += courses_of(document)
         cases.append(CaseLine(row=row, exams=len(document["timepoints"]), lesions=len(document["lesions"])))
-    atomic_write(workspace / "cohort.csv", rows_as_csv(figures).encode())
-    atomic_write(workspace / "cohort.parquet", as_parquet(figures))
+    atomic_write(workspace / "cohort.csv", text.getvalue().encode())
+    atomic_write(workspace / "cohort.parquet", as_parquet(tables))
     atomic_write(workspace / "cohort.html", cohort_page(cases, courses).encode())
 
 
-def as_parquet(figures: Sequence[Figure]) -> bytes:
-    """The rows of the CSV as Parquet: figures as numbers, ``primary`` as truth, an empty cell as null.
+def table_of(figures: Sequence[Figure]) -> pa.Table:
+    """The rows of the CSV with typed columns: figures as numbers, ``primary`` as truth, an empty cell as null.
 
     Examples
     --------
-    >>> table = pq.read_table(pa.BufferReader(as_parquet([{"case": "C1", "value": "1.5"}])))
+    >>> table = table_of([{"case": "C1", "value": "1.5"}])
     >>> table.column("value").to_pylist(), table.column("unit").to_pylist()
     ([1.5], [None])
     """
-    columns = {name: column(name, (figure.get(name, "") for figure in figures)) for name in COLUMNS}
-    file = io.BytesIO()
-    pq.write_table(pa.table(columns), file, compression="zstd")
-    return file.getvalue()
+    return pa.table({name: column(name, (figure.get(name, "") for figure in figures)) for name in COLUMNS})
 
 
 def column(name: str, cells: Iterator[str]) -> pa.Array:
@@ -74,3 +75,17 @@ def column(name: str, cells: Iterator[str]) -> pa.Array:
     if name == "primary":
         return pa.array([cell == "yes" if cell else None for cell in cells], pa.bool_())
     return pa.array([cell or None for cell in cells], pa.string())
+
+
+def as_parquet(tables: Sequence[pa.Table]) -> bytes:
+    """The tables under one another as a Parquet file; however the rows are dealt out to them, the bytes are the same.
+
+    Examples
+    --------
+    >>> one, two = table_of([{"case": "C1"}]), table_of([{"case": "C2"}])
+    >>> as_parquet([one, two]) == as_parquet([pa.concat_tables([one, two])])
+    True
+    """
+    file = io.BytesIO()
+    pq.write_table(pa.concat_tables(tables).combine_chunks(), file, compression="zstd")
+    return file.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,7 +16,6 @@ __all__ = ["Advance", "row_line", "shown_progress"]
 
 Advance = Callable[[Row], None]
 FILE_WIDTH = 160  # columns of a line that goes into a file or a pipe
-STYLES = {"done": "green", "refused": "yellow", "failed": "red"}
 
 
 class RateColumn(ProgressColumn):
@@ -67,10 +67,11 @@ def shown_progress(total: int, settled: int, *, quiet: bool) -> Iterator[Advance
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("cases", total=total, completed=settled)
+        ends: Counter[str] = Counter()
 
         def advance(row: Row) -> None:
-            progress.advance(task)
-            if row.outcome.code:
-                progress.console.print(Text(row_line(row), style=STYLES[str(row.outcome.end)]))
+            ends[str(row.outcome.end)] += 1
+            lost = ", ".join(f"{ends[end]} {end}" for end in ("refused", "failed") if ends[end])
+            progress.update(task, advance=1, description=f"cases ({lost})" if lost else "cases")
 
         yield advance
