@@ -6,7 +6,8 @@ __all__ = ["LESION_COLOURS", "MATERIAL_COLOURS", "lesion_colour", "lesion_colour
 
 # Yellow is left out because it vanishes on white. Shape and dash always repeat what colour says.
 LESION_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#b8860b", "#7f7f7f")
-WHITE_ON_DARK = 0.4
+# Light enough for a thin line on a dark image, and none near the blue, pink, mint and grey of material.
+LESION_COLOURS_ON_DARK = ("#ffb000", "#b58cff", "#7ad151", "#ff6a3d", "#f0e442")
 MATERIAL_COLOURS = {"cement": "#56b4e9", "embolic": "#f0a0d0", "metal": "#4fd6a8", "unclassified": "#d0d0d0"}
 
 
@@ -22,12 +23,11 @@ def lesion_colour(position: int) -> str:
 
 
 def lesion_colour_on_dark(position: int) -> str:
-    """The same colour with white in it, so that a thin outline is seen on a dark image.
+    """The colour of that lesion's outline on a grey image; unlike every material's.
 
     Examples
     --------
-    >>> lesion_colour_on_dark(0)
-    '#66aad1'
+    >>> lesion_colour_on_dark(0), lesion_colour_on_dark(5) == lesion_colour_on_dark(0)
+    ('#ffb000', True)
     """
-    parts = (int(lesion_colour(position)[start : start + 2], 16) for start in (1, 3, 5))
-    return "#" + "".join(f"{round(part + WHITE_ON_DARK * (255 - part)):02x}" for part in parts)
+    return LESION_COLOURS_ON_DARK[position % len(LESION_COLOURS_ON_DARK)]

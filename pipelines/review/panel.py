@@ -33,7 +33,7 @@ COLUMNS = ("Lesion", "Exam", "Status", "Volume mL", "95 % interval")
 SETTLE_MS = 250  # after the last stroke: count voxels
 DRAFT_MS = 1500  # after the last stroke: keep a draft; a crash costs less than two seconds
 BUTTONS_A_ROW = 3
-WIDTH = 470  # the table with its five columns
+WIDTH = 510  # the table with its five columns
 MARKS = {
     Status.PROPOSED: "○ proposed",
     Status.ACCEPTED: "● accepted",
@@ -60,13 +60,14 @@ class Panel(QWidget):
         self.places: list[Place] = []
         self.saying = False  # while the table is filled, so that selecting a line is not taken for a click
         self.table = self.make_table()
-        self.message = QLabel()
-        self.message.setWordWrap(True)
+        self.remarks, self.message = QLabel(), QLabel()
+        for text in (self.remarks, self.message):
+            text.setWordWrap(True)
         self.computation = Computation(self.session, self.computed)
         self.settle, self.draft = self.timer(SETTLE_MS, self.fill), self.timer(DRAFT_MS, self.keep_drafts)
         layout = QVBoxLayout(self)
         heading = QLabel(f"{self.session.document['case_id']} · reader: {self.session.reader}")
-        for widget in (heading, self.table, self.buttons(), self.message):
+        for widget in (heading, self.table, self.remarks, self.buttons(), self.message):
             layout.addWidget(widget)
         stage.on_paint, stage.on_visit = self.painted, self.fill
         self.begin()
@@ -159,7 +160,15 @@ class Panel(QWidget):
         if self.stage.current in self.places:
             self.table.selectRow(self.places.index(self.stage.current))
         self.saying = False
+        self.remark()
         self.title()
+
+    def remark(self) -> None:
+        """The findings that travel with the current figure."""
+        place = self.stage.current
+        observation = None if place is None else self.session.observation(place)
+        findings = [] if observation is None else observation["findings"]
+        self.remarks.setText("\n".join(f"{row['severity']}: {row['message']} ({row['code']})" for row in findings))
 
     def texts(self, row: Row) -> Sequence[str]:
         volume = "—" if row.volume_ml is None else f"{row.volume_ml:.2f}"

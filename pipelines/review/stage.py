@@ -37,6 +37,7 @@ PLANES = {
     "coronal": ((1, 0, 2), ("up", "right"), {"left": "R", "right": "L", "top": "H", "bottom": "F"}),
     "sagittal": ((2, 0, 1), ("up", "right"), {"left": "A", "right": "P", "top": "H", "bottom": "F"}),
 }
+LETTERS = "#d8d8d8"
 SIDES = {"left": "middle_left", "right": "middle_right", "top": "top_center", "bottom": "bottom_center"}
 
 
@@ -106,7 +107,7 @@ class Stage:
         viewer.canvas.overlays.scale_bar.visible = True
         for side, position in SIDES.items():
             viewer.canvas.overlays[f"side_{side}"] = TextOverlay(
-                position=position, gridded=True, visible=True, box=False, font_size=12, color="#ffb000"
+                position=position, gridded=True, visible=True, box=True, font_size=11, color=LETTERS
             )
 
     # --- what is shown ---------------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def test_open_jump_edit_accept_save_and_the_report_says_accepted(reading, screen
     sitting.press("a", "L1 T2 · 2 unsaved")  # as the machine drew it
     sitting.press("shift+t", "L1 T0")
     sitting.press("a", "L1 T0 · 2 unsaved")  # as it was painted
-    sitting.press("s", "saved")
+    sitting.press("s", "· saved")
     until(lambda: sitting.title.endswith("· saved"), "the figures that follow", 240)
     code, out = sitting.close()
     assert code == 0
@@ -132,7 +132,7 @@ def test_a_killed_window_loses_no_stroke_older_than_two_seconds(reading, screen,
     again = reading(sample_folder)
     assert "1 unsaved" in again.title
     until(lambda: coloured(screen.picture(), 0, PLACE) > 20, "the stroke from before")
-    again.press("s", "saved")
+    again.press("s", "· saved")
     assert (sample_folder / "review" / "L1-T0.r1.json").is_file()
 
 
