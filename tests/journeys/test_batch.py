@@ -363,7 +363,7 @@ def test_a_cluster_gives_the_same_bytes(small: Root, tmp_path: Path, osteotrace:
     small.add("lesions", "done", None, small.exam, id="L-1")
     small.add("good", "done", None, small.slices)
     small.add("empty", "refused", "NO_IMAGE", lambda folder: None)
-    with LocalCluster(n_workers=1, threads_per_worker=2, processes=True, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=2, processes=True, dashboard_address=":0") as cluster:
         far = osteotrace(
             "batch", small.path, "--out", tmp_path / "far", "--json", "--scheduler", cluster.scheduler_address
         )

@@ -31,7 +31,7 @@ def cluster() -> Iterator[LocalCluster]:
     settings = {"distributed.scheduler.allowed-failures": 0, "distributed.worker.memory.terminate": False}
     with (
         dask.config.set(settings),
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
     ):
         yield cluster
 
@@ -127,7 +127,7 @@ CLUSTER = """
 import sys, time
 from distributed import LocalCluster
 if __name__ == "__main__":
-    cluster = LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None)
+    cluster = LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0")
     print(cluster.scheduler_address, flush=True)
     time.sleep(600)
 """
