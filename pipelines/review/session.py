@@ -144,16 +144,19 @@ class Session:
         ahead = edited or place in self.saved  # of the figures on disk
         volume = observation["volume_ml"]
         verdict = self.verdict(place)
-        stored = Status.PROPOSED if edited else self.saved.get(place, Status(observation["status"]))
         return Row(
             place=place,
             volume_ml=self.painted_ml(place) if ahead else volume and volume["value"],
             interval95_ml=None if ahead or not volume or not volume["interval95"] else tuple(volume["interval95"]),
-            status=verdict or stored,
+            status=verdict or self.undecided(place, observation),
             edited=edited,
             unsaved=edited or verdict is not None,
             blocked="" if ahead else blocked(observation),
         )
+
+    def undecided(self, place: Place, observation: Document) -> Status:
+        """Where the mask stands without a word that is not saved."""
+        return Status.PROPOSED if self.edited(place) else self.saved.get(place, Status(observation["status"]))
 
     def edited(self, place: Place) -> bool:
         """Whether the reader changed the mask and has not saved it."""
@@ -202,7 +205,7 @@ class Session:
 
     def say(self, place: Place, status: Status) -> None:
         observation = self.observation(place)
-        if observation is not None and self.row(place, observation).status is status and not self.edited(place):
+        if observation is not None and self.undecided(place, observation) is status and not self.edited(place):
             self.verdicts.pop(place, None)  # that is how it stands on disk
         else:
             self.verdicts[place] = Verdict(status, self.digest(place))

@@ -141,6 +141,14 @@ def test_a_rejected_outline_stays_and_gives_no_figure_that_counts(case_folder):
     assert (case_folder / "review" / "L1-T0.r1.nii.gz").is_file()
 
 
+def test_a_word_said_twice_is_said(case_folder):
+    session = sitting(case_folder)
+    session.accept(L1_T0)
+    session.accept(L1_T0)
+    assert row(session, L1_T0).status is Status.ACCEPTED
+    assert session.unsaved == [L1_T0]
+
+
 def test_a_verdict_can_be_taken_back(case_folder):
     session = sitting(case_folder)
     session.reject(L1_T0)
