@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from imaging.finding import Finding, Severity
-from imaging.lesions.lesion import Lesion, Observation
+from imaging.lesions.lesion import Lesion, Method, Observation
 from imaging.lesions.procedure import ClinicalRecord, Procedure
 from imaging.lesions.timeline import LesionChange, changes_of
 from imaging.response.recist import Target, target_response
@@ -15,9 +15,9 @@ from imaging.response.response import Response
 from imaging.response.volumetric import volumetric_response
 from imaging.segmentation import LesionId, Segment, Status
 
-__all__ = ["Case", "CaseExam", "Word", "changes", "responses", "with_word"]
+__all__ = ["REVIEW_PENDING", "Case", "CaseExam", "Word", "changes", "responses", "with_word"]
 
-
+REVIEW_PENDING = "REVIEW_PENDING"  # the code on figures that are behind a reader's word
 CAUTIONS = (
     "overall NE until a reader states non-target lesions, new lesions and coverage",
     "a lesion that was irradiated or treated locally is measurable only if it progressed since: a reader decides",
@@ -78,20 +78,42 @@ def changes(case: Case, lesion: Lesion) -> tuple[LesionChange, ...]:
 def with_word(case: Case, word: Word, reader: str) -> tuple[Case, bool]:
     """The case after a reader's word on one mask, and whether its figures still are those of the masks.
 
-    Figures of another mask than the judged one are not the reader's: they stay as they are and say so.
+    Figures of another mask than the judged one are not the reader's: they stay as they are and say so. So do the
+    figures that were followed from a mask that was changed, rejected, or is no longer rejected.
     """
     (observation,) = [
         o for o in case.observations if o.primary and (o.lesion, o.timepoint) == (word.segment.lesion, word.timepoint)
     ]
-    if observation.mask_sha256 == word.segment.sha256:
-        judged = replace(observation, status=word.status, reader=reader)
-        current = word.status is not Status.REJECTED
-    else:
-        remark = f"{reader} saved another mask; these figures are from before it until the case is run again"
-        pending = Finding("REVIEW_PENDING", Severity.WARNING, remark, f"{word.segment.lesion} {word.timepoint}")
-        judged = replace(observation, findings=tuple(dict.fromkeys((*observation.findings, pending))))
-        current = False
-    return replace(case, observations=tuple(judged if o is observation else o for o in case.observations)), current
+    same = observation.mask_sha256 == word.segment.sha256
+    current = same and Status.REJECTED not in (word.status, observation.status)
+    settled = tuple(finding for finding in observation.findings if finding.code != REVIEW_PENDING)
+    judged = replace(observation, status=word.status, reader=reader, findings=settled) if same else observation
+    behind = set() if same else {observation.timepoint}
+    if not current:
+        behind |= {o.timepoint for o in followed_from(case, observation)}
+    rows = [judged if o is observation else o for o in case.observations]
+    late = [o.primary and o.lesion == observation.lesion and o.timepoint in behind for o in rows]
+    told = tuple(pending(o, observation.timepoint, reader) if old else o for o, old in zip(rows, late, strict=True))
+    return replace(case, observations=told), current
+
+
+def followed_from(case: Case, source: Observation) -> list[Observation]:
+    """The machine's observations of the same lesion that may rest on this one: later outlines, and carried places."""
+    order = {exam.id: number for number, exam in enumerate(case.timepoints)}
+    return [
+        o
+        for o in case.observations_of(source.lesion)
+        if o.primary and o.reader is None and o.timepoint != source.timepoint
+        if o.method is Method.CARRIED
+        or (o.method is Method.PROPAGATED and order[o.timepoint] > order[source.timepoint])
+    ]
+
+
+def pending(observation: Observation, timepoint: str, reader: str) -> Observation:
+    """The observation with the remark that its figures are from before a word on that exam."""
+    remark = f"{reader} judged {timepoint}; these figures are from before it until the case is run again"
+    finding = Finding(REVIEW_PENDING, Severity.WARNING, remark, f"{observation.lesion} {observation.timepoint}")
+    return replace(observation, findings=tuple(dict.fromkeys((*observation.findings, finding))))
 
 
 def responses(case: Case) -> tuple[tuple[str, Response], ...]:

@@ -11,7 +11,7 @@ from imaging.errors import InputError, UsageError
 from imaging.lesions.lesion import Observation
 from imaging.segmentation import LesionId, Segment, SegmentKind, Status
 from imaging.volume import Volume
-from pipelines.case.conclude import Case
+from pipelines.case.conclude import REVIEW_PENDING, Case
 from pipelines.case.document import case_document, read_document
 from pipelines.case.exams import Images
 from pipelines.case.label_maps import Related
@@ -42,7 +42,8 @@ def acceptable(case: Case, *, lesion: str | None, timepoint: str | None) -> list
     Raises
     ------
     InputError
-        NOTHING_TO_ACCEPT, or LATERALITY_CONFLICT where the side is in doubt.
+        NOTHING_TO_ACCEPT, LATERALITY_CONFLICT where the side is in doubt, or REVIEW_PENDING where a reader's word is
+        newer than the mask.
     """
     meant = [
         o
@@ -56,12 +57,22 @@ def acceptable(case: Case, *, lesion: str | None, timepoint: str | None) -> list
             f"{lesion} at {timepoint} has no proposed mask; case.json lists every observation with its status",
             code="NOTHING_TO_ACCEPT",
         )
-    doubtful = [o for o in meant if any(f.code == "LATERALITY_CONFLICT" for f in o.findings)]
+    doubtful = [o for o in meant if has(o, "LATERALITY_CONFLICT")]
+    behind = [o for o in meant if has(o, REVIEW_PENDING)]
     if doubtful and lesion is not None:
         raise InputError(
             f"the side of {lesion} disagrees with the image; correct case.toml or the mask", code="LATERALITY_CONFLICT"
         )
-    return [o for o in meant if o not in doubtful]
+    if behind and lesion is not None:
+        raise InputError(
+            f"a reader saved a word that the mask of {lesion} at {timepoint} has not followed; run the case again",
+            code=REVIEW_PENDING,
+        )
+    return [o for o in meant if o not in doubtful and o not in behind]
+
+
+def has(observation: Observation, code: str) -> bool:
+    return any(finding.code == code for finding in observation.findings)
 
 
 def write_figures(target: CaseFolder, traced: Sequence[Traced], related: Related, images: Images) -> list[Output]:

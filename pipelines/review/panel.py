@@ -144,6 +144,11 @@ class Panel(QWidget):
         if self.session.restored:
             where = ", ".join(f"{place.lesion} at {place.timepoint}" for place in self.session.restored)
             self.say(f"unsaved work from an earlier sitting is back: {where}")
+        elif self.session.behind:
+            self.say("the figures that follow from what was saved are computed now")
+        if self.session.behind:
+            self.computation.start()
+            self.title()
 
     def fill(self) -> None:
         """The table, the window's title."""

@@ -9,9 +9,9 @@ from typing import Any
 from imaging.errors import ConflictError, EmptyMask, InputError
 from imaging.provenance import Provenance, array_sha256
 from imaging.segmentation import LesionId, Segment, SegmentKind, Status
-from pipelines.case.conclude import Word
+from pipelines.case.conclude import REVIEW_PENDING, Word
 from pipelines.case.document import read_document
-from pipelines.case.reviews import read_reviews
+from pipelines.case.reviews import StoredReview, read_reviews
 from pipelines.follow_up import judge_masks
 from pipelines.review.drafts import Draft, drop_draft, read_drafts, write_draft
 from pipelines.review.sheet import Sheet
@@ -84,9 +84,9 @@ class Session:
         self.document: Document = read_document(target)
         self.sheets: dict[tuple[str, str], Sheet] = {}
         self.verdicts: dict[Place, Verdict] = {}
-        self.saved: dict[Place, Status] = {}  # words on masks whose figures have not followed yet
-        self.behind = False  # whether figures on disk are behind what the reader saved
         self.revisions = self.stored_revisions()
+        self.ahead = self.words_ahead()
+        self.behind = bool(self.ahead) or self.told_behind()  # whether figures on disk are behind what was saved
         self.restored = self.restore_drafts()
 
     # --- what there is ---------------------------------------------------------------------------------------------
@@ -113,7 +113,9 @@ class Session:
         """The view on which the reader outlines the place, else the one on which it is measured, else the first."""
         here = [view for view in self.views if view.timepoint == place.timepoint]
         observation = self.observation(place)
-        measured = [view for view in here if observation and view.record.volume_id == observation["series_uid"]]
+        word = self.ahead.get(place)
+        series = word.series_uid if word else observation and observation["series_uid"]
+        measured = [view for view in here if view.record.volume_id == series]
         return next(iter(self.painted_views(place) or measured or here), None)
 
     def painted_views(self, place: Place) -> list[View]:
@@ -127,7 +129,7 @@ class Session:
             if view.record.grid is None:
                 raise InputError("a refused series cannot be painted on")
             numbers = {lesion: number for number, lesion in enumerate(self.lesions, start=1)}
-            self.sheets[view.key] = Sheet.of(view.record.grid, numbers, masks_of(view))
+            self.sheets[view.key] = Sheet.of(view.record.grid, numbers, self.masks_of(view))
         return self.sheets[view.key]
 
     def rows(self) -> Iterator[Row]:
@@ -141,7 +143,7 @@ class Session:
 
     def row(self, place: Place, observation: Document) -> Row:
         edited = self.edited(place)
-        ahead = edited or place in self.saved  # of the figures on disk
+        ahead = edited or place in self.ahead  # of the figures on disk
         volume = observation["volume_ml"]
         verdict = self.verdict(place)
         return Row(
@@ -156,7 +158,9 @@ class Session:
 
     def undecided(self, place: Place, observation: Document) -> Status:
         """Where the mask stands without a word that is not saved."""
-        return Status.PROPOSED if self.edited(place) else self.saved.get(place, Status(observation["status"]))
+        if self.edited(place):
+            return Status.PROPOSED
+        return self.ahead[place].status if place in self.ahead else Status(observation["status"])
 
     def edited(self, place: Place) -> bool:
         """Whether the reader changed the mask and has not saved it."""
@@ -329,9 +333,7 @@ class Session:
                 code="REVIEWED_MEANWHILE",
             )
         if words:
-            changed = {place: row.status for row in self.rows() if (place := row.place) and row.edited}
             self.document, behind = judge_masks(self.target, words, reader=self.reader)
-            self.saved |= changed
             self.behind = self.behind or behind
             self.settle(words)
         return len(words)
@@ -345,6 +347,7 @@ class Session:
         for sheet in self.sheets.values():
             sheet.settle()
         self.revisions = self.stored_revisions()
+        self.ahead = self.words_ahead()
 
     def stored_revisions(self) -> dict[Place, int]:
         return {Place(r.lesion, r.timepoint): r.revision for r in read_reviews(self.target)}
@@ -353,15 +356,41 @@ class Session:
         """Take the results of a new computation; what is painted and not saved stays."""
         self.document = read_document(self.target)
         self.views = read_views(self.target, self.run)
+        self.ahead = self.words_ahead()
+        self.behind = bool(self.ahead) or self.told_behind()
         for view in self.views:
             if view.key in self.sheets:
-                self.sheets[view.key].replaced(masks_of(view))
-        self.behind = False
-        self.saved.clear()
+                self.sheets[view.key].replaced(self.masks_of(view))
 
+    def words_ahead(self) -> dict[Place, StoredReview]:
+        """The saved words that the case's figures have not followed yet: their computation failed or was killed."""
+        ahead = {}
+        grids = {view.key: view.record.grid for view in self.views}
+        for review in read_reviews(self.target):
+            place = Place(review.lesion, review.timepoint)
+            observation, grid = self.observation(place), grids.get((review.timepoint, review.series_uid))
+            if observation is None or grid is None or review.segment is None:
+                continue
+            measured = observation["mask_sha256"] == review.mask_sha256
+            followed = measured and (observation["status"] == review.status or bool(blocked(observation)))
+            if not followed and review.segment.grid.shape == grid.shape:
+                ahead[place] = review
+        return ahead
 
-def masks_of(view: View) -> dict[LesionId, Any]:
-    return {lesion: segment.mask for lesion, segment in view.lesions.items()}
+    def told_behind(self) -> bool:
+        """Whether the document itself says that figures in it are behind."""
+        rows = (row for lesion in self.document["lesions"] for row in lesion["observations"])
+        return any(finding["code"] == REVIEW_PENDING for row in rows for finding in row["findings"])
+
+    def masks_of(self, view: View) -> dict[LesionId, Any]:
+        """The view's masks as readers left them: a word that is ahead of the figures goes before them."""
+        masks: dict[LesionId, Any] = {lesion: segment.mask for lesion, segment in view.lesions.items()}
+        for place, review in self.ahead.items():
+            if place.timepoint == view.timepoint and review.segment is not None:
+                masks.pop(place.lesion, None)
+                if review.series_uid == view.record.volume_id:
+                    masks[place.lesion] = review.segment.mask
+        return masks
 
 
 def blocked(observation: Document) -> str:

@@ -124,6 +124,46 @@ def test_an_edit_is_a_revision_and_the_figures_follow_it(case_folder):
     assert reviews(case_folder) == ["L1-T0.r1.json"]
 
 
+def test_a_sitting_after_a_killed_computation_begins_with_what_was_saved(case_folder):
+    session = sitting(case_folder)
+    where = stroke(session, L1_T0)
+    session.accept(L1_T0)
+    painted = row(session, L1_T0).volume_ml
+    session.save()
+    again = sitting(case_folder)
+    assert again.behind
+    assert again.unsaved == []
+    assert (row(again, L1_T0).status, row(again, L1_T0).volume_ml) == (Status.ACCEPTED, painted)
+    assert again.sheet(again.view_of(L1_T0)).mask(LesionId("L1"))[where].all()
+    recompute(again.target, again.run)
+    again.reload()
+    assert not again.behind
+    assert row(again, L1_T0).interval95_ml is not None
+
+
+def test_a_mask_from_before_an_edit_cannot_be_accepted_over_it(case_folder):
+    session = sitting(case_folder)
+    stroke(session, L1_T0)
+    session.save()
+    with pytest.raises(InputError) as caught:
+        accept_masks(case_folder, lesion="L1", timepoint="T0", reader="reader-2")
+    assert caught.value.code == "REVIEW_PENDING"
+    accept_masks(case_folder, lesion=None, timepoint=None, reader="reader-2")
+    assert "L1-T0.r2.json" not in reviews(case_folder)
+
+
+def test_figures_followed_from_a_rejected_mask_say_that_they_are_behind(case_folder):
+    session = sitting(case_folder)
+    session.reject(L1_T0)
+    session.save()
+    for place, pending in ((L1_T0, False), (L1_T1, True), (L1_T2, True), (L2_T2, False)):
+        assert ("REVIEW_PENDING" in [f["code"] for f in stored(case_folder, place)["findings"]]) == pending
+    assert sitting(case_folder).behind
+    session.accept(L1_T0)
+    session.save()
+    assert session.behind, "later exams are to be followed from it again"
+
+
 def test_an_edit_without_a_verdict_is_kept_as_proposed(case_folder):
     session = sitting(case_folder)
     stroke(session, L1_T2)
