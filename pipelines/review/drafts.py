@@ -27,12 +27,19 @@ OUTSIDE, INSIDE = np.uint8(1), np.uint8(2)  # both are labels, so that a mask wi
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Draft:
-    """A mask that a reader has painted and not saved."""
+    """A mask that a reader has painted and not saved.
+
+    Parameters
+    ----------
+    revision
+        The newest saved word on the lesion's mask when it was painted; 0 where there was none.
+    """
 
     lesion: LesionId
     timepoint: str
     series_uid: str
     reader: str
+    revision: int
     mask: BoolArray
 
 
@@ -50,6 +57,7 @@ def write_draft(target: CaseFolder, draft: Draft, grid: Grid) -> None:
         "timepoint": draft.timepoint,
         "series_uid": draft.series_uid,
         "reader": draft.reader,
+        "revision": draft.revision,
     }
     name = stem(draft.lesion, draft.timepoint)
     target.write(f"{name}.nii.gz", nifti_bytes(np.where(draft.mask, INSIDE, OUTSIDE), grid))
@@ -75,10 +83,12 @@ def read_drafts(target: CaseFolder) -> Iterator[Draft]:
                 timepoint=record["timepoint"],
                 series_uid=record["series_uid"],
                 reader=record["reader"],
+                revision=record.get("revision", 0),
                 mask=parts[2] if 2 in parts else ~parts[1],
             )
         except (KeyError, TypeError, ValueError, OSError) as error:
-            raise RecordError(f"the draft {path.name} is damaged ({type(error).__name__})", where=path.name) from error
+            message = f"the draft {path.name} is damaged ({type(error).__name__}); move it away to review without it"
+            raise RecordError(message, where=path.name) from error
 
 
 def drop_draft(target: CaseFolder, lesion: LesionId, timepoint: str) -> None:

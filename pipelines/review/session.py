@@ -87,6 +87,7 @@ class Session:
         self.revisions = self.stored_revisions()
         self.ahead = self.words_ahead()
         self.behind = bool(self.ahead) or self.told_behind()  # whether figures on disk are behind what was saved
+        self.drafted: set[Place] = set()  # whose drafts are this sitting's to take away
         self.restored = self.restore_drafts()
 
     # --- what there is ---------------------------------------------------------------------------------------------
@@ -244,27 +245,37 @@ class Session:
 
     def keep_draft(self, place: Place, view: View, sheet: Sheet) -> None:
         if not sheet.edited(place.lesion):
-            drop_draft(self.target, place.lesion, place.timepoint)
+            if place in self.drafted:
+                drop_draft(self.target, place.lesion, place.timepoint)
+                self.drafted.discard(place)
             return
         draft = Draft(
             lesion=place.lesion,
             timepoint=place.timepoint,
             series_uid=view.record.volume_id,
             reader=self.reader,
+            revision=self.revisions.get(place, 0),
             mask=sheet.mask(place.lesion),
         )
         write_draft(self.target, draft, sheet.grid)
+        self.drafted.add(place)
 
     def restore_drafts(self) -> list[Place]:
-        """Paint what an earlier sitting did not save; where that was."""
+        """Paint what an earlier sitting did not save; where that was.
+
+        A draft without its series or its lesion stays on disk. One that is older than the newest word on its mask goes
+        over that word only as another reader's would: :meth:`save` tells of it first.
+        """
         restored = []
         for draft in read_drafts(self.target):
             place = Place(draft.lesion, draft.timepoint)
-            view = self.view_of(place)
-            fits = view is not None and view.record.volume_id == draft.series_uid
-            if view is not None and fits and draft.mask.shape == self.sheet(view).grid.shape:
-                self.sheet(view).put(draft.lesion, draft.mask)
-                restored.append(place)
+            view = next((v for v in self.views if v.key == (draft.timepoint, draft.series_uid)), None)
+            if view is None or draft.lesion not in self.lesions or draft.mask.shape != self.sheet(view).grid.shape:
+                continue
+            self.sheet(view).put(draft.lesion, draft.mask)
+            self.revisions[place] = draft.revision
+            self.drafted.add(place)
+            restored.append(place)
         return restored
 
     # --- keeping it ------------------------------------------------------------------------------------------------
@@ -323,7 +334,7 @@ class Session:
         overtaken = [
             place
             for place in (Place(LesionId(word.segment.lesion or ""), word.timepoint) for word in words)
-            if stored.get(place) != self.revisions.get(place)
+            if stored.get(place, 0) != self.revisions.get(place, 0)
         ]
         self.revisions = stored
         if overtaken:

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from imaging.dicom.scan import scan
 from imaging.errors import ConflictError, EmptyMask, InputError
+from imaging.formats.nifti import nifti_bytes
 from imaging.segmentation import LesionId, Status
 from pipelines.case.document import read_document
 from pipelines.follow_up import accept_masks
@@ -274,6 +276,70 @@ def test_a_draft_of_an_erased_outline_is_a_draft(case_folder):
     session.keep_drafts()
     again = sitting(case_folder)
     assert not again.sheet(again.view_of(L1_T0)).mask(LesionId("L1")).any()
+
+
+def outline_on_another_series(folder: Path) -> tuple[str, str]:
+    """Give L2 a stored outline on a series of T0 on which nothing was outlined; the key of that view."""
+    target = CaseFolder(folder)
+    measured = stored(folder, L1_T0)["series_uid"]
+    exam = next(row for row in read_document(target)["timepoints"] if row["id"] == "T0")
+    uid = next(row["volume_id"] for row in exam["series"] if row["volume_id"] != measured)
+    (record,) = [r for r in scan(last_run(target).studies).loadable if r.volume_id == uid]
+    labels = np.zeros(record.grid.shape, np.uint8)
+    labels[2, 2, 2] = 1
+    sidecar = {"schema": "osteotrace.labels/1", "timepoint": "T0", "series_uid": uid}
+    sidecar["labels"] = [{"label": 1, "kind": "lesion", "lesion": "L2", "name": ""}]
+    target.write("segmentations/T0-2.nii.gz", nifti_bytes(labels, record.grid))
+    target.write("segmentations/T0-2.json", json.dumps(sidecar).encode())
+    return ("T0", uid)
+
+
+def test_a_draft_on_another_series_than_the_measured_one_comes_back(case_folder):
+    key = outline_on_another_series(case_folder)
+    session = sitting(case_folder)
+    (view,) = [view for view in session.views if view.key == key]
+    sheet = session.sheet(view)
+    sheet.labels[4, 4:8, 4:8], sheet.touched = sheet.numbers[L1_T0.lesion], True
+    session.keep_drafts()
+    again = sitting(case_folder)
+    assert again.restored == [L1_T0]
+    np.testing.assert_array_equal(again.sheet(again.view_of(L1_T0)).mask(L1_T0.lesion), sheet.mask(L1_T0.lesion))
+    again.save()
+    assert row(again, L1_T0).volume_ml == pytest.approx(sheet.volume_ml(L1_T0.lesion))
+
+
+def test_a_sitting_leaves_the_draft_of_another_alone(case_folder):
+    other = sitting(case_folder, "reader-2")
+    assert other.digest(L1_T0), "it has looked at the mask"
+    session = sitting(case_folder)
+    stroke(session, L1_T0)
+    session.keep_drafts()
+    other.keep_drafts()
+    assert sitting(case_folder).restored == [L1_T0]
+
+
+def test_a_draft_of_a_lesion_that_the_case_has_no_more_stays_where_it_is(case_folder):
+    session = sitting(case_folder)
+    stroke(session, L1_T0)
+    session.keep_drafts()
+    record = case_folder / "drafts" / "L1-T0.json"
+    record.write_text(record.read_text().replace('"L1"', '"L9"'))
+    again = sitting(case_folder)
+    assert again.restored == []
+    again.keep_drafts()
+    assert record.is_file()
+
+
+def test_a_draft_goes_over_a_newer_word_only_after_its_reader_was_told(case_folder):
+    session = sitting(case_folder)
+    where = stroke(session, L1_T0)
+    session.keep_drafts()
+    accept_masks(case_folder, lesion="L1", timepoint="T0", reader="reader-2")
+    again = sitting(case_folder)
+    with pytest.raises(ConflictError):
+        again.save()
+    assert again.sheet(again.view_of(L1_T0)).mask(LesionId("L1"))[where].all()
+    assert again.save() == 1
 
 
 def test_undoing_everything_takes_the_draft_away(case_folder):
