@@ -333,11 +333,11 @@ class Session:
         stored = self.stored_revisions()
         overtaken = [
             place
-            for place in (Place(LesionId(word.segment.lesion or ""), word.timepoint) for word in words)
+            for place in map(place_of, words)
             if stored.get(place, 0) != self.revisions.get(place, 0)
         ]
-        self.revisions = stored
         if overtaken:
+            self.revisions |= {place: stored[place] for place in overtaken if place in stored}
             names = ", ".join(f"{place.lesion} at {place.timepoint}" for place in overtaken)
             raise ConflictError(
                 f"somebody else saved {names} since it was opened here; save again to let your word follow theirs",
@@ -351,13 +351,14 @@ class Session:
 
     def settle(self, words: Sequence[Word]) -> None:
         """What was saved is no longer a change."""
-        for word in words:
-            place = Place(LesionId(word.segment.lesion or ""), word.timepoint)
+        places = [place_of(word) for word in words]
+        for place in places:
             self.verdicts.pop(place, None)
             drop_draft(self.target, place.lesion, place.timepoint)
         for sheet in self.sheets.values():
             sheet.settle()
-        self.revisions = self.stored_revisions()
+        now = self.stored_revisions()  # of what was saved here alone: what others saved was not seen yet
+        self.revisions |= {place: now[place] for place in places if place in now}
         self.ahead = self.words_ahead()
 
     def stored_revisions(self) -> dict[Place, int]:
@@ -367,6 +368,8 @@ class Session:
         """Take the results of a new computation; what is painted and not saved stays."""
         self.document = read_document(self.target)
         self.views = read_views(self.target, self.run)
+        unseen = {place: self.revisions.get(place, 0) for place in self.unsaved}  # the mask on the screen stays
+        self.revisions = self.stored_revisions() | unseen
         self.ahead = self.words_ahead()
         self.behind = bool(self.ahead) or self.told_behind()
         for view in self.views:
@@ -402,6 +405,10 @@ class Session:
                 if review.series_uid == view.record.volume_id:
                     masks[place.lesion] = review.segment.mask
         return masks
+
+
+def place_of(word: Word) -> Place:
+    return Place(LesionId(word.segment.lesion or ""), word.timepoint)
 
 
 def blocked(observation: Document) -> str:

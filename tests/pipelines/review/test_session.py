@@ -241,6 +241,18 @@ def test_two_readers_at_once_are_told_of_each_other_and_nothing_is_lost(case_fol
     assert reviews(case_folder) == ["L1-T0.r1.json", "L1-T0.r2.json"]
 
 
+def test_a_reader_is_told_of_a_word_that_came_before_a_save_elsewhere(case_folder):
+    first, second = sitting(case_folder, "reader-1"), sitting(case_folder, "reader-2")
+    stroke(second, L1_T2)
+    second.save()
+    first.accept(L1_T0)
+    first.save()
+    first.accept(L1_T2)
+    with pytest.raises(ConflictError):
+        first.save()
+    assert reviews(case_folder) == ["L1-T0.r1.json", "L1-T2.r1.json"]
+
+
 def test_a_run_does_not_write_over_a_word_that_came_while_it_ran(case_folder):
     session = sitting(case_folder)
     heard: list[str] = []
