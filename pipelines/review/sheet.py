@@ -23,7 +23,8 @@ class Sheet:
     """Masks under a brush.
 
     Two lesions may share voxels, and an array of labels cannot show that. So a lesion's mask is never read off the
-    labels alone: it is the mask as it was, changed where the labels were changed. Nothing unseen is lost.
+    labels alone: it is the mask as it was, without the voxels on which its own label was taken away, and with those on
+    which its label was put. What lies unseen under another lesion stays when that one is erased there.
 
     Parameters
     ----------
@@ -80,10 +81,12 @@ class Sheet:
     def mask(self, lesion: LesionId) -> BoolArray:
         """The lesion's mask as the reader left it."""
         before = self.saved.get(lesion)
-        painted = self.labels == self.numbers[lesion]
+        number = self.numbers[lesion]
+        painted = self.labels == number
         if before is None:
             return np.asarray(painted)
-        return np.asarray(np.where(self.labels != self.shown, painted, before))
+        taken = (self.shown == number) & ~painted
+        return np.asarray((before & ~taken) | (painted & (self.shown != number)))
 
     def edited(self, lesion: LesionId) -> bool:
         """Whether the lesion's mask differs from the one on disk."""

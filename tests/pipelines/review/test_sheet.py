@@ -39,6 +39,15 @@ def test_a_brush_changes_the_voxels_under_it_and_no_others(one, two, brush):
     np.testing.assert_array_equal(sheet.mask(L2), np.where(changed, False, two))
 
 
+@given(MASKS, MASKS, MASKS)
+def test_erasing_a_lesion_takes_nothing_from_one_that_lies_under_it(one, two, brush):
+    sheet = Sheet.of(GRID, NUMBERS, {L1: one, L2: two})
+    sheet.labels[brush & (sheet.labels == 2)] = 0
+    sheet.touched = True
+    assert not sheet.edited(L1)
+    np.testing.assert_array_equal(sheet.mask(L2), two & ~brush)
+
+
 @given(MASKS, MASKS)
 def test_painting_what_the_viewer_sees_paints_the_native_voxels(mask, brush):
     sheet = Sheet.of(GRID, NUMBERS, {L1: mask})
