@@ -331,11 +331,7 @@ class Session:
         """
         words = self.words()
         stored = self.stored_revisions()
-        overtaken = [
-            place
-            for place in map(place_of, words)
-            if stored.get(place, 0) != self.revisions.get(place, 0)
-        ]
+        overtaken = [place for place in map(place_of, words) if stored.get(place, 0) != self.revisions.get(place, 0)]
         if overtaken:
             self.revisions |= {place: stored[place] for place in overtaken if place in stored}
             names = ", ".join(f"{place.lesion} at {place.timepoint}" for place in overtaken)
