@@ -129,7 +129,7 @@ def trace_lesions(
                 or prompted_rows(trace, timepoint, ground)
                 or followed_rows(trace, timepoint, ground)
             )
-            judged = apply_reviews(rows, ground.reviews, timepoint.series)
+            judged = apply_reviews(rows, ground.reviews, timepoint.series, trace.lesion)
             trace.made += [on_its_side(row, trace.lesion, timepoint, ground) for row in judged]
     return (
         tuple(trace.lesion for trace in traces),

@@ -20,11 +20,12 @@ from imaging.errors import ConflictError, RecordError
 from imaging.finding import Finding, Severity
 from imaging.formats.nifti import nifti_bytes, read_nifti_masks
 from imaging.provenance import Provenance
-from imaging.segmentation import LesionId, Segment, Status
+from imaging.segmentation import LesionId, Segment, SegmentKind, Status
 from pipelines.case_file import Review
 from pipelines.workspace import CaseFolder
 
 if TYPE_CHECKING:
+    from imaging.lesions.lesion import Lesion
     from imaging.study import SeriesRecord
     from pipelines.case.exams import Exams
     from pipelines.case.masks import Traced
@@ -171,7 +172,7 @@ def record_of(review: StoredReview) -> dict[str, Any]:
 
 
 def apply_reviews(
-    rows: Sequence[Traced], reviews: Sequence[StoredReview], series: Sequence[SeriesRecord]
+    rows: Sequence[Traced], reviews: Sequence[StoredReview], series: Sequence[SeriesRecord], lesion: Lesion
 ) -> list[Traced]:
     """The rows of one lesion on one exam, after the reader's word on it, if there is one.
 
@@ -210,8 +211,14 @@ def apply_reviews(
             f"{first.lesion} {first.timepoint}",
         )
         return [replace(first, findings=(*first.findings, lost)), *rows[1:]]
-    # NIfTI keeps the grid in single precision; the series says where its voxels are.
-    segment = replace(review.segment, grid=record.grid)
+    # NIfTI keeps the grid in single precision; the series says where its voxels are. Who the lesion is, the case says.
+    segment = replace(
+        review.segment,
+        grid=record.grid,
+        kind=SegmentKind.LESION,
+        name=lesion.name,
+        tracking_uid=lesion.tracking_uid,
+    )
     kept = replace(first, record=record, segment=segment, status=review.status, findings=(differs,))
     beside = [replace(row, primary=False) for row in rows if row.segment is not None]
     return [kept, *beside]

@@ -115,6 +115,9 @@ def test_an_edit_is_a_revision_and_the_figures_follow_it(case_folder):
     assert (now["status"], now["reader"]) == ("accepted", "reader-1")
     assert now["volume_ml"]["value"] == pytest.approx(painted, rel=1e-9)
     assert "REVIEW_PENDING" not in [f["code"] for f in now["findings"]]
+    (lesion,) = [lesion for lesion in session.document["lesions"] if lesion["id"] == "L1"]
+    label = json.loads((case_folder / "segmentations" / "T0.json").read_text())["labels"][0]
+    assert (label["name"], label["tracking_uid"]) == (lesion["name"], lesion["tracking_uid"])
     stroke(session, L2_T2)
     session.reload()
     assert row(session, L2_T2).edited, "what was painted while the figures were computed"
