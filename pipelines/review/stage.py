@@ -161,6 +161,7 @@ class Stage:
         lesions.events.paint.connect(lambda _: self.stroke(pane))
         lesions.events.mode.connect(lambda _: self.hand_on(lesions, "mode"))
         lesions.events.contour.connect(lambda _: self.hand_on(lesions, "contour"))
+        lesions.events.selected_label.connect(lambda _: self.keep_to_lesion(pane))
         return pane
 
     def set_plane(self, plane: str) -> None:
@@ -182,13 +183,14 @@ class Stage:
 
     def jump(self, lesion: LesionId) -> None:
         """Bring the lesion's centre to the middle of every pane; the brush paints this lesion from now on."""
+        timepoint = self.current.timepoint if self.current else self.panes[0].view.timepoint
+        self.current = Place(lesion, timepoint)
         for pane in self.panes:
             shift = -pane.position_mm(self.centre_of(lesion, pane))
             for layer in pane.layers:
                 layer.translate = shift
             pane.lesions.selected_label = pane.sheet.numbers[lesion]
-        timepoint = self.current.timepoint if self.current else self.panes[0].view.timepoint
-        self.go(Place(lesion, timepoint))
+        self.go(self.current)
         self.viewer.dims.point = (0.0, 0.0, 0.0)
         self.centre()
 
@@ -250,6 +252,11 @@ class Stage:
     def stroke(self, pane: Pane) -> None:
         pane.sheet.touched = True
         self.on_paint()
+
+    def keep_to_lesion(self, pane: Pane) -> None:
+        """The brush paints the current lesion and no other number, whatever napari's own keys choose."""
+        if self.current is not None:
+            pane.lesions.selected_label = pane.sheet.numbers[self.current.lesion]
 
     def set_mode(self, mode: str) -> None:
         """``paint``, ``erase`` or ``pan_zoom``, in all panes."""

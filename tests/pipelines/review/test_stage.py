@@ -83,6 +83,14 @@ def test_a_brush_takes_no_voxel_from_another_lesion(stage):
     np.testing.assert_array_equal(pane.sheet.mask(L1), before)
 
 
+@pytest.mark.parametrize("label", [0, 1, 3])
+def test_the_brush_has_the_current_lesions_number_and_no_other(stage, label):
+    stage.jump(L2)
+    pane = stage.panes[0]
+    pane.lesions.selected_label = label  # as napari's keys M, X, - and = do
+    assert pane.lesions.selected_label == pane.sheet.numbers[L2]
+
+
 def test_there_is_one_brush_for_all_panes(stage):
     stage.set_mode("paint")
     stage.panes[1].lesions.mode = "erase"
