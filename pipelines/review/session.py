@@ -86,7 +86,9 @@ class Session:
         self.verdicts: dict[Place, Verdict] = {}
         self.revisions = self.stored_revisions()
         self.ahead = self.words_ahead()
-        self.behind = bool(self.ahead) or self.told_behind()  # whether figures on disk are behind what was saved
+        self.torn = self.torn_places()
+        # Whether figures on disk are behind what was saved.
+        self.behind = bool(self.ahead or self.torn) or self.told_behind()
         self.drafted: set[Place] = set()  # whose drafts are this sitting's to take away
         self.restored = self.restore_drafts()
 
@@ -144,7 +146,7 @@ class Session:
 
     def row(self, place: Place, observation: Document) -> Row:
         edited = self.edited(place)
-        ahead = edited or place in self.ahead  # of the figures on disk
+        ahead = edited or place in self.ahead or place in self.torn  # of the figures on disk
         volume = observation["volume_ml"]
         verdict = self.verdict(place)
         return Row(
@@ -367,7 +369,8 @@ class Session:
         unseen = {place: self.revisions.get(place, 0) for place in self.unsaved}  # the mask on the screen stays
         self.revisions = self.stored_revisions() | unseen
         self.ahead = self.words_ahead()
-        self.behind = bool(self.ahead) or self.told_behind()
+        self.torn = self.torn_places()
+        self.behind = bool(self.ahead or self.torn) or self.told_behind()
         for view in self.views:
             if view.key in self.sheets:
                 self.sheets[view.key].replaced(self.masks_of(view))
@@ -391,6 +394,20 @@ class Session:
         """Whether the document itself says that figures in it are behind."""
         rows = (row for lesion in self.document["lesions"] for row in lesion["observations"])
         return any(finding["code"] == REVIEW_PENDING for row in rows for finding in row["findings"])
+
+    def torn_places(self) -> set[Place]:
+        """Where the stored mask is not the one behind the figure: a run was killed while it wrote."""
+        places = {Place(lesion, exam["id"]) for lesion in self.lesions for exam in self.document["timepoints"]}
+        return {place for place in places if not self.measured(place)}
+
+    def measured(self, place: Place) -> bool:
+        """Whether the stored mask is the one behind the figure, or there is no figure."""
+        observation = self.observation(place)
+        if observation is None or observation["mask_sha256"] is None:
+            return True
+        key = (place.timepoint, observation["series_uid"])
+        segment = next((view.lesions.get(place.lesion) for view in self.views if view.key == key), None)
+        return segment is not None and segment.sha256 == observation["mask_sha256"]
 
     def masks_of(self, view: View) -> dict[LesionId, Any]:
         """The view's masks as readers left them: a word that is ahead of the figures goes before them."""

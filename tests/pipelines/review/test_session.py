@@ -11,7 +11,7 @@ import pytest
 
 from imaging.dicom.scan import scan
 from imaging.errors import ConflictError, EmptyMask, InputError
-from imaging.formats.nifti import nifti_bytes
+from imaging.formats.nifti import nifti_bytes, read_nifti_masks
 from imaging.segmentation import LesionId, Status
 from pipelines.case.document import read_document
 from pipelines.follow_up import accept_masks
@@ -144,6 +144,19 @@ def test_a_sitting_after_a_killed_computation_begins_with_what_was_saved(case_fo
     again.reload()
     assert not again.behind
     assert row(again, L1_T0).interval95_ml is not None
+
+
+def test_a_figure_is_not_shown_beside_a_mask_that_it_was_not_measured_on(case_folder):
+    path = case_folder / "segmentations" / "T0.nii.gz"  # as a run leaves it that is killed before it writes case.json
+    (view,) = [view for view in sitting(case_folder).views if view.timepoint == "T0"]
+    labels = sum(segment.mask * np.uint8(segment.label) for segment in read_nifti_masks(path))
+    labels[3:5, 4:8, 4:8] = view.lesions[LesionId("L1")].label
+    path.write_bytes(nifti_bytes(labels, view.record.grid))
+    session = sitting(case_folder)
+    seen = session.sheet(session.view_of(L1_T0)).volume_ml(LesionId("L1"))
+    assert seen > stored(case_folder, L1_T0)["volume_ml"]["value"]
+    assert (row(session, L1_T0).volume_ml, row(session, L1_T0).interval95_ml) == (seen, None)
+    assert session.behind
 
 
 def test_a_mask_from_before_an_edit_cannot_be_accepted_over_it(case_folder):
