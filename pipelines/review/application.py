@@ -42,8 +42,10 @@ def review(target: CaseFolder, run: Run, *, reader: str) -> None:
     _, panel = open_window(session)
     computation = panel.computation
     napari.run()  # after it the widgets are gone
-    session.keep_drafts()
-    computation.finish()
+    try:
+        session.keep_drafts()
+    finally:
+        computation.finish()
 
 
 class ReviewWidget(QWidget):

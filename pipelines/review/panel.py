@@ -319,10 +319,14 @@ class Panel(QWidget):
 
     def computed(self, trouble: str) -> None:
         """The figures are there, or the reason why they are not; what was painted meanwhile is as it was."""
+        try:
+            if not trouble:
+                self.session.reload()
+        except OsteotraceError as error:
+            trouble = f"{error.code}: {error}"
         if trouble:
             self.say(f"what you saved is kept, but the figures could not follow: {trouble}")
         else:
-            self.session.reload()
             self.stage.refresh()
             self.say("figures, report and outlines that follow from the saved ones are up to date")
         self.fill()
