@@ -1,4 +1,4 @@
-"""Painted and not yet saved: kept on disk while the reader works, so that a crash costs seconds.
+"""Painted or said and not yet saved: kept on disk while the reader works, so that a crash costs seconds.
 
 ``WORKSPACE/<case id>/drafts/L1-T0.nii.gz`` and ``.json`` hold a mask as it was at most two seconds ago. A draft is no
 word of a reader: no run reads it. The next review of the case begins with it, and saving takes it away.
@@ -16,7 +16,7 @@ from imaging.arrays import BoolArray
 from imaging.errors import RecordError
 from imaging.formats.nifti import nifti_bytes, read_nifti_masks
 from imaging.geometry import Grid
-from imaging.segmentation import LesionId
+from imaging.segmentation import LesionId, Status
 from pipelines.workspace import CaseFolder
 
 __all__ = ["Draft", "drop_draft", "read_drafts", "write_draft"]
@@ -27,12 +27,14 @@ OUTSIDE, INSIDE = np.uint8(1), np.uint8(2)  # both are labels, so that a mask wi
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Draft:
-    """A mask that a reader has painted and not saved.
+    """A mask that a reader has painted or judged and not saved.
 
     Parameters
     ----------
     revision
         The newest saved word on the lesion's mask when it was painted; 0 where there was none.
+    verdict
+        What the reader said of it; None where nothing.
     """
 
     lesion: LesionId
@@ -40,6 +42,7 @@ class Draft:
     series_uid: str
     reader: str
     revision: int
+    verdict: Status | None
     mask: BoolArray
 
 
@@ -58,6 +61,7 @@ def write_draft(target: CaseFolder, draft: Draft, grid: Grid) -> None:
         "series_uid": draft.series_uid,
         "reader": draft.reader,
         "revision": draft.revision,
+        "verdict": draft.verdict and str(draft.verdict),
     }
     name = stem(draft.lesion, draft.timepoint)
     target.write(f"{name}.nii.gz", nifti_bytes(np.where(draft.mask, INSIDE, OUTSIDE), grid))
@@ -83,7 +87,8 @@ def read_drafts(target: CaseFolder) -> Iterator[Draft]:
                 timepoint=record["timepoint"],
                 series_uid=record["series_uid"],
                 reader=record["reader"],
-                revision=record.get("revision", 0),
+                revision=record["revision"],
+                verdict=record["verdict"] and Status(record["verdict"]),
                 mask=parts[2] if 2 in parts else ~parts[1],
             )
         except (KeyError, TypeError, ValueError, OSError) as error:

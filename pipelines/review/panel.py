@@ -22,8 +22,9 @@ from imaging.errors import OsteotraceError
 from imaging.segmentation import Status
 from pipelines.reports.palette import lesion_colour_on_dark
 from pipelines.review.actions import ACTIONS, Action
+from pipelines.review.behind import Place
 from pipelines.review.computation import Computation
-from pipelines.review.session import Place, Row
+from pipelines.review.session import Row
 from pipelines.review.stage import PLANES, Stage
 from pipelines.review.views import shown_first
 
@@ -287,12 +288,14 @@ class Panel(QWidget):
     def withdraw(self) -> None:
         if self.stage.current is not None:
             self.session.withdraw(self.stage.current)
+            self.draft.start()
             self.fill()
 
     def decided(self, word: str) -> None:
         place = self.stage.current
         if place is not None:
             self.say(f"{place.lesion} at {place.timepoint}: {word}; S saves it")
+        self.draft.start()
         self.fill()
 
     def painted(self) -> None:

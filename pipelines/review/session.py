@@ -9,27 +9,28 @@ from typing import Any
 from imaging.errors import ConflictError, EmptyMask, InputError
 from imaging.provenance import Provenance, array_sha256
 from imaging.segmentation import LesionId, Segment, SegmentKind, Status
-from pipelines.case.conclude import REVIEW_PENDING, Word
+from pipelines.case.conclude import Word
 from pipelines.case.document import read_document
 from pipelines.case.reviews import StoredReview, read_reviews
 from pipelines.follow_up import judge_masks
+from pipelines.review.behind import (
+    Place,
+    blocked,
+    masks_on,
+    observation_at,
+    told_behind,
+    torn_places,
+    words_ahead,
+)
 from pipelines.review.drafts import Draft, drop_draft, read_drafts, write_draft
 from pipelines.review.sheet import Sheet
 from pipelines.review.views import View, read_views
 from pipelines.run_log import Run
 from pipelines.workspace import CaseFolder
 
-__all__ = ["Place", "Row", "Session"]
+__all__ = ["Row", "Session"]
 
 Document = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A lesion on an exam: what a row of the table, a key and a word of the reader are about."""
-
-    lesion: LesionId
-    timepoint: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +86,10 @@ class Session:
         self.sheets: dict[tuple[str, str], Sheet] = {}
         self.verdicts: dict[Place, Verdict] = {}
         self.revisions = self.stored_revisions()
-        self.ahead = self.words_ahead()
-        self.torn = self.torn_places()
-        # Whether figures on disk are behind what was saved.
-        self.behind = bool(self.ahead or self.torn) or self.told_behind()
+        self.ahead: dict[Place, StoredReview] = {}
+        self.torn: set[Place] = set()
+        self.behind = False  # whether figures on disk are behind what was saved
+        self.compare()
         self.drafted: set[Place] = set()  # whose drafts are this sitting's to take away
         self.restored = self.restore_drafts()
 
@@ -106,11 +107,7 @@ class Session:
 
     def observation(self, place: Place) -> Document | None:
         """The primary observation of the place."""
-        for lesion in self.document["lesions"]:
-            for row in lesion["observations"]:
-                if row["primary"] and (lesion["id"], row["timepoint"]) == (place.lesion, place.timepoint):
-                    return dict(row)
-        return None
+        return observation_at(self.document, place)
 
     def view_of(self, place: Place) -> View | None:
         """The view on which the reader outlines the place, else the one on which it is measured, else the first."""
@@ -132,7 +129,7 @@ class Session:
             if view.record.grid is None:
                 raise InputError("a refused series cannot be painted on")
             numbers = {lesion: number for number, lesion in enumerate(self.lesions, start=1)}
-            self.sheets[view.key] = Sheet.of(view.record.grid, numbers, self.masks_of(view))
+            self.sheets[view.key] = Sheet.of(view.record.grid, numbers, masks_on(view, self.ahead))
         return self.sheets[view.key]
 
     def rows(self) -> Iterator[Row]:
@@ -231,7 +228,7 @@ class Session:
         self.verdicts.pop(place, None)
 
     def keep_drafts(self) -> None:
-        """Put what is painted and not saved where a crash cannot take it.
+        """Put what is painted or said and not saved where a crash cannot take it.
 
         Raises
         ------
@@ -246,7 +243,8 @@ class Session:
                     self.keep_draft(place, view, sheet)
 
     def keep_draft(self, place: Place, view: View, sheet: Sheet) -> None:
-        if not sheet.edited(place.lesion):
+        verdict = self.verdict(place)
+        if not sheet.edited(place.lesion) and verdict is None:
             if place in self.drafted:
                 drop_draft(self.target, place.lesion, place.timepoint)
                 self.drafted.discard(place)
@@ -257,13 +255,14 @@ class Session:
             series_uid=view.record.volume_id,
             reader=self.reader,
             revision=self.revisions.get(place, 0),
+            verdict=verdict,
             mask=sheet.mask(place.lesion),
         )
         write_draft(self.target, draft, sheet.grid)
         self.drafted.add(place)
 
     def restore_drafts(self) -> list[Place]:
-        """Paint what an earlier sitting did not save; where that was.
+        """Bring back what an earlier sitting painted or said and did not save; where that was.
 
         A draft without its series or its lesion stays on disk. One that is older than the newest word on its mask goes
         over that word only as another reader's would: :meth:`save` tells of it first.
@@ -275,6 +274,8 @@ class Session:
             if view is None or draft.lesion not in self.lesions or draft.mask.shape != self.sheet(view).grid.shape:
                 continue
             self.sheet(view).put(draft.lesion, draft.mask)
+            if draft.verdict is not None:
+                self.verdicts[place] = Verdict(draft.verdict, self.digest(place))
             self.revisions[place] = draft.revision
             self.drafted.add(place)
             restored.append(place)
@@ -357,7 +358,13 @@ class Session:
             sheet.settle()
         now = self.stored_revisions()  # of what was saved here alone: what others saved was not seen yet
         self.revisions |= {place: now[place] for place in places if place in now}
-        self.ahead = self.words_ahead()
+        self.ahead = words_ahead(self.document, self.views, read_reviews(self.target))
+
+    def compare(self) -> None:
+        """Find out which figures on disk are behind what was saved."""
+        self.ahead = words_ahead(self.document, self.views, read_reviews(self.target))
+        self.torn = torn_places(self.document, self.views)
+        self.behind = bool(self.ahead or self.torn) or told_behind(self.document)
 
     def stored_revisions(self) -> dict[Place, int]:
         return {Place(r.lesion, r.timepoint): r.revision for r in read_reviews(self.target)}
@@ -368,63 +375,11 @@ class Session:
         self.views = read_views(self.target, self.run)
         unseen = {place: self.revisions.get(place, 0) for place in self.unsaved}  # the mask on the screen stays
         self.revisions = self.stored_revisions() | unseen
-        self.ahead = self.words_ahead()
-        self.torn = self.torn_places()
-        self.behind = bool(self.ahead or self.torn) or self.told_behind()
+        self.compare()
         for view in self.views:
             if view.key in self.sheets:
-                self.sheets[view.key].replaced(self.masks_of(view))
-
-    def words_ahead(self) -> dict[Place, StoredReview]:
-        """The saved words that the case's figures have not followed yet: their computation failed or was killed."""
-        ahead = {}
-        grids = {view.key: view.record.grid for view in self.views}
-        for review in read_reviews(self.target):
-            place = Place(review.lesion, review.timepoint)
-            observation, grid = self.observation(place), grids.get((review.timepoint, review.series_uid))
-            if observation is None or grid is None or review.segment is None:
-                continue
-            measured = observation["mask_sha256"] == review.mask_sha256
-            followed = measured and (observation["status"] == review.status or bool(blocked(observation)))
-            if not followed and review.segment.grid.shape == grid.shape:
-                ahead[place] = review
-        return ahead
-
-    def told_behind(self) -> bool:
-        """Whether the document itself says that figures in it are behind."""
-        rows = (row for lesion in self.document["lesions"] for row in lesion["observations"])
-        return any(finding["code"] == REVIEW_PENDING for row in rows for finding in row["findings"])
-
-    def torn_places(self) -> set[Place]:
-        """Where the stored mask is not the one behind the figure: a run was killed while it wrote."""
-        places = {Place(lesion, exam["id"]) for lesion in self.lesions for exam in self.document["timepoints"]}
-        return {place for place in places if not self.measured(place)}
-
-    def measured(self, place: Place) -> bool:
-        """Whether the stored mask is the one behind the figure, or there is no figure."""
-        observation = self.observation(place)
-        if observation is None or observation["mask_sha256"] is None:
-            return True
-        key = (place.timepoint, observation["series_uid"])
-        segment = next((view.lesions.get(place.lesion) for view in self.views if view.key == key), None)
-        return segment is not None and segment.sha256 == observation["mask_sha256"]
-
-    def masks_of(self, view: View) -> dict[LesionId, Any]:
-        """The view's masks as readers left them: a word that is ahead of the figures goes before them."""
-        masks: dict[LesionId, Any] = {lesion: segment.mask for lesion, segment in view.lesions.items()}
-        for place, review in self.ahead.items():
-            if place.timepoint == view.timepoint and review.segment is not None:
-                masks.pop(place.lesion, None)
-                if review.series_uid == view.record.volume_id:
-                    masks[place.lesion] = review.segment.mask
-        return masks
+                self.sheets[view.key].replaced(masks_on(view, self.ahead))
 
 
 def place_of(word: Word) -> Place:
     return Place(LesionId(word.segment.lesion or ""), word.timepoint)
-
-
-def blocked(observation: Document) -> str:
-    """Why the machine's or the stored mask cannot be accepted."""
-    conflicts = [f["message"] for f in observation["findings"] if f["code"] == "LATERALITY_CONFLICT"]
-    return next(iter(conflicts), "")

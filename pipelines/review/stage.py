@@ -17,7 +17,8 @@ from imaging.arrays import FloatArray
 from imaging.segmentation import LesionId, SegmentKind
 from pipelines.reports.figure import window_of
 from pipelines.reports.palette import MATERIAL_COLOURS, lesion_colour_on_dark
-from pipelines.review.session import Place, Session
+from pipelines.review.behind import Place
+from pipelines.review.session import Session
 from pipelines.review.sheet import Sheet
 from pipelines.review.views import SIDE_BY_SIDE, View
 

@@ -64,7 +64,7 @@ class View:
 
 
 def read_views(target: CaseFolder, run: Run) -> tuple[View, ...]:
-    """The views of a case in time order; an exam on which nothing was outlined has the series that would serve best.
+    """The views of a case in time order; each exam has the series that would serve best, outlined or not.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def study_changed(where: str) -> InputError:
 
 
 def outlined(timepoint: Timepoint, segments: Sequence[Segment]) -> list[tuple[SeriesRecord, list[Segment]]]:
-    """The exam's series with something on them, else the one on which a lesion would be outlined."""
+    """The exam's series with something on them, and the one on which a lesion would be outlined."""
     here = {record.volume_id: record for record in timepoint.series if record.grid is not None}
     if not {segment.series_uid for segment in segments} <= set(here):
         raise study_changed(timepoint.id)
@@ -116,7 +116,8 @@ def outlined(timepoint: Timepoint, segments: Sequence[Segment]) -> list[tuple[Se
         for uid in sorted({segment.series_uid for segment in segments})
     ]
     best = series_for(timepoint)
-    return found or ([] if best is None else [(best, [])])
+    bare = [] if best is None or best in [record for record, _ in found] else [(best, list[Segment]())]
+    return [*bare, *found]
 
 
 def materials_of(segments: Sequence[Segment]) -> dict[SegmentKind, BoolArray]:

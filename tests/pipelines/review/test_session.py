@@ -15,8 +15,9 @@ from imaging.formats.nifti import nifti_bytes, read_nifti_masks
 from imaging.segmentation import LesionId, Status
 from pipelines.case.document import read_document
 from pipelines.follow_up import accept_masks
+from pipelines.review.behind import Place
 from pipelines.review.recompute import recompute
-from pipelines.review.session import Place, Session
+from pipelines.review.session import Session
 from pipelines.run_log import last_run
 from pipelines.workspace import CaseFolder
 
@@ -296,6 +297,19 @@ def test_what_was_painted_and_not_saved_comes_back(case_folder):
     again.save()
     assert list((case_folder / "drafts").iterdir()) == []
     assert sitting(case_folder).restored == []
+
+
+def test_a_verdict_that_was_not_saved_comes_back(case_folder):
+    session = sitting(case_folder)
+    session.reject(L1_T0)
+    session.keep_drafts()
+    again = sitting(case_folder)
+    assert again.restored == [L1_T0]
+    assert row(again, L1_T0).status is Status.REJECTED
+    assert not row(again, L1_T0).edited
+    again.withdraw(L1_T0)
+    again.keep_drafts()
+    assert list((case_folder / "drafts").iterdir()) == []
 
 
 def test_a_draft_of_an_erased_outline_is_a_draft(case_folder):

@@ -7,7 +7,8 @@ import pytest
 from napari.components import ViewerModel
 
 from imaging.segmentation import LesionId
-from pipelines.review.session import Place, Session
+from pipelines.review.behind import Place
+from pipelines.review.session import Session
 from pipelines.review.stage import Stage
 from pipelines.run_log import last_run
 from pipelines.workspace import CaseFolder
