@@ -21,6 +21,7 @@ from imaging.dicom.file import PARSE_ERRORS, DicomFile, open_dicom, parser_silen
 from imaging.dicom.pixels import ModalityTransform, modality_transform, pixel_format, stored_frames
 from imaging.errors import InputError, SeriesRefused, UnreadableFile
 from imaging.finding import Finding, Severity
+from imaging.geometry.acquired import AcquiredSlices
 from imaging.study.series import FrameSource, SeriesRecord, Verdict
 from imaging.volume.volume import Modality, Volume
 
@@ -46,8 +47,9 @@ def load_volume(record: SeriesRecord) -> Volume:
     Volume
         CT in HU, MR in the scanner's values; never inverted, windowed or resampled. Where the header declares padding,
         ``valid`` is False and the sample is the smallest valid value of the volume, so that padding is never the
-        darkest thing in an image nor a lesion. ``saturation_hu`` is set where at least 20 voxels of a CT sit at exactly
-        its maximum, and that maximum is the top of what was stored or the 12-bit clip of 3071 HU.
+        darkest thing in an image nor a lesion; the same holds for planes of a stack with gaps that were not imaged.
+        ``saturation_hu`` is set where at least 20 voxels of a CT sit at exactly its maximum, and that maximum is the
+        top of what was stored or the 12-bit clip of 3071 HU.
 
     Raises
     ------
@@ -62,7 +64,7 @@ def load_volume(record: SeriesRecord) -> Volume:
         )
     if int(np.prod(record.grid.shape)) * 4 > MAX_VOLUME_BYTES:
         raise SeriesRefused("the volume is beyond any image", code="DECLARED_SIZE_TOO_LARGE", where=record.volume_id)
-    canvas = _Canvas(record.grid.shape)
+    canvas = _Canvas((len(record.frames), *record.grid.shape[1:]))
     for path, places in _by_file(record.frames).items():
         try:
             with parser_silenced():
@@ -74,17 +76,38 @@ def load_volume(record: SeriesRecord) -> Volume:
             raise SeriesRefused(str(error), code=error.code, where=error.where or str(path)) from None
         except PARSE_ERRORS as error:
             raise UnreadableFile(f"not readable as DICOM ({type(error).__name__})", where=str(path)) from None
+    samples, valid = canvas.finished(), canvas.valid
+    saturation = canvas.saturation() if record.modality == Modality.CT else None
+    if record.acquired_slices is not None:
+        samples, valid = _on_planes(samples, valid, record.acquired_slices)
     return Volume(
-        samples=canvas.finished(),
+        samples=samples,
         grid=record.grid,
         modality=Modality(record.modality),
         role=record.role or "",
         series_uid=record.series_uid,
         frame_of_reference_uid=record.frame_of_reference_uid,
-        valid=canvas.valid,
-        saturation_hu=canvas.saturation() if record.modality == Modality.CT else None,
-        findings=(*record.findings, *canvas.findings(record)),
+        valid=valid,
+        saturation_hu=saturation,
+        findings=(*_remarks(record), *canvas.findings(record)),
+        acquired_slices=record.acquired_slices,
     )
+
+
+def _remarks(record: SeriesRecord) -> Iterator[Finding]:
+    """What the scan found, but for gaps: they touch only what reaches one, and the measurement says so there."""
+    gaps = record.acquired_slices.code if record.acquired_slices is not None else None
+    return (finding for finding in record.findings if finding.code != gaps)
+
+
+def _on_planes(
+    slices: NDArray[Any], valid: BoolArray | None, acquired: AcquiredSlices
+) -> tuple[NDArray[Any], BoolArray | None]:
+    """The slices on the grid's planes; where nothing was imaged, not valid and the smallest valid value."""
+    known = acquired.spread(np.ones(slices.shape, dtype=bool) if valid is None else valid).astype(np.bool_)
+    samples = acquired.spread(slices)
+    samples[~known] = slices.min() if valid is None or not valid.any() else slices[valid].min()
+    return samples, known
 
 
 @dataclass(slots=True)

@@ -26,26 +26,33 @@ def incompleteness(instances: Sequence[Instance], part: Part | None) -> tuple[Fi
     part
         The one volume that they form; None if the series was split, where numbers tell nothing.
     """
-    counted = _by_count(instances)
+    known = _seen_missing(part)
+    counted = _by_count(instances, known)
     if counted or part is None or part.stack is None:
         return counted
-    return _by_number(instances) or _by_spacing(part, part.stack)
+    return _by_number(instances, known) or _by_spacing(part, part.stack)
 
 
-def _by_count(instances: Sequence[Instance]) -> tuple[Finding, ...]:
+def _seen_missing(part: Part | None) -> int:
+    """How many slices the positions themselves show to be missing: those need no count to tell of them."""
+    acquired = None if part is None or part.stack is None else part.stack.acquired
+    return 0 if acquired is None else sum(acquired.missing_within(gap) for gap in acquired.gaps)
+
+
+def _by_count(instances: Sequence[Instance], known: int) -> tuple[Finding, ...]:
     expected = max((instance.images_in_acquisition or 0 for instance in instances), default=0)
     present = sum(instance.number_of_frames for instance in instances)
-    if expected <= present:
+    if expected <= present + known:
         return ()
     return (_incomplete(f"the acquisition has {expected} images, {present} are here"),)
 
 
-def _by_number(instances: Sequence[Instance]) -> tuple[Finding, ...]:
+def _by_number(instances: Sequence[Instance], seen: int) -> tuple[Finding, ...]:
     known = sorted({i.instance_number for i in instances if i.instance_number is not None})
     if len(known) != len(instances) or any(instance.number_of_frames > 1 for instance in instances):
         return ()  # numbers that are absent or repeated tell nothing, and those of multi-frame files count files
     gaps = known[-1] - known[0] + 1 - len(known)
-    if gaps:
+    if gaps > seen:
         return (_incomplete(f"{gaps} of the instance numbers {known[0]} to {known[-1]} are absent"),)
     if known[0] > 1:
         message = f"the lowest instance number is {known[0]}; earlier images may exist"
@@ -55,7 +62,8 @@ def _by_number(instances: Sequence[Instance]) -> tuple[Finding, ...]:
 
 def _by_spacing(part: Part, stack: Stack) -> tuple[Finding, ...]:
     """Slices left out at regular intervals leave an even stack, at a multiple of the spacing that was planned."""
-    nominal, distance = part.frames[0].instance.nominal_spacing_mm, stack.grid.slice_distance_mm
+    nominal = part.frames[0].instance.nominal_spacing_mm
+    distance = stack.grid.slice_distance_mm if stack.acquired is None else stack.acquired.ordinary_mm
     if not nominal or nominal <= 0:
         return ()
     steps = round(distance / nominal)

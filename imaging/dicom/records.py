@@ -14,10 +14,11 @@ from typing import Any
 
 from imaging.dicom.completeness import incompleteness
 from imaging.dicom.duplicates import without_copies
+from imaging.dicom.gaps import GAP_CODES
 from imaging.dicom.geometry import angle_deg
 from imaging.dicom.header import Frame, Instance, unplaced_frame
 from imaging.dicom.kind import Kind
-from imaging.dicom.split import ORIENTATION_TOLERANCE_DEG, Part, same_plane, volumes_of
+from imaging.dicom.split import ORIENTATION_TOLERANCE_DEG, Part, same_plane, volumes_of, with_gaps
 from imaging.errors import SeriesRefused
 from imaging.finding import Finding, Severity
 from imaging.geometry.grid import Grid
@@ -29,6 +30,7 @@ __all__ = ["Candidate", "series_records"]
 
 FEW_ODD_FRAMES = 4  # fewer frames beside a proper stack are localizers or summaries, not a volume of their own
 CORRECTIONS = (
+    *GAP_CODES,
     "TRUNCATED_PIXEL_DATA",
     "UNSUPPORTED_TRANSFER_SYNTAX",
     "UNSUPPORTED_PIXELS",
@@ -236,10 +238,16 @@ def _numbered(
         common += incompleteness([c.instance for c in candidates if c.kind is not Kind.LOST], judged[0][0])
     elif loadable:
         common += incompleteness([c.instance for c in candidates if c.kind is not Kind.LOST], None)
-    return tuple(
-        _record(part, (*part.findings, *notes, *common), lost, number)
-        for number, (part, notes) in enumerate(ordered, start=1)
-    )
+    records = []
+    for number, (part, notes) in enumerate(ordered, start=1):
+        record = _record(part, (*part.findings, *notes, *common), lost, number)
+        taken = with_gaps(part)
+        if taken is not None:
+            counted = incompleteness([c.instance for c in candidates if c.kind is not Kind.LOST], taken)
+            remarks = (*taken.findings, *notes, *common, *(counted if len(judged) == 1 else ()))
+            record = replace(record, with_gaps=_record(taken, remarks, lost, number))
+        records.append(record)
+    return tuple(records)
 
 
 def _record(part: Part, findings: Sequence[Finding], lost: Sequence[Candidate], number: int) -> SeriesRecord:
@@ -260,7 +268,7 @@ def _record(part: Part, findings: Sequence[Finding], lost: Sequence[Candidate], 
         echo_time=_first_known(part.frames[0].marks.echo_time, instance.sequence.echo_time),
     )
     role, reason = decide_role(facts)
-    return replace(row, role=role, role_reason=reason)
+    return replace(row, role=role, role_reason=reason, acquired_slices=part.stack.acquired)
 
 
 def _row(

@@ -147,8 +147,13 @@ def _with_unique_ids(records: Sequence[SeriesRecord]) -> tuple[SeriesRecord, ...
     for record in records:
         seen[record.volume_id] += 1
         count = seen[record.volume_id]
-        unique.append(record if count == 1 else replace(record, volume_id=f"{record.volume_id}#copy{count}"))
+        unique.append(record if count == 1 else _renamed(record, f"{record.volume_id}#copy{count}"))
     return tuple(unique)
+
+
+def _renamed(record: SeriesRecord, name: str) -> SeriesRecord:
+    gapped = None if record.with_gaps is None else replace(record.with_gaps, volume_id=name)
+    return replace(record, volume_id=name, with_gaps=gapped)
 
 
 def _record_key(record: SeriesRecord) -> tuple[str, ...]:
