@@ -6,12 +6,14 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
 from imaging.dicom.file import open_dicom, parser_silenced
 from imaging.dicom.header import Frame
 from imaging.dicom.pixels import modality_transform, stored_frames
+from imaging.dicom.source import open_bytes
 from imaging.errors import InputError
 
 __all__ = ["without_copies"]
@@ -68,8 +70,8 @@ def _copies_in(group: Iterable[Frame]) -> Iterable[Frame]:
 
 def _file_digest(path: Path) -> str:
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        with open_bytes(path) as stream:
+            return hashlib.file_digest(cast(Any, stream), "sha256").hexdigest()
     except OSError:
         return str(path)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 import re
+from functools import lru_cache
 
 from imaging.dicom import tags
 from imaging.dicom.elements import Elements
 
 __all__ = ["acquired_moment", "iso_date"]
 
+REMEMBERED = 1024  # dates; the slices of a series were made on one day
 # Where an acquisition's moment is looked for, in this order: date-times first, then dates with their times.
 MOMENTS = (
     (tags.ACQUISITION_DATE_TIME, None),
@@ -45,6 +47,7 @@ def acquired_moment(elements: Elements) -> str | None:
     return f"{date}T{time}" if date and time else date
 
 
+@lru_cache(REMEMBERED)
 def iso_date(text: str) -> str | None:
     """The date as YYYY-MM-DD; None if it is none. Dots are ACR-NEMA's way (PS3.5 6.2, DA).
 

@@ -7,7 +7,7 @@ Values are those before any display: the modality transform is applied, presenta
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from imaging.dicom import tags
 from imaging.dicom.codestream import decode_codestream, is_compressed, split_fragments
 from imaging.dicom.elements import Elements
 from imaging.dicom.file import DicomFile, read_pixel_data
+from imaging.dicom.remembered import Remembered
 from imaging.errors import InputError, SeriesRefused
 
 __all__ = ["ModalityTransform", "PixelFormat", "modality_transform", "pixel_format", "require_size", "stored_frames"]
@@ -117,8 +118,16 @@ def pixel_format(file: DicomFile) -> PixelFormat:
     SeriesRefused
         UNSUPPORTED_PIXELS for a layout that no CT or MR image has, DECLARED_SIZE_TOO_LARGE for an impossible size.
     """
-    elements = file.elements
-    kind = file.pixels.kind if file.pixels else "integer"
+    layout = _layout(file.elements)
+    if file.pixels is not None and file.pixels.kind != layout.kind:
+        layout = replace(layout, kind=file.pixels.kind)
+    if not file.is_little_endian and layout.bits_allocated <= 8:  # whose bytes may be swapped in pairs
+        raise _unsupported(layout)
+    return layout
+
+
+@Remembered
+def _layout(elements: Elements) -> PixelFormat:
     allocated = elements.integer(tags.BITS_ALLOCATED) or 0
     stored = elements.integer(tags.BITS_STORED) or allocated
     high_bit = elements.integer(tags.HIGH_BIT)
@@ -130,18 +139,19 @@ def pixel_format(file: DicomFile) -> PixelFormat:
         bits_stored=stored,
         high_bit=stored - 1 if high_bit is None else high_bit,
         is_signed=bool(elements.integer(tags.PIXEL_REPRESENTATION)),
-        kind=kind,
     )
     one_sample = (elements.integer(tags.SAMPLES_PER_PIXEL) or 1) == 1
     fits = 1 <= stored <= allocated and stored - 1 <= layout.high_bit < allocated
-    byte_order_is_clear = file.is_little_endian or allocated > 8
-    if allocated not in (8, 16, 32, 64) or not fits or not one_sample or not byte_order_is_clear:
-        raise SeriesRefused(
-            f"pixels of {allocated} bits ({stored} stored) are not supported", code="UNSUPPORTED_PIXELS"
-        )
+    if allocated not in (8, 16, 32, 64) or not fits or not one_sample:
+        raise _unsupported(layout)
     if min(layout.rows, layout.columns, layout.frames) < 1:
         raise SeriesRefused("the image declares no rows or columns", code="UNSUPPORTED_PIXELS")
     return layout
+
+
+def _unsupported(layout: PixelFormat) -> SeriesRefused:
+    message = f"pixels of {layout.bits_allocated} bits ({layout.bits_stored} stored) are not supported"
+    return SeriesRefused(message, code="UNSUPPORTED_PIXELS")
 
 
 def require_size(file: DicomFile, layout: PixelFormat) -> None:
