@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.arrays import BoolArray, FloatArray
+from imaging.finding import Finding, Severity
 
 __all__ = ["AcquiredSlices"]
 
@@ -100,6 +101,40 @@ class AcquiredSlices:
         beyond = [self.heights_mm[gap + 1] - self.heights_mm[gap] - self.ordinary_mm for gap in self.gaps]
         means = [(areas[gap] + areas[gap + 1]) / 2 for gap in self.gaps]
         return float(sum(max(more, 0.0) * mean for more, mean in zip(beyond, means, strict=True))) * pixel_mm2
+
+    def remark(self, reached: tuple[int, ...], *, volume_ml: float, bridged_ml: float, of: str, where: str) -> Finding:
+        """What stands beside the figures of something that reaches these gaps.
+
+        Parameters
+        ----------
+        volume_ml, bridged_ml
+            Its volume, and the part of it that stands for space that was not imaged.
+        of
+            What it is, with its article.
+        """
+        if self.code == "MISSING_SLICES":
+            missing = sum(self.missing_within(gap) for gap in reached)
+            seen = f"{of} reaches {len(reached)} gaps in which {missing} slices are missing"
+        else:
+            widths = [self.heights_mm[gap + 1] - self.heights_mm[gap] for gap in reached]
+            seen = (
+                f"{of} reaches slices that are {min(widths):.2f} to {max(widths):.2f} mm apart, usually "
+                f"{self.ordinary_mm:.2f} mm"
+            )
+        counted = (
+            f"{bridged_ml:.2f} of its {volume_ml:.2f} mL stand for space that was not imaged, taken from the slices "
+            "beside it; the interval allows for none to twice as much"
+        )
+        return Finding(self.code, Severity.WARNING, f"{seen}: {counted}", where)
+
+    def plane_shown(self, plane: int) -> int:
+        """The plane of the slice whose samples a plane shows; itself, where nothing was imaged."""
+        number = self.shown[plane]
+        return plane if number is None else self.planes[number]
+
+    def height_of(self, plane: int, step_mm: float) -> float:
+        """Where the slice on a plane truly lies along the normal; the plane's own height, where there is none."""
+        return self.heights_mm[self.planes.index(plane)] if plane in self.planes else plane * step_mm
 
     def missing_within(self, gap: int) -> int:
         """How many slices are missing in a gap, by the ordinary distance."""

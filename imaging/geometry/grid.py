@@ -100,6 +100,11 @@ class Grid:
         return float(abs(slices @ np.cross(rows, columns)))
 
     @cached_property
+    def pixel_area_mm2(self) -> float:
+        """Of one pixel on its slice."""
+        return float(np.linalg.norm(np.cross(self.affine[:3, 1], self.affine[:3, 2])))
+
+    @cached_property
     def slice_normal(self) -> FloatArray:
         """Unit normal of the acquired slices, on the side to which the slice index grows; shape (3,), LPS."""
         normal = np.cross(self.affine[:3, 1], self.affine[:3, 2])

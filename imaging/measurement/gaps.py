@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from imaging.finding import Finding, Severity
+from imaging.finding import Finding
 from imaging.geometry import Grid
 from imaging.geometry.acquired import AcquiredSlices
 from imaging.measurement.extent import MM3_PER_ML, Extent
 from imaging.segmentation.segment import Segment
 
-__all__ = ["GapShare", "gap_finding", "imaged_part", "without_gaps"]
+__all__ = ["GapShare", "imaged_part", "without_gaps"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class GapShare:
         >>> share.volume_mm3, share.bridged_mm3
         (128.0, 32.0)
         """
-        pixel_mm2 = pixel_area_mm2(segment.grid)
+        pixel_mm2 = segment.grid.pixel_area_mm2
         volume = slices.volume_mm3(segment.mask, pixel_mm2=pixel_mm2)
         bridged = slices.bridged_mm3(segment.mask, pixel_mm2=pixel_mm2)
         if not volume:
@@ -67,28 +67,8 @@ class GapShare:
             return ()
         volume_ml, bridged_ml = self.volume_mm3 / MM3_PER_ML, self.bridged_mm3 / MM3_PER_ML
         return (
-            gap_finding(self.slices, self.reached, volume_ml=volume_ml, bridged_ml=bridged_ml, where=where, of="mask"),
+            self.slices.remark(self.reached, volume_ml=volume_ml, bridged_ml=bridged_ml, of="the mask", where=where),
         )
-
-
-def gap_finding(
-    slices: AcquiredSlices, reached: tuple[int, ...], *, volume_ml: float, bridged_ml: float, where: str, of: str
-) -> Finding:
-    """The remark on a figure that rests on slices beside a gap."""
-    widths = [slices.heights_mm[gap + 1] - slices.heights_mm[gap] for gap in reached]
-    if slices.code == "MISSING_SLICES":
-        missing = sum(slices.missing_within(gap) for gap in reached)
-        seen = f"the {of} reaches {len(reached)} gaps in which {missing} slices are missing"
-    else:
-        seen = (
-            f"the {of} reaches slices that are {min(widths):.2f} to {max(widths):.2f} mm apart, usually "
-            f"{slices.ordinary_mm:.2f} mm"
-        )
-    counted = (
-        f"{bridged_ml:.2f} of its {volume_ml:.2f} mL stand for space that was not imaged, taken from the slices beside "
-        "it; the interval allows for none to twice as much"
-    )
-    return Finding(slices.code, Severity.WARNING, f"{seen}: {counted}", where)
 
 
 def imaged_part(segment: Segment, slices: AcquiredSlices) -> Segment:
@@ -105,8 +85,3 @@ def without_gaps(segment: Segment, slices: AcquiredSlices) -> Extent:
         return Extent.of(segment)
     shape = (len(planes), *segment.grid.shape[1:])
     return Extent.of(replace(segment, mask=mask, grid=Grid(shape, segment.grid.affine)))
-
-
-def pixel_area_mm2(grid: Grid) -> float:
-    """Of one pixel on its slice."""
-    return float(np.linalg.norm(np.cross(grid.affine[:3, 1], grid.affine[:3, 2])))

@@ -16,7 +16,7 @@ from imaging.measurement.gaps import GapShare, imaged_part, without_gaps
 from imaging.measurement.intensity import intensity_of
 from imaging.measurement.quantity import Quantity
 from imaging.measurement.surface import sphericity, surface_of
-from imaging.measurement.truncation import is_cut_off
+from imaging.measurement.truncation import is_cut_off, told_once
 from imaging.measurement.uncertainty import ErrorBudget, ReaderVariability, diameter_error, volume_error
 from imaging.segmentation.segment import Segment
 from imaging.volume import Modality, Volume
@@ -194,11 +194,13 @@ def measure_segment(
         slice_distance_mm=grid.slice_distance_mm,
         volume_error=error,
         long_axis_error=long_error,
-        findings=_once(
-            *segment.findings,
-            *(volume.findings if volume else ()),
-            *(() if gaps is None else gaps.findings(where=f"#{segment.label}")),
-            *_findings(segment, extent, volume),
+        findings=told_once(
+            (
+                *segment.findings,
+                *(volume.findings if volume else ()),
+                *(() if gaps is None else gaps.findings(where=f"#{segment.label}")),
+                *_findings(segment, extent, volume),
+            )
         ),
     )
 
@@ -239,13 +241,6 @@ def _axis(length_mm: float | None, volume: ErrorBudget, code: Code) -> Quantity 
 
 def _ratio(value: float | None, method: str, code: Code) -> Quantity | None:
     return None if value is None else Quantity(value, "1", method, None, code)
-
-
-def _once(*findings: Finding) -> tuple[Finding, ...]:
-    """Each remark once; that the lesion is cut off once for the row, by whom ever it was seen first."""
-    cut = next((finding for finding in findings if finding.code == "LESION_TRUNCATED"), None)
-    kept = (f for f in findings if f.code != "LESION_TRUNCATED" or f is cut)
-    return tuple(dict.fromkeys(kept))
 
 
 def _findings(segment: Segment, extent: Extent, volume: Volume | None) -> Iterator[Finding]:

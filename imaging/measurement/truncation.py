@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from scipy import ndimage
 
 from imaging.arrays import BoolArray
+from imaging.finding import Finding
 from imaging.volume import Volume
 
-__all__ = ["is_cut_off"]
+__all__ = ["is_cut_off", "told_once"]
 
 
 def is_cut_off(mask: BoolArray, volume: Volume) -> bool:
@@ -33,6 +36,21 @@ def is_cut_off(mask: BoolArray, volume: Volume) -> bool:
         return False
     imaged = np.ones(mask.shape[0], bool) if volume.acquired_slices is None else volume.acquired_slices.imaged
     return any(_touches_outside(mask[k], ~volume.valid[k]) for k in np.flatnonzero(mask.any(axis=(1, 2)) & imaged))
+
+
+def told_once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Each remark once; that a lesion is cut off once, by whom ever it was seen first.
+
+    Examples
+    --------
+    >>> from imaging.finding import Severity
+    >>> seen = [Finding("LESION_TRUNCATED", Severity.WARNING, text) for text in ("by its prior", "by its mask")]
+    >>> [finding.message for finding in told_once(seen)]
+    ['by its prior']
+    """
+    kept = tuple(dict.fromkeys(findings))
+    cut = [finding for finding in kept if finding.code == "LESION_TRUNCATED"]
+    return tuple(finding for finding in kept if finding not in cut[1:])
 
 
 def _touches_outside(mask: BoolArray, unknown: BoolArray) -> bool:

@@ -27,6 +27,7 @@ from imaging.arrays import BoolArray, LabelArray, frozen
 from imaging.errors import GeometryError, UsageError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
+from imaging.geometry.acquired import AcquiredSlices
 from imaging.geometry.transform import Rigid
 from imaging.segmentation.belonging import Agents, agents_for, distance_to_mm, lesion_of
 from imaging.segmentation.material_kind import Evidence, KindVerdict, classify, is_rod
@@ -117,6 +118,8 @@ class MaterialFind:
         Clip level of this CT, or None.
     findings
         Remarks on the whole CT, those of the volume included.
+    slices
+        Which planes of the grid were imaged, where the CT has gaps; None for an even stack.
     """
 
     grid: Grid
@@ -125,6 +128,11 @@ class MaterialFind:
     cortex_hu: float | None = None
     saturation_hu: float | None = None
     findings: tuple[Finding, ...] = ()
+    slices: AcquiredSlices | None = None
+
+    def volume_ml(self, mask: BoolArray) -> float:
+        """Voxel sum of a mask on the CT's grid, over slices of their own extents where the CT has gaps."""
+        return volume_over(self.slices, mask, self.grid)
 
     def mask(self, *kinds: SegmentKind) -> BoolArray:
         """Where material of these kinds is; of every kind if none is named."""
@@ -199,7 +207,13 @@ def find_material(
         candidates &= volume.valid
     labels = np.zeros(volume.grid.shape, dtype=np.uint16)
     if not candidates.any():
-        return MaterialFind(grid=volume.grid, labels=frozen(labels), saturation_hu=saturation, findings=tuple(findings))
+        return MaterialFind(
+            grid=volume.grid,
+            labels=frozen(labels),
+            saturation_hu=saturation,
+            findings=tuple(findings),
+            slices=volume.acquired_slices,
+        )
     box = box_around(candidates, volume.grid.spacing_mm, MARGIN_MM)
     scene = _scene(volume, box, saturation, before, before_from_volume)
     found, cortex = _search(scene, candidates[box], _bone_hu(volume, box))
@@ -229,7 +243,8 @@ def find_material(
                 agents=history,
             )
         )
-        pieces.append(_piece(number, outline, where, volume, verdict, lesion=lesion, is_new=is_new, cortex_hu=cortex))
+        piece = _piece(number, outline, where, volume, verdict, lesion=lesion, is_new=is_new, cortex_hu=cortex)
+        pieces.append(_over_gaps(piece, np.asarray(labels == number), volume))
     return MaterialFind(
         grid=volume.grid,
         labels=frozen(labels),
@@ -237,6 +252,36 @@ def find_material(
         cortex_hu=cortex,
         saturation_hu=saturation,
         findings=tuple(findings),
+        slices=volume.acquired_slices,
+    )
+
+
+def volume_over(slices: AcquiredSlices | None, mask: BoolArray, grid: Grid) -> float:
+    """Voxel sum in mL, each imaged slice with its own extent where the stack has gaps."""
+    if slices is None:
+        return float(np.count_nonzero(mask) * grid.voxel_volume_mm3 / 1000)
+    return slices.volume_mm3(mask, pixel_mm2=grid.pixel_area_mm2) / 1000
+
+
+def _over_gaps(piece: MaterialPiece, mask: BoolArray, volume: Volume) -> MaterialPiece:
+    """The piece measured over slices of their own extents, with a remark if it reaches a gap."""
+    slices, grid = volume.acquired_slices, volume.grid
+    if slices is None:
+        return piece
+    scale = volume_over(slices, mask, grid) / volume_over(None, mask, grid)
+    counted, reached = piece.volume_ml * scale, slices.reached(mask)
+    bridged = min(slices.bridged_mm3(mask, pixel_mm2=grid.pixel_area_mm2) / 1000, counted)
+    low, high = (bound * scale for bound in piece.interval95_ml)
+    remark = slices.remark(
+        reached, volume_ml=counted, bridged_ml=bridged, of="the material", where=f"{volume.series_uid} {piece.label}"
+    )
+    return replace(
+        piece,
+        volume_ml=counted,
+        interval95_ml=(max(low - bridged, 0.0), high + bridged),
+        method=f"{piece.method}; each imaged slice with its own extent" if reached else piece.method,
+        sweep=tuple((threshold, ml * scale) for threshold, ml in piece.sweep),
+        findings=(*piece.findings, remark) if reached else piece.findings,
     )
 
 
