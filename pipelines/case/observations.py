@@ -13,6 +13,7 @@ from imaging.lesions.lesion import Observation
 from imaging.measurement.carried import material_inside
 from imaging.measurement.measure import measure_segment
 from imaging.measurement.quantity import Quantity
+from imaging.measurement.truncation import told_once
 from imaging.segmentation import Segment, Status
 from imaging.study import SeriesRecord
 from imaging.study.timepoint import Timepoint
@@ -65,7 +66,7 @@ def observation(row: Traced, timepoint: Timepoint, ground: Ground, settings: Set
         net_volume=net,
         long_axis=measured.long_axis_mm,
         short_axis=measured.short_axis_mm,
-        findings=tuple(dict.fromkeys((*row.findings, *measured.findings, *remarks))),
+        findings=told_once((*row.findings, *measured.findings, *remarks)),
     )
 
 
