@@ -21,8 +21,8 @@ from numpy.typing import ArrayLike
 from imaging.arrays import FloatArray
 from imaging.errors import SeriesRefused
 from imaging.finding import Finding, Severity
-from imaging.geometry import Grid
 from imaging.geometry.acquired import AcquiredSlices
+from imaging.geometry.grid import FARTHEST_MM, Grid
 
 __all__ = [
     "Stack",
@@ -100,6 +100,8 @@ def stack_slices(
     ((1, 0, 2), (3, 4, 6), (5.0, 0.8, 0.7))
     """
     points = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
+    if max(float(np.abs(points).max(initial=0.0)), *pixel_spacing) > FARTHEST_MM:
+        raise SeriesRefused("a position or spacing is beyond a kilometre; millimetres are expected", code="BAD_NUMBER")
     row_step, column_step = in_plane_steps(np.asarray(orientations, dtype=np.float64), pixel_spacing)
     normal = np.cross(column_step, row_step)
     normal /= np.linalg.norm(normal)
