@@ -226,9 +226,10 @@ def _gap_finding(acquired: AcquiredSlices, heights: FloatArray) -> Finding:
     gaps = np.diff(heights)
     if acquired.code == "MISSING_SLICES":
         missing = sum(acquired.missing_within(gap) for gap in acquired.gaps)
+        lacking = "1 slice is" if missing == 1 else f"{missing} slices are"
         message = (
-            f"{missing} slices are missing, the first after slice {acquired.gaps[0] + 1} of {len(heights)} along the "
-            "normal; their planes hold no image, and figures of what reaches a gap say so"
+            f"{lacking} missing, the first after slice {acquired.gaps[0] + 1} of {len(heights)} along the normal; "
+            "where they lie there is no image, and figures of what reaches a gap say so"
         )
     else:
         message = (

@@ -114,7 +114,7 @@ class AcquiredSlices:
         """
         if self.code == "MISSING_SLICES":
             missing = sum(self.missing_within(gap) for gap in reached)
-            seen = f"{of} reaches {len(reached)} gaps in which {missing} slices are missing"
+            seen = f"{of} reaches {_counted(len(reached), 'gap')} that {_counted(missing, 'missing slice')} left"
         else:
             widths = [self.heights_mm[gap + 1] - self.heights_mm[gap] for gap in reached]
             seen = (
@@ -173,3 +173,7 @@ class AcquiredSlices:
 
     def _areas(self, mask: BoolArray) -> FloatArray:
         return np.asarray(np.count_nonzero(mask[list(self.planes)], axis=(1, 2)), dtype=np.float64)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

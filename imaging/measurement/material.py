@@ -201,7 +201,14 @@ def _relate(
         leak_ml=None if leaks is None else leaks.volume_ml,
         leaks=() if leaks is None else leaks.leaks,
         findings=tuple(
-            dict.fromkeys((*(remark for piece in pieces for remark in piece.findings), *ground.unknowns(), *lacking))
+            dict.fromkeys(
+                (
+                    *(remark for piece in pieces for remark in piece.findings),
+                    *find.gap_remarks(own, where=f"M{number}"),
+                    *ground.unknowns(),
+                    *lacking,
+                )
+            )
         ),
     )
 

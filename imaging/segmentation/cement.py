@@ -134,6 +134,18 @@ class MaterialFind:
         """Voxel sum of a mask on the CT's grid, over slices of their own extents where the CT has gaps."""
         return volume_over(self.slices, mask, self.grid)
 
+    def gap_remarks(self, mask: BoolArray, *, where: str) -> tuple[Finding, ...]:
+        """What stands beside figures of the material in a mask, if it reaches a gap of the CT."""
+        reached = () if self.slices is None else self.slices.reached(mask)
+        if self.slices is None or not reached:
+            return ()
+        bridged_ml = self.slices.bridged_mm3(mask, pixel_mm2=self.grid.pixel_area_mm2) / 1000
+        return (
+            self.slices.remark(
+                reached, volume_ml=self.volume_ml(mask), bridged_ml=bridged_ml, of="the material", where=where
+            ),
+        )
+
     def mask(self, *kinds: SegmentKind) -> BoolArray:
         """Where material of these kinds is; of every kind if none is named."""
         return self.piece_mask(*(piece for piece in self.pieces if not kinds or piece.kind in kinds))
@@ -264,24 +276,20 @@ def volume_over(slices: AcquiredSlices | None, mask: BoolArray, grid: Grid) -> f
 
 
 def _over_gaps(piece: MaterialPiece, mask: BoolArray, volume: Volume) -> MaterialPiece:
-    """The piece measured over slices of their own extents, with a remark if it reaches a gap."""
+    """The piece measured over slices of their own extents, its interval wider by what a gap may hold."""
     slices, grid = volume.acquired_slices, volume.grid
     if slices is None:
         return piece
     scale = volume_over(slices, mask, grid) / volume_over(None, mask, grid)
-    counted, reached = piece.volume_ml * scale, slices.reached(mask)
+    counted = piece.volume_ml * scale
     bridged = min(slices.bridged_mm3(mask, pixel_mm2=grid.pixel_area_mm2) / 1000, counted)
     low, high = (bound * scale for bound in piece.interval95_ml)
-    remark = slices.remark(
-        reached, volume_ml=counted, bridged_ml=bridged, of="the material", where=f"{volume.series_uid} {piece.label}"
-    )
     return replace(
         piece,
         volume_ml=counted,
         interval95_ml=(max(low - bridged, 0.0), high + bridged),
-        method=f"{piece.method}; each imaged slice with its own extent" if reached else piece.method,
+        method=f"{piece.method}; each imaged slice with its own extent" if slices.reached(mask) else piece.method,
         sweep=tuple((threshold, ml * scale) for threshold, ml in piece.sweep),
-        findings=(*piece.findings, remark) if reached else piece.findings,
     )
 
 
