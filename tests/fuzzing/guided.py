@@ -5,16 +5,12 @@ Run by ``scripts/soak --coverage``; needs atheris, whose wheels want Python 3.12
 
 from __future__ import annotations
 
+import importlib
 import sys
 import tempfile
 import warnings
 from pathlib import Path
 from random import Random
-
-import atheris  # type: ignore[import-not-found]
-
-with atheris.instrument_imports(include=["imaging", "pipelines"]):
-    from tests.fuzzing.targets import put_to
 
 from tests.fuzzing.mutation import mutated
 from tests.fuzzing.seeds import SHARED, real_seeds, synthetic_seeds
@@ -23,6 +19,9 @@ LARGEST = 2**18
 
 
 def main(target: str, runs: str, seed: str) -> None:
+    atheris = importlib.import_module("atheris")  # not at the top: most interpreters have no wheel for it
+    with atheris.instrument_imports(include=["imaging", "pipelines"]):
+        from tests.fuzzing.targets import put_to
     warnings.simplefilter("error")
     synthetic = [s for s in synthetic_seeds() if s.target == target]
     beside = max(synthetic, key=lambda s: len(s.others))  # the damaged file joins whole slices of its series
