@@ -104,9 +104,12 @@ def _on_planes(
     slices: NDArray[Any], valid: BoolArray | None, acquired: AcquiredSlices
 ) -> tuple[NDArray[Any], BoolArray | None]:
     """The slices on the grid's planes; where nothing was imaged, not valid and the smallest valid value."""
-    known = acquired.spread(np.ones(slices.shape, dtype=bool) if valid is None else valid).astype(np.bool_)
+    known = acquired.spread(np.ones(slices.shape, dtype=bool) if valid is None else valid)
     samples = acquired.spread(slices)
-    samples[~known] = slices.min() if valid is None or not valid.any() else slices[valid].min()
+    lowest = slices.min()  # padding within the slices holds it already
+    for plane, number in enumerate(acquired.shown):
+        if number is None:
+            samples[plane] = lowest
     return samples, known
 
 

@@ -40,6 +40,7 @@ __all__ = ["GAP_CODES", "stack_with_gaps"]
 GAP_CODES = ("MISSING_SLICES", "NON_UNIFORM_SPACING")
 FINEST = 8  # planes for the shortest distance of neighbours: an even finer grid is memory for nothing
 FINE = 4  # the same where no grid fits: an eighth of the shortest distance is the farthest a slice may lie off
+HOLE = 3.0  # × the usual distance: slices so far apart are no protocol's change of spacing, something is missing
 MOST_PLANES = 4096  # 512 × 512 × 4096 int16 are 2 GiB
 LEANING = float(np.tan(np.radians(TILT_FROM_DEG)))
 
@@ -208,7 +209,7 @@ def _acquired(lattice: _Lattice, heights: FloatArray) -> AcquiredSlices:
 
 
 def _shown(lattice: _Lattice, heights: FloatArray) -> tuple[int | None, ...]:
-    """For each plane: the nearest slice, if it is no farther than half the usual distance; else nothing."""
+    """For each plane: the slice that lies on it; of uneven slices the nearest, but nothing well within a hole."""
     count = int(lattice.planes[-1]) + 1
     own: dict[int, int] = {plane: number for number, plane in enumerate(lattice.planes.tolist())}
     if lattice.ordinary_mm == lattice.step_mm:
@@ -216,10 +217,10 @@ def _shown(lattice: _Lattice, heights: FloatArray) -> tuple[int | None, ...]:
     places = np.asarray(np.arange(count) * lattice.step_mm, dtype=np.float64)
     apart = np.abs(places[:, None] - heights)
     nearest = apart.argmin(axis=1)
-    reach = (lattice.ordinary_mm + lattice.step_mm) / 2
-    return tuple(
-        own.get(plane, int(nearest[plane]) if apart[plane, nearest[plane]] <= reach else None) for plane in range(count)
-    )
+    below = np.clip(np.searchsorted(heights, places, side="right") - 1, 0, len(heights) - 2)
+    is_hole = np.diff(heights)[below] > HOLE * lattice.ordinary_mm
+    empty = is_hole & (apart.min(axis=1) > (lattice.ordinary_mm + lattice.step_mm) / 2)
+    return tuple(own.get(plane, None if empty[plane] else int(nearest[plane])) for plane in range(count))
 
 
 def _gap_finding(acquired: AcquiredSlices, heights: FloatArray) -> Finding:

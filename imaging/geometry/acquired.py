@@ -7,7 +7,8 @@ cannot tell: which plane holds which slice, and how far apart the slices truly a
 - Missing slices (gaps that are multiples of one spacing): every slice lies on a plane of the full grid. The planes
   between were not imaged; their samples are no measurement (``Volume.valid`` is False) and nothing is put into them.
 - Uneven slices: the grid's planes are finer than the slices, and a plane shows the slice that is nearest along the
-  stack, unchanged, as far as half the usual distance from it; what lies farther from every slice is not valid.
+  stack, unchanged. In a gap of more than three times the usual distance something must be missing: there a plane shows
+  a slice as far as half the usual distance from it, and the rest is not valid.
 
 No sample is interpolated or moved within its plane. A volume is the sum over the imaged slices of their voxels times
 the slice's *own* extent, from halfway to the slice below to halfway to the slice above: on an even stack that is the
@@ -74,10 +75,14 @@ class AcquiredSlices:
 
     @property
     def extents_mm(self) -> FloatArray:
-        """How thick each slice counts: from halfway to the one below to halfway to the one above."""
+        """How thick each slice counts: from halfway to the one below to halfway to the one above.
+
+        The first and last reach outwards as far as inwards; where slices are missing, by the ordinary distance.
+        """
         half = np.diff(np.asarray(self.heights_mm, dtype=np.float64)) / 2
-        end = [self.ordinary_mm / 2]
-        return np.asarray(np.concatenate([end, half]) + np.concatenate([half, end]), dtype=np.float64)
+        ordinary = [self.ordinary_mm / 2]
+        first, last = (ordinary, ordinary) if self.code == "MISSING_SLICES" else (half[:1], half[-1:])
+        return np.asarray(np.concatenate([first, half]) + np.concatenate([half, last]), dtype=np.float64)
 
     @property
     def imaged(self) -> BoolArray:

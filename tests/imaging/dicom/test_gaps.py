@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from scipy.spatial.transform import Rotation
 from imaging.dicom.assemble import load_volume
 from imaging.dicom.gaps import stack_with_gaps
 from imaging.dicom.geometry import stack_slices
+from imaging.dicom.scan import scan
 from imaging.errors import SeriesRefused
 from imaging.study import Verdict
 
@@ -77,7 +80,9 @@ def test_every_slice_of_an_uneven_stack_lies_within_an_eighth_of_the_shortest_ga
     along, within = misplaced(stack, positions, rotation)
     assert along <= min(gaps) / 8 * (1 + 1e-9)
     assert within <= (0.1 * min(PIXEL) if tilt else 1e-6)
-    assert stack.acquired.extents_mm.sum() == pytest.approx(heights[-1] + stack.acquired.ordinary_mm)
+    ends = 0.0 if stack.acquired.code == "MISSING_SLICES" else (gaps[0] + gaps[-1]) / 2
+    ends = ends or stack.acquired.ordinary_mm
+    assert stack.acquired.extents_mm.sum() == pytest.approx(heights[-1] + ends)
 
 
 @pytest.mark.parametrize("tilt", [0.0, 18.0])
@@ -92,16 +97,28 @@ def test_uneven_distances_with_a_common_measure_are_met_exactly(tilt):
     assert stack.is_tilted == bool(tilt)
 
 
-def test_a_plane_far_from_every_slice_shows_nothing():
-    heights = [0.0, 3.0, 7.5, 11.0, 31.0, 34.0]
+def test_a_plane_shows_the_nearest_slice_and_in_a_hole_nothing():
+    heights = np.array([0.0, 3.0, 7.5, 11.0, 31.0, 34.0])  # 20 mm is more than three times the usual 3.5
     stack = stack_with_gaps([[0, 0, z] for z in heights], [AXIAL] * 6, PIXEL, (4, 4))
-    places = stack.grid.points([[n, 0, 0] for n in range(stack.grid.shape[0])])[:, 2]
-    reach = (stack.acquired.ordinary_mm + stack.grid.slice_distance_mm) / 2
-    for place, number in zip(places, stack.acquired.shown, strict=True):
-        nearest = int(np.abs(np.array(heights) - place).argmin())
-        near = abs(heights[nearest] - place) <= reach + 0.5 * stack.grid.slice_distance_mm
-        assert number == nearest or (number is None and abs(heights[nearest] - place) > 1.0), place
-        assert number is None or near
+    step = stack.grid.slice_distance_mm
+    for plane, number in enumerate(stack.acquired.shown):
+        z = stack.grid.points([[plane, 0, 0]])[0, 2]
+        apart = np.abs(heights - z)
+        if number is None:
+            assert 11.0 + (3.5 + step) / 2 < z < 31.0 - (3.5 + step) / 2
+        elif plane not in stack.acquired.planes:
+            assert apart[number] == pytest.approx(apart.min())
+            assert not 12.0 + 3.5 / 2 + step < z < 30.0 - 3.5 / 2 - step
+    assert None in stack.acquired.shown
+
+
+def test_the_voxels_of_uneven_slices_add_up_to_areas_times_slabs():
+    heights = np.array([0.0, 3.0, 6.0, 9.0, 16.0, 23.0, 30.0])
+    stack = stack_with_gaps([[0, 0, z] for z in heights], [AXIAL] * 7, PIXEL, (4, 4))
+    counted = np.bincount(stack.acquired.shown) * stack.grid.slice_distance_mm
+    slabs = stack.acquired.extents_mm
+    np.testing.assert_allclose(counted[1:-1], slabs[1:-1], atol=stack.grid.slice_distance_mm)
+    assert slabs.tolist() == [3.0, 3.0, 3.0, 5.0, 7.0, 7.0, 7.0]
 
 
 def test_what_else_is_wrong_stays_refused():
@@ -207,3 +224,23 @@ def test_an_index_that_accepts_gaps_keeps_everything_else(slices):
     (taken,) = index.accepting_gaps().loadable
     assert taken.code == "MISSING_SLICES"
     assert index.accepting_gaps().skipped == index.skipped
+
+
+@pytest.mark.shared
+def test_a_leaning_head_ct_of_three_distances_has_the_volumes_of_its_slabs(shared):
+    home = shared / "data" / "ct-tilt-variable-ge"
+    truth = json.loads((home / "truth.json").read_text())
+    (record,) = scan([home / "GE"]).accepting_gaps().loadable
+    assert record.code == "NON_UNIFORM_SPACING"
+    assert "GANTRY_TILT" in {finding.code for finding in record.findings}
+    volume = load_volume(record)
+    slices = volume.acquired_slices
+    true = np.array(truth["pos_along_normal"])
+    np.testing.assert_allclose(np.diff(slices.heights_mm), np.diff(true), atol=2e-3)
+    planes = np.array(slices.planes) * volume.grid.slice_distance_mm
+    off = planes - np.array(slices.heights_mm)
+    assert np.abs(off).max() <= min(np.diff(true)) / 8 * (1 + 1e-6)
+    assert np.abs(off).max() * np.tan(np.radians(truth["tilt"])) <= 0.1 * min(truth["pixel_spacing"])
+    for above in (-200, 100, 300):
+        counted = slices.volume_mm3(volume.samples > above, pixel_mm2=volume.grid.pixel_area_mm2) / 1000
+        assert counted == pytest.approx(truth[f"volume_mL_HU>{above}"], rel=1e-4)
