@@ -26,7 +26,7 @@ from imaging.dicom.archive_directory import is_archive
 from imaging.dicom.elements import Elements
 from imaging.dicom.inflate import INFLATED_LIMIT, inflate, read_deflated
 from imaging.dicom.source import open_bytes, size_of
-from imaging.dicom.span import PixelSpan, pixel_span
+from imaging.dicom.span import PixelSpan, pixel_span, plain_span
 from imaging.dicom.walk import LONG_VRS, VRS, Walked, walk_header
 from imaging.errors import InputError, UnreadableFile
 
@@ -34,6 +34,7 @@ __all__ = ["ARCHIVE", "PARSE_ERRORS", "DicomFile", "PixelSpan", "open_dicom", "p
 
 ARCHIVE = "ZIP_ARCHIVE"
 PREAMBLE = 128
+NO_PREAMBLE = bytes(PREAMBLE)
 MAGIC = b"DICM"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 # Bytes of the beginning that are read, one after the other until the header fits: headers of single slices are 2 to
@@ -152,7 +153,7 @@ def _parsed(path: Path, stream: BinaryIO) -> DicomFile:
     window = stream.read(WINDOWS[0])
     start = window[: PREAMBLE + 4]
     _require_dicom(start, size, path)
-    preamble_is_zero = start[PREAMBLE:] != MAGIC or start[:PREAMBLE] == bytes(PREAMBLE)
+    preamble_is_zero = start[PREAMBLE:] != MAGIC or start[:PREAMBLE] == NO_PREAMBLE
     meta, begin = _plain_meta(window)
     if not meta and META_GROUP in (window[PREAMBLE + 4 : PREAMBLE + 6], window[:2]):
         _require_no_deflate(stream)
@@ -166,8 +167,11 @@ def _parsed(path: Path, stream: BinaryIO) -> DicomFile:
         return _parsed_by_pydicom(path, stream, size, preamble_is_zero=preamble_is_zero)
     pixels = None
     if walked.pixel_element is not None:
-        stream.seek(walked.pixel_element)
-        pixels = pixel_span(stream, size, is_implicit=syntax == IMPLICIT_LITTLE_ENDIAN, is_little_endian=True)
+        is_implicit, at = syntax == IMPLICIT_LITTLE_ENDIAN, walked.pixel_element
+        pixels = plain_span(window, at, size, is_implicit=is_implicit)
+        if pixels is None:
+            stream.seek(at)
+            pixels = pixel_span(stream, size, is_implicit=is_implicit, is_little_endian=True)
     media_class = _uid(meta.get(MEDIA_CLASS, b""))
     return DicomFile(path, Elements(walked.elements), syntax, True, preamble_is_zero, pixels, media_class)
 

@@ -7,8 +7,10 @@ paths go on where the archive's ends.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from imaging.dicom.archive_directory import read_directory
@@ -34,7 +36,7 @@ def files_under(paths: Sequence[Path], seen: set[str]) -> Iterator[Found]:
     [Found(path=PosixPath('nowhere'), code='NOT_A_FILE')]
     """
     roots = [os.path.realpath(path) for path in paths]
-    for path in sorted(Path(path) for path in paths):
+    for path in sorted(map(Path, paths), key=str):
         for found, real in _under(path, roots):
             if real not in seen:
                 seen.add(real)
@@ -71,8 +73,14 @@ def referenced_files(directory: Path, references: Sequence[Sequence[str]]) -> It
 
 def _under(path: Path, roots: Sequence[str]) -> Iterator[tuple[Found, str]]:
     """Each with the path that it has without links."""
-    if not path.is_dir():
-        yield Found(path, "" if path.exists() else "NOT_A_FILE"), os.path.realpath(path)
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # a name may hold what no name may
+        yield Found(path, "NOT_A_FILE"), str(path)
+        return
+    if not stat.S_ISDIR(mode):
+        is_link = path.is_symlink()
+        yield Found(path), os.path.realpath(path) if is_link else f"{_real(str(path.parent))}{os.sep}{path.name}"
         return
     waiting = [path]
     while waiting:
@@ -91,6 +99,12 @@ def _under(path: Path, roots: Sequence[str]) -> Iterator[tuple[Found, str]]:
                 yield from _linked(folder / entry.name, roots)
             elif not entry.is_dir(follow_symlinks=False):
                 yield Found(folder / entry.name), f"{real}{os.sep}{entry.name}"
+
+
+@lru_cache(1)
+def _real(folder: str) -> str:
+    """Where a folder lies; files are mostly named folder by folder."""
+    return os.path.realpath(folder)
 
 
 def _linked(link: Path, roots: Sequence[str]) -> Iterator[tuple[Found, str]]:

@@ -3,16 +3,19 @@
 The slices of a series say the same of their scanner, sequence and patient, hundreds of times. A function of elements
 depends on nothing but the elements that it looks at, and which one it looks at next depends on those it has seen. So
 its results are kept in a tree: a node is the element that it looks at, a branch the bytes that stood there. A header
-that leads to a leaf has, byte by byte, all that the function would look at, and its result is that leaf.
+that leads to a leaf has, byte by byte, all that the function would look at, and its result is that leaf. Headers whose
+elements stand at the same places as in the one before are compared with it at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from struct import Struct
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from imaging.dicom.elements import Elements
-from imaging.dicom.walk import CutElements, Place
+from imaging.dicom.layout import Place
+from imaging.dicom.walk import CutElements
 
 __all__ = ["Remembered"]
 
@@ -40,41 +43,68 @@ class Remembered(Generic[T]):
 
     def __init__(self, function: Callable[[Elements], T]) -> None:
         self._function = function
-        self._root: list[Any] = []  # of a node: the tag, and branches by bytes; of a leaf: the result
+        self._root: list[Any] = []  # of a node: the tag, and the branches by bytes; a leaf is a tuple
         self._results = 0
+        self._latest: _Latest[T] | None = None
+        self._places: dict[int, Place] = {}  # of the latest header
 
     def __call__(self, elements: Elements) -> T:
         cut = elements.parsed
         if type(cut) is not CutElements:
             return self._function(elements)
-        node, places, window = self._root, cut.places, cut.window
-        while len(node) == 2:
+        places, window = cut.places, cut.window
+        latest = self._latest
+        if latest is not None and places is latest.places and latest.cut.unpack_from(window) == latest.values:
+            return latest.result
+        node: Any = self._root
+        while type(node) is list and node:
             place = places.get(node[0])
             node = node[1].get(None if place is None else window[place[1] - HEADER : place[2]])
-            if node is None:
-                return self._learned(cut)
-        return node[0] if node else self._learned(cut)
+        result, looked_at = node if type(node) is tuple else self._learned(cut)
+        if places is self._places:  # laid out like the one before, so a third one may come
+            self._latest = _latest(places, window, looked_at, result)
+        self._places = places
+        return result  # type: ignore[no-any-return]
 
-    def _learned(self, cut: CutElements) -> T:
+    def _learned(self, cut: CutElements) -> tuple[T, tuple[int, ...]]:
         watched = _Watched(cut.places)
         result = self._function(Elements(CutElements(cut.window, watched, is_implicit=cut.is_implicit)))
+        leaf = result, tuple(watched.seen)
         values = [
             (tag, None if place is None else cut.window[place[1] - HEADER : place[2]])
             for tag, place in watched.seen.items()
         ]
-        if any(value is not None and len(value) > LONGEST_VALUE for _, value in values):
-            return result
+        if not values or any(value is not None and len(value) > LONGEST_VALUE for _, value in values):
+            return leaf
         if self._results >= MOST_RESULTS:
             self._root, self._results = [], 0
-        node = self._root
-        for tag, value in values:
+        node, branch = self._root, None
+        for tag, branch in values:
             if not node:
                 node += [tag, {}]
-            node = node[1].setdefault(value, [])
-        if not node:
-            node.append(result)
-            self._results += 1
-        return result
+            parent, node = node, node[1].setdefault(branch, [])
+        parent[1][branch] = leaf
+        self._results += 1
+        return leaf
+
+
+class _Latest(NamedTuple, Generic[T]):
+    """The latest result, and all that was looked at for it, as it stands in headers with these places."""
+
+    places: dict[int, Place]
+    cut: Struct
+    values: tuple[bytes, ...]
+    result: T
+
+
+def _latest(places: dict[int, Place], window: bytes, looked_at: Sequence[int], result: T) -> _Latest[T]:
+    spans = sorted((place[1] - HEADER, place[2]) for tag in looked_at if (place := places.get(tag)) is not None)
+    fields, at = [], 0
+    for begin, end in spans:
+        fields.append(f"{begin - at}x{end - begin}s")
+        at = end
+    cut = Struct("<" + "".join(fields))
+    return _Latest(places, cut, cut.unpack_from(window), result)
 
 
 class _Watched(dict[int, Place]):

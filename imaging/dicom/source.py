@@ -16,7 +16,8 @@ from imaging.errors import UnreadableFile
 
 __all__ = ["open_bytes", "size_of"]
 
-WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0)  # the opening of a pipe that nobody writes to would never end
+# The opening of a pipe that nobody writes to would never end; Windows changes line ends unless told not to.
+FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 def open_bytes(path: Path) -> BinaryIO:
@@ -36,15 +37,13 @@ def open_bytes(path: Path) -> BinaryIO:
     imaging.errors.UnreadableFile: not a regular file
     """
     try:
-        stream = io.FileIO(path, opener=_opened)
+        descriptor = os.open(path, FLAGS)
     except (FileNotFoundError, NotADirectoryError):
         return _open_member(path)
-    except IsADirectoryError:
-        raise UnreadableFile("not a regular file", code="NOT_A_FILE", where=str(path)) from None
-    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):  # a pipe or a device would block or never end
-        stream.close()
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a pipe or a device would block or never end
+        os.close(descriptor)
         raise UnreadableFile("not a regular file", code="NOT_A_FILE", where=str(path))
-    return cast(BinaryIO, stream)
+    return cast(BinaryIO, io.FileIO(descriptor))
 
 
 def size_of(stream: BinaryIO) -> int:
@@ -59,7 +58,3 @@ def _open_member(path: Path) -> BinaryIO:
     if archive is None:
         raise UnreadableFile("not a regular file", code="NOT_A_FILE", where=str(path))
     return open_member(archive, path.relative_to(archive).as_posix())
-
-
-def _opened(path: str, flags: int) -> int:
-    return os.open(path, flags | WITHOUT_WAITING)

@@ -10,7 +10,7 @@ from pydicom.tag import BaseTag
 
 from imaging.dicom.walk import LONG_VRS, PIXEL_DATA, UNDEFINED
 
-__all__ = ["PixelSpan", "is_pixel_data", "pixel_span"]
+__all__ = ["PixelSpan", "is_pixel_data", "pixel_span", "plain_span"]
 
 MOST_FRAGMENTS = 2**20  # far more frames than a file of 4 GiB holds; each costs a read
 
@@ -57,6 +57,19 @@ def pixel_span(stream: BinaryIO, size: int, *, is_implicit: bool, is_little_endi
     if length == UNDEFINED:
         return PixelSpan(kind, offset, None, available, _fragments_are_whole(stream, size, order))
     return PixelSpan(kind, offset, length, min(length, available), length <= available)
+
+
+def plain_span(window: bytes, at: int, size: int, *, is_implicit: bool) -> PixelSpan | None:
+    """The same of native samples (OB or OW) in little endian, if the element begins in the window; else None."""
+    offset = at + (8 if is_implicit else 12)
+    if offset > len(window) or not (is_implicit or window[at + 4 : at + 6] in (b"OW", b"OB")):
+        return None
+    length = int.from_bytes(window[offset - 4 : offset], "little")
+    if length == UNDEFINED:
+        return None
+    available = size - offset
+    tag = int.from_bytes(window[at : at + 2], "little") << 16 | int.from_bytes(window[at + 2 : at + 4], "little")
+    return PixelSpan(PIXEL_DATA[tag], offset, length, min(length, available), length <= available)
 
 
 def _fragments_are_whole(stream: BinaryIO, size: int, order: str) -> bool:

@@ -19,6 +19,8 @@ from typing import Any
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag
 
+from imaging.dicom.layout import Layout, Place, layout_of
+
 __all__ = ["LONG_VRS", "PIXEL_DATA", "UNDEFINED", "VRS", "CutElements", "Walked", "cut_items", "walk_header"]
 
 PIXEL_DATA = {0x7FE00010: "integer", 0x7FE00008: "float", 0x7FE00009: "double"}
@@ -37,7 +39,8 @@ FIRST_DELIMITER = 0xFFFE0000
 DEEPEST = 16  # sequences in sequences; the deepest of the standard is 9
 MOST_BEGINNINGS = 20_000  # distinct beginnings that are remembered, so that hostile files fill no memory
 
-Place = tuple[bytes | None, int, int]  # VR (None if implicit), where the value begins and ends
+LAYOUTS = 4  # that are tried, the latest first
+_layouts: tuple[Layout, ...] = ()
 _beginnings: dict[bytes, tuple[int, bytes | None, bool]] = {}  # by its bytes: tag, VR, whether its length is long
 
 
@@ -102,6 +105,9 @@ def walk_header(window: bytes, start: int, *, is_implicit: bool, file_size: int)
     """
     if is_implicit and window[start + 4 : start + 6] in VRS:
         return None  # says implicit, looks explicit
+    for layout in _layouts:
+        if layout.fits(window, start, is_implicit=is_implicit):
+            return Walked(CutElements(window, layout.places, is_implicit=is_implicit), layout.pixel_element)
     try:
         places, at = _cut(window, start, len(window), FIRST_PIXEL_DATA, is_implicit=is_implicit, depth=0)
     except _Unusual:
@@ -110,8 +116,16 @@ def walk_header(window: bytes, start: int, *, is_implicit: bool, file_size: int)
     tag = _tag(window, at)
     if tag >= FIRST_PIXEL_DATA:
         is_plain = tag in PIXEL_DATA and (is_implicit or window[at + 4 : at + 6] in VRS)
+        if is_plain:
+            _keep(layout_of(window, start, places, at, is_implicit=is_implicit))
         return Walked(elements, at) if is_plain else None
     return Walked(elements, None) if at == file_size == len(window) else None
+
+
+def _keep(layout: Layout | None) -> None:
+    global _layouts  # noqa: PLW0603  what is kept changes no result, only how soon it is there
+    if layout is not None:
+        _layouts = (layout, *_layouts[: LAYOUTS - 1])
 
 
 def cut_items(elements: CutElements, tag: int) -> list[CutElements] | None:
