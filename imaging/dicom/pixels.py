@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from imaging.arrays import BoolArray
 from imaging.dicom import tags
-from imaging.dicom.codestream import decode_codestream, is_compressed, split_fragments
+from imaging.dicom.codestream import decode_codestream, is_compressed, is_rounded, split_fragments
 from imaging.dicom.elements import Elements
 from imaging.dicom.file import DicomFile, read_pixel_data
 from imaging.dicom.remembered import Remembered
@@ -205,6 +205,8 @@ def stored_frames(file: DicomFile) -> Iterator[NDArray[Any]]:
             raise SeriesRefused("compressed pixel data without fragments", code="UNREADABLE_PIXEL_DATA")
         for codestream in split_fragments(data, layout.frames):
             samples, precision = decode_codestream(codestream, file.syntax, plane, layout.bits_allocated)
+            if is_rounded(codestream, file.syntax):
+                samples = _within(samples, layout)
             yield _clean(samples, layout, precision)
         return
     if file.pixels is not None and file.pixels.length is None:
@@ -248,6 +250,14 @@ def modality_transform(file: DicomFile, frame: int) -> ModalityTransform:
         rescale.text(tags.RESCALE_TYPE).upper(),
         bool(slope or intercept) or table is not None,
     )
+
+
+def _within(samples: NDArray[Any], layout: PixelFormat) -> NDArray[Any]:
+    """Rounded samples at most at the ends of the stored range: beyond it, their bits would mean the other end."""
+    if (samples.dtype.kind == "i") is not layout.is_signed:  # then the range says nothing of them
+        return samples
+    lowest = -layout.largest - 1 if layout.is_signed else 0
+    return np.asarray(np.clip(samples, lowest, layout.largest))
 
 
 def _clean(samples: NDArray[Any], layout: PixelFormat, precision: int | None) -> NDArray[Any]:

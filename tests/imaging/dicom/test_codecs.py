@@ -291,6 +291,20 @@ def test_where_header_and_codestream_differ_in_sign_the_bits_count(header_signed
     np.testing.assert_array_equal(volume.samples, np.stack(expected))
 
 
+@pytest.mark.parametrize("is_signed", [False, True])
+def test_rounding_never_turns_the_brightest_into_the_darkest(is_signed, slices):
+    """An irreversible codestream of 16 bits overshoots the 12 that are stored; its bits alone would wrap around."""
+    chequered = np.indices((64, 64)).sum(axis=0) // 5 % 2
+    array = (chequered * 4095 - is_signed * 2048).astype("i2" if is_signed else "u2")
+    datasets = _slices_of(slices, [array] * 3, 12)
+    irreversible = next(codec for codec in CODECS if codec.name == "HTJ2K")
+    decoded = imagecodecs.jpeg2k_decode(irreversible.encode(array, 12))
+    assert decoded.min() < array.min() or decoded.max() > array.max()  # else there is nothing to see here
+    _compressed(datasets, irreversible, [array] * 3, 12)
+    error = np.abs(slices.volume(datasets).samples.astype(int) - array)
+    assert error.max() <= np.abs(decoded.astype(int) - array).max()
+
+
 @pytest.mark.parametrize("element", ["FloatPixelData", "DoubleFloatPixelData"])
 def test_float_samples_are_kept(element, slices):
     kind = "<f4" if element == "FloatPixelData" else "<f8"
