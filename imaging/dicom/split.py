@@ -29,7 +29,7 @@ LEAST_OVERLAP = 0.5  # of the shorter part's extent
 LEAST_SLICES = 3  # of a part; two slices are evenly spaced whatever they are
 SPLITTABLE = {"DUPLICATE_POSITION", "NON_UNIFORM_SPACING", "MISSING_SLICES", "MIXED_GEOMETRY"}
 # Marks that change what the samples mean; the others (numbers, moments) only say when a slice was made.
-MEANING = ("image_type", "echo_time", "b_value", "temporal_position", "inversion_time", "kernel")
+MEANING = ("image_type", "component", "echo_time", "b_value", "temporal_position", "inversion_time", "kernel", "kvp")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
