@@ -14,10 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from imaging.dicom import tags
+from imaging.dicom.completeness import with_siblings_compared
 from imaging.dicom.elements import Elements
 from imaging.dicom.file import ARCHIVE, PARSE_ERRORS, DicomFile, open_dicom, parser_silenced
 from imaging.dicom.folder import Found, files_under, members_under, referenced_files
 from imaging.dicom.header import Instance, read_frames, read_instance
+from imaging.dicom.identity import contradicted_patients
 from imaging.dicom.kind import Kind, annotation_modality, author_of, kind_of
 from imaging.dicom.records import Candidate, series_records
 from imaging.errors import InputError
@@ -66,9 +68,10 @@ def scan(paths: Sequence[Path]) -> Index:
         records += verdicts.records
         skipped += verdicts.skipped
     return Index(
-        _with_unique_ids(sorted(records, key=_record_key)),
+        _with_unique_ids(sorted(with_siblings_compared(records), key=_record_key)),
         tuple(sorted(annotations, key=lambda a: (a.patient, a.study_uid, a.series_uid, str(a.path)))),
         tuple(sorted(skipped, key=lambda s: (str(s.path), s.code))),
+        contradicted_patients(candidate.instance for candidate in candidates),
     )
 
 
