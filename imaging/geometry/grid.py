@@ -66,7 +66,7 @@ class Grid:
             raise GeometryError("a grid's affine is a finite 4×4 matrix with last row 0 0 0 1")
         if np.abs(affine[:3]).max() > FARTHEST_MM:
             raise GeometryError("a grid's affine is in millimetres; a step or a place beyond a kilometre is none")
-        if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        if abs(_spanned(affine)) < 1e-9:
             raise GeometryError("a grid's affine spans no volume: two axes are parallel or a spacing is zero")
         object.__setattr__(self, "shape", (int(self.shape[0]), int(self.shape[1]), int(self.shape[2])))
         object.__setattr__(self, "affine", frozen(affine))
@@ -172,3 +172,9 @@ class Grid:
         affine = self.affine.copy()
         affine[:3, 3] = self.points([start])[0]
         return Grid((stop[0] - start[0], stop[1] - start[1], stop[2] - start[2]), affine)
+
+
+def _spanned(affine: FloatArray) -> float:
+    """The signed volume of a voxel; unlike an elimination, it never divides, so that no axis is too short for it."""
+    first, second, third = affine[:3, :3].T
+    return float(np.cross(first, second) @ third)

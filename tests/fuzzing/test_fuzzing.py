@@ -110,6 +110,7 @@ def test_a_research_file_cut_short_is_never_a_volume(seed, tmp_path):
         (b"(0.7,0,0)", b"(1e308,0,0)", "BAD_GEOMETRY"),
         (b"(0.7,0,0)", b"(nan,0,0)", "BAD_GEOMETRY"),
         (b"(0.7,0,0)", b"(0,0,0)", "BAD_GEOMETRY"),
+        (b"(0.7,0,0) (0,0.8,0)", b"(0.7,0,0) (1e-320,0,0)", "BAD_GEOMETRY"),
     ],
 )
 def test_header_bombs_in_nrrd_allocate_nothing(old, new, code, tmp_path):
