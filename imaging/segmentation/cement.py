@@ -208,6 +208,7 @@ def find_material(
     """
     lesions = dict(lesion_masks or {})
     _require(volume, before, {**{f"lesion {name}": mask for name, mask in lesions.items()}, "bone": bone})
+    volume = _bridged(volume)
     saturation = saturation_level(volume)
     findings = list(volume.findings)
     if bone is None:
@@ -266,6 +267,18 @@ def find_material(
         findings=tuple(findings),
         slices=volume.acquired_slices,
     )
+
+
+def _bridged(volume: Volume) -> Volume:
+    """The CT with the nearest slice on planes that were not imaged, so that a gap is no surface of the material.
+
+    What is outlined there counts for no volume.
+    """
+    slices = volume.acquired_slices
+    if slices is None:
+        return volume
+    valid = None if volume.valid is None else slices.nearest(volume.valid)
+    return replace(volume, samples=slices.nearest(volume.samples), valid=valid)
 
 
 def volume_over(slices: AcquiredSlices | None, mask: BoolArray, grid: Grid) -> float:
