@@ -76,6 +76,9 @@ PLACES = {
 }
 VALUES = {
     "LOSSY": Code("warning", "compressed with loss; values near edges are altered", "measure on the original"),
+    "VALUE_SCALE": Code(
+        "note", "another scale (Philips' private one, a real world value map) is there and not applied", "nothing"
+    ),
     "TRUNCATED_PIXEL_DATA": Code("refused, warning, passed over", "less pixel data than declared", FETCH),
     "UNREADABLE_PIXEL_DATA": Code("refused", "compressed pixel data is damaged", FETCH),
     "UNSUPPORTED_TRANSFER_SYNTAX": Code(

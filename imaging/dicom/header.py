@@ -19,7 +19,7 @@ from imaging.dicom import tags
 from imaging.dicom.elements import Elements
 from imaging.dicom.file import DicomFile, PixelSpan
 from imaging.dicom.moment import acquired_moment, iso_date
-from imaging.dicom.private import private_b_value
+from imaging.dicom.private import has_private_scale, private_b_value
 from imaging.dicom.remembered import Remembered
 from imaging.errors import InputError
 from imaging.study.role import SequenceFacts
@@ -115,6 +115,8 @@ class Instance:
     nominal_spacing_mm: float | None
     concatenation: Concatenation | None
     is_lossy: bool
+    lossy_ratio: float | None
+    other_scales: tuple[str, ...]
     preamble_is_zero: bool
     syntax: str
     pixels: PixelSpan | None
@@ -148,6 +150,7 @@ def read_instance(file: DicomFile) -> Instance:
     is_lossy = lasting["is_lossy"] or file.syntax in LOSSY_SYNTAXES
     return Instance(
         **{**lasting, "is_lossy": is_lossy},
+        lossy_ratio=_lossy_ratio(file, lasting) if is_lossy else None,
         path=file.path,
         uid=elements.text(tags.SOP_INSTANCE_UID),
         acquired=acquired_moment(elements),
@@ -188,7 +191,37 @@ def _facts(elements: Elements, sop_class: str) -> dict[str, Any]:
         "nominal_spacing_mm": elements.decimal(tags.SPACING_BETWEEN_SLICES),
         "concatenation": _concatenation(elements),
         "is_lossy": elements.text(tags.LOSSY_IMAGE_COMPRESSION) == "01",
+        "other_scales": _other_scales(elements, modality),
     }
+
+
+def _lossy_ratio(file: DicomFile, facts: dict[str, Any]) -> float | None:
+    """How many times smaller the images were made: as the header says, else by the bytes that are there.
+
+    Several values are several compressions, one after the other (PS3.3 C.7.6.1.1.5.2); the strongest is taken.
+    """
+    try:
+        declared = file.elements.decimals(tags.LOSSY_RATIO)
+    except InputError:
+        declared = ()
+    if declared and max(declared) >= 1:
+        return max(declared)
+    if file.pixels is None or file.pixels.length is not None or not file.pixels.available:
+        return None  # decompressed since, and nothing tells how strong it was
+    samples = (facts["rows"] or 0) * (facts["columns"] or 0) * facts["number_of_frames"]
+    return samples * facts["bits_allocated"] / 8 / file.pixels.available or None
+
+
+def _other_scales(elements: Elements, modality: str) -> tuple[str, ...]:
+    """Meanings of the samples, other than the public rescale, that are there and not applied."""
+    own, shared = elements.item(tags.PER_FRAME_GROUPS), elements.item(tags.SHARED_GROUPS)
+    places = [place for place in (elements, own, shared) if place]
+    scales = []
+    if modality == "MR" and any(has_private_scale(place) for place in places):
+        scales.append("Philips' private scale")
+    if any(place.holds(tags.REAL_WORLD_VALUES) for place in places):
+        scales.append("a real world value map")
+    return tuple(scales)
 
 
 _lasting_facts = Remembered(lambda elements: _facts(elements, elements.text(tags.SOP_CLASS_UID)))

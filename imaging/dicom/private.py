@@ -1,19 +1,20 @@
-"""Diffusion weighting where vendors wrote it before the standard had an element for it.
+"""What vendors wrote before the standard had an element for it: diffusion weighting, mosaics, a scale of their own.
 
 Source: vendors' DICOM conformance statements (Siemens MR Header 0019,xx0C; GE GEMS_PARM_01 0043,xx39; Philips Imaging
-DD 001 2001,xx03), as collected in dcm2niix' vendor notes.
+DD 001 2001,xx03, MR Imaging DD 001 2005,xx0E), as collected in dcm2niix' vendor notes.
 """
 
 from __future__ import annotations
 
 from imaging.dicom.elements import Elements
 
-__all__ = ["images_in_mosaic", "private_b_value", "private_element"]
+__all__ = ["has_private_scale", "images_in_mosaic", "private_b_value", "private_element"]
 
 BLOCKS = range(0x10, 0x20)  # where creators reserve their elements; scanners use the first ones
 SIEMENS, SIEMENS_B_VALUE, SIEMENS_IMAGES_IN_MOSAIC = "SIEMENS MR HEADER", 0x0C, 0x0A
 GE, GE_B_VALUE = "GEMS_PARM_01", 0x39
 PHILIPS, PHILIPS_B_VALUE = "Philips Imaging DD 001", 0x03
+PHILIPS_MR, PHILIPS_SCALE_SLOPE, PHILIPS_FRAME = "Philips MR Imaging DD 001", 0x0E, 0x2005140F
 GE_OFFSET = 100_000  # newer software adds a multiple of it, which means nothing for the weighting
 
 
@@ -42,6 +43,22 @@ def images_in_mosaic(elements: Elements) -> int | None:
     """How many slices are tiled in the one plane of a Siemens mosaic; None where the header tells of none."""
     tag = private_element(elements, 0x0019, SIEMENS, SIEMENS_IMAGES_IN_MOSAIC)
     return elements.integer(tag) if tag is not None else None
+
+
+def has_private_scale(elements: Elements) -> bool:
+    """Whether Philips' scale from stored samples to floating-point signal is there; values rest on the public one.
+
+    Examples
+    --------
+    >>> from pydicom.dataset import Dataset
+    >>> dataset = Dataset()
+    >>> dataset.private_block(0x2005, PHILIPS_MR, create=True).add_new(0x0E, "FL", 0.02)
+    >>> has_private_scale(Elements.from_dataset(dataset))
+    True
+    """
+    places = (elements, elements.item(PHILIPS_FRAME))  # of enhanced frames it lies one sequence deeper
+    tags = ((place, private_element(place, 0x2005, PHILIPS_MR, PHILIPS_SCALE_SLOPE)) for place in places if place)
+    return any(tag is not None and place.holds(tag) for place, tag in tags)
 
 
 def private_element(elements: Elements, group: int, creator: str, element: int) -> int | None:

@@ -410,7 +410,13 @@ def _series_findings(candidates: Sequence[Candidate], lost: Sequence[Candidate])
 def _image_findings(frames: Sequence[Frame]) -> Iterable[Finding]:
     instances = [frame.instance for frame in frames]
     if any(instance.is_lossy for instance in instances):
-        yield Finding("LOSSY", Severity.WARNING, "the images were compressed with loss; values near edges are altered")
+        ratio = max((instance.lossy_ratio or 0 for instance in instances), default=0)
+        strength = f"about {ratio:.3g}:1" if ratio else "nobody says how strongly"
+        message = f"the images were compressed with loss, {strength}; values near edges are altered"
+        yield Finding("LOSSY", Severity.WARNING, message)
+    if others := sorted({scale for instance in instances for scale in instance.other_scales}):
+        message = f"values are those of the public rescale; {' and '.join(others)} would give others and is not applied"
+        yield Finding("VALUE_SCALE", Severity.INFO, message)
     if not all(instance.preamble_is_zero for instance in instances):
         yield Finding("PREAMBLE_NOT_ZERO", Severity.INFO, "files carry foreign bytes before the DICOM header; ignored")
     if any(instance.concatenation for instance in instances):

@@ -305,6 +305,72 @@ def test_rounding_never_turns_the_brightest_into_the_darkest(is_signed, slices):
     assert error.max() <= np.abs(decoded.astype(int) - array).max()
 
 
+@pytest.mark.parametrize(
+    ("declared", "is_packed", "told"),
+    [(["12.5"], True, "about 12.5:1"), (["8", "20"], False, "about 20:1"), (None, False, "nobody says")],
+)
+def test_loss_is_told_with_its_ratio(declared, is_packed, told, slices):
+    arrays = [_texture(8, is_signed=False, seed=number) for number in range(3)]
+    datasets = _slices_of(slices, arrays, 8)
+    if is_packed:
+        _compressed(datasets, CODECS[0], arrays, 8)
+    for dataset in datasets:
+        dataset.LossyImageCompression = "01"
+        if declared:
+            dataset.LossyImageCompressionRatio = declared
+    (message,) = (f.message for f in slices.volume(datasets).findings if f.code == "LOSSY")
+    assert told in message
+
+
+def test_a_ratio_that_nobody_declares_is_counted(slices):
+    arrays = [_texture(8, is_signed=False, seed=number) for number in range(3)]
+    datasets = _slices_of(slices, arrays, 8)
+    _compressed(datasets, CODECS[0], arrays, 8)
+    (message,) = (f.message for f in slices.volume(datasets).findings if f.code == "LOSSY")
+    ratio = float(message.partition("about ")[2].partition(":")[0])
+    smallest = min(len(dataset.PixelData) for dataset in datasets)  # items and delimiter of few bytes included
+    assert ratio == pytest.approx(arrays[0].size / smallest, rel=0.05)
+
+
+@pytest.mark.parametrize("place", ["slice", "private block 11", "enhanced"])
+def test_values_are_those_of_the_public_rescale_and_other_scales_are_named(place, slices, enhanced):
+    """Of Philips' scales the public one (displayed values) is taken; who wants the other knows that it is there."""
+    datasets = slices.clean(modality="MR")
+    for dataset in datasets:
+        dataset.RescaleSlope, dataset.RescaleIntercept = "2", "-7"
+        slices.fill(dataset)
+    expected = slices.volume(datasets).samples
+    for dataset in datasets:
+        if place == "private block 11":
+            dataset.private_block(0x2005, "Somebody else", create=True)
+        holder = Dataset() if place == "enhanced" else dataset
+        block = holder.private_block(0x2005, "Philips MR Imaging DD 001", create=True)
+        block.add_new(0x0D, "FL", 0.0)
+        block.add_new(0x0E, "FL", 0.013)
+    if place == "enhanced":
+        image = enhanced(datasets)
+        image.SOPClassUID = image.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.4.1"
+        for group in image.PerFrameFunctionalGroupsSequence:
+            group.add_new((0x2005, 0x140F), "SQ", [copy.deepcopy(holder)])
+        datasets = [image]
+    volume = load_volume(scan([slices.write(datasets, "scaled")]).choose())
+    np.testing.assert_array_equal(volume.samples, expected)
+    (message,) = (f.message for f in volume.findings if f.code == "VALUE_SCALE")
+    assert "Philips" in message
+
+
+def test_a_real_world_value_map_is_named_and_not_applied(slices, assert_true_to_place):
+    datasets = slices.clean(modality="MR")
+    mapping = Dataset()
+    mapping.RealWorldValueFirstValueMapped, mapping.RealWorldValueLastValueMapped = 0, 4095
+    mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept = 0.001, 0.0
+    for dataset in datasets:
+        dataset.RealWorldValueMappingSequence = [mapping]
+    volume = slices.volume(datasets)
+    assert_true_to_place(volume)
+    assert ["real world" in f.message for f in volume.findings if f.code == "VALUE_SCALE"] == [True]
+
+
 @pytest.mark.parametrize("element", ["FloatPixelData", "DoubleFloatPixelData"])
 def test_float_samples_are_kept(element, slices):
     kind = "<f4" if element == "FloatPixelData" else "<f8"
