@@ -30,7 +30,16 @@ from imaging.dicom.span import PixelSpan, pixel_span, plain_span
 from imaging.dicom.walk import LONG_VRS, VRS, Walked, walk_header
 from imaging.errors import InputError, UnreadableFile
 
-__all__ = ["ARCHIVE", "PARSE_ERRORS", "DicomFile", "PixelSpan", "open_dicom", "parser_silenced", "read_pixel_data"]
+__all__ = [
+    "ARCHIVE",
+    "DEFLATED",
+    "PARSE_ERRORS",
+    "DicomFile",
+    "PixelSpan",
+    "open_dicom",
+    "parser_silenced",
+    "read_pixel_data",
+]
 
 ARCHIVE = "ZIP_ARCHIVE"
 PREAMBLE = 128

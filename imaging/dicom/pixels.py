@@ -6,8 +6,9 @@ Values are those before any display: the modality transform is applied, presenta
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,23 @@ from imaging.dicom.file import DicomFile, read_pixel_data
 from imaging.dicom.remembered import Remembered
 from imaging.errors import InputError, SeriesRefused
 
-__all__ = ["ModalityTransform", "PixelFormat", "modality_transform", "pixel_format", "require_size", "stored_frames"]
+__all__ = [
+    "ModalityTransform",
+    "PixelFormat",
+    "clean_samples",
+    "frame_readers",
+    "largest_value",
+    "modality_transform",
+    "pixel_format",
+    "require_size",
+    "stored_frames",
+]
 
 MAX_PLANE = 2**28  # samples of a frame: 16384 × 16384, far above any scanner
 MAX_BYTES = 16 * 2**30  # of one file's decoded frames
 COMPRESSION_LIMIT = 2000  # an empty frame compresses at most about 1000:1 in the codecs of DICOM
 SMALL_FRAMES = 64 * 2**20  # bytes that may always be allocated
+REMEMBERED_TOPS = 8  # transforms; a series has one, or one a slice
 FLOAT_KINDS = {"float": "f4", "double": "f8"}
 
 
@@ -52,6 +64,11 @@ class PixelFormat:
     def largest(self) -> int:
         """The largest sample that can be stored."""
         return (1 << (self.bits_stored - 1 if self.is_signed else self.bits_stored)) - 1
+
+    @property
+    def lowest(self) -> int:
+        """The smallest sample that can be stored."""
+        return -self.largest - 1 if self.is_signed else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,29 +213,45 @@ def stored_frames(file: DicomFile) -> Iterator[NDArray[Any]]:
     InputError
         Everything that keeps the frames from being read, by code.
     """
+    return (read() for read in frame_readers(file))
+
+
+def frame_readers(file: DicomFile) -> Sequence[Callable[[], NDArray[Any]]]:
+    """For every frame a function that gives its stored samples; they may be called in any order and thread.
+
+    Raises
+    ------
+    InputError
+        What keeps all frames from being read; what keeps one, its function raises.
+    """
     layout = pixel_format(file)
     require_size(file, layout)
     data = read_pixel_data(file)
-    plane = (layout.rows, layout.columns)
     if is_compressed(file.syntax):
         if file.pixels is None or file.pixels.length is not None:
             raise SeriesRefused("compressed pixel data without fragments", code="UNREADABLE_PIXEL_DATA")
-        for codestream in split_fragments(data, layout.frames):
-            samples, precision = decode_codestream(codestream, file.syntax, plane, layout.bits_allocated)
-            if is_rounded(codestream, file.syntax):
-                samples = _within(samples, layout)
-            yield _clean(samples, layout, precision)
-        return
+        return [partial(_decoded, stream, file.syntax, layout) for stream in split_fragments(data, layout.frames)]
     if file.pixels is not None and file.pixels.length is None:
         raise SeriesRefused("fragments in an uncompressed transfer syntax", code="UNREADABLE_PIXEL_DATA")
     order = "<" if file.is_little_endian else ">"
     dtype = np.dtype(f"{order}{FLOAT_KINDS.get(layout.kind, f'u{layout.bits_allocated // 8}')}")
-    count = layout.rows * layout.columns
-    if dtype.itemsize * count * layout.frames > len(data):
+    if layout.native_bytes > len(data):
         raise SeriesRefused("the pixel data ends early", code="TRUNCATED_PIXEL_DATA", where=str(file.path))
-    for number in range(layout.frames):
-        samples = np.frombuffer(data, dtype, count, number * count * dtype.itemsize).reshape(plane)
-        yield samples if layout.kind != "integer" else _clean(samples, layout, None)
+    return [partial(_native, data, dtype, number, layout) for number in range(layout.frames)]
+
+
+def _decoded(codestream: bytes, syntax: str, layout: PixelFormat) -> NDArray[Any]:
+    plane = (layout.rows, layout.columns)
+    samples, precision = decode_codestream(codestream, syntax, plane, layout.bits_allocated)
+    if is_rounded(codestream, syntax):
+        samples = _within(samples, layout)
+    return clean_samples(samples, layout, precision)
+
+
+def _native(data: bytes, dtype: np.dtype[Any], number: int, layout: PixelFormat) -> NDArray[Any]:
+    count = layout.rows * layout.columns
+    samples = np.frombuffer(data, dtype, count, number * count * dtype.itemsize).reshape(layout.rows, layout.columns)
+    return samples if layout.kind != "integer" else clean_samples(samples, layout, None)
 
 
 def modality_transform(file: DicomFile, frame: int) -> ModalityTransform:
@@ -231,16 +264,27 @@ def modality_transform(file: DicomFile, frame: int) -> ModalityTransform:
     """
     elements = file.elements
     own, shared = _item(elements.items(tags.PER_FRAME_GROUPS), frame), elements.item(tags.SHARED_GROUPS)
-    rescale = (
-        (own and own.item(tags.PIXEL_VALUE_TRANSFORMATION))
-        or (shared and shared.item(tags.PIXEL_VALUE_TRANSFORMATION))
-        or elements
+    rescale = (own and own.item(tags.PIXEL_VALUE_TRANSFORMATION)) or (
+        shared and shared.item(tags.PIXEL_VALUE_TRANSFORMATION)
     )
+    if rescale is None and file.is_little_endian and file.pixels is not None and file.pixels.kind == "integer":
+        return _classic_transform(elements)
+    return _transform(elements, rescale or elements, pixel_format(file), is_little_endian=file.is_little_endian)
+
+
+@Remembered
+def _classic_transform(elements: Elements) -> ModalityTransform:
+    """The same for all slices of a series, mostly."""
+    return _transform(elements, elements, _layout(elements), is_little_endian=True)
+
+
+def _transform(
+    elements: Elements, rescale: Elements, layout: PixelFormat, *, is_little_endian: bool
+) -> ModalityTransform:
     slope, intercept = rescale.decimals(tags.RESCALE_SLOPE), rescale.decimals(tags.RESCALE_INTERCEPT)
     if slope and slope[0] == 0:
-        raise InputError("the rescale slope is zero", code="BAD_NUMBER", where=str(file.path))
-    layout = pixel_format(file)
-    first, table = _modality_lut(elements, layout, is_little_endian=file.is_little_endian)
+        raise InputError("the rescale slope is zero", code="BAD_NUMBER")
+    first, table = _modality_lut(elements, layout, is_little_endian=is_little_endian)
     return ModalityTransform(
         slope[0] if slope else 1.0,
         intercept[0] if intercept else 0.0,
@@ -252,15 +296,20 @@ def modality_transform(file: DicomFile, frame: int) -> ModalityTransform:
     )
 
 
+@lru_cache(REMEMBERED_TOPS)
+def largest_value(transform: ModalityTransform, layout: PixelFormat) -> float:
+    """That of the largest sample that can be stored."""
+    return float(transform.values(np.array([layout.largest])).max())
+
+
 def _within(samples: NDArray[Any], layout: PixelFormat) -> NDArray[Any]:
     """Rounded samples at most at the ends of the stored range: beyond it, their bits would mean the other end."""
     if (samples.dtype.kind == "i") is not layout.is_signed:  # then the range says nothing of them
         return samples
-    lowest = -layout.largest - 1 if layout.is_signed else 0
-    return np.asarray(np.clip(samples, lowest, layout.largest))
+    return np.asarray(np.clip(samples, layout.lowest, layout.largest))
 
 
-def _clean(samples: NDArray[Any], layout: PixelFormat, precision: int | None) -> NDArray[Any]:
+def clean_samples(samples: NDArray[Any], layout: PixelFormat, precision: int | None) -> NDArray[Any]:
     """Only the stored bits, with their sign.
 
     A codestream has a precision and a sign of its own, which need not be the header's: then the header's sign counts,
