@@ -39,11 +39,11 @@ def deflate_bomb(home, plan):
     machine = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     inflated = zlib.decompress(raw[at:], -zlib.MAX_WBITS)
     head = b"\xe0\x7f\x10\x00OW\x00\x00" + struct.pack("<I", 2**31)
-    blob = machine.compress(inflated + head)
-    zeros = bytes(2**24)
-    for _ in range(48):  # 768 MiB
-        blob += machine.compress(zeros)
-    path.write_bytes(raw[:at] + blob + machine.flush())
+    block = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    # 16 MiB of zeros end on a byte after a full flush, so that the same bytes may follow one another: 768 MiB.
+    zeros = block.compress(bytes(2**24)) + block.flush(zlib.Z_FULL_FLUSH)
+    begin = machine.compress(inflated + head) + machine.flush(zlib.Z_FULL_FLUSH)
+    path.write_bytes(raw[:at] + begin + 48 * zeros + machine.flush())
     return [plan.truth]
 
 

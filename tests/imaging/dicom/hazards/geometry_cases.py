@@ -56,7 +56,7 @@ hazard("g05_missing_end", "warn error", "INCOMPLETE_SERIES")(without(range(18, 2
 hazard("g05_missing_start_by_number", "warn error", "INCOMPLETE_SERIES", more=True)(without(range(6)))
 
 
-@hazard("g06_duplicate_position", "error warn split", "DUPLICATE_POSITION", ours="error")
+@hazard("g06_duplicate_position", "error warn", "DUPLICATE_POSITION")
 def duplicate_position(home, plan):
     images = plan.series()
     write([*images, plan.slice(9, number=25, level=70.0)], home)
