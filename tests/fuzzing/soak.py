@@ -20,7 +20,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -29,7 +29,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 # Shares of the inputs: the deepest door gets most.
-SHARES = {"dicom": 0.5, "nifti": 0.15, "nrrd": 0.15, "case file": 0.1, "prompts": 0.1}
+SHARES = {"dicom": 0.4, "nifti": 0.2, "nrrd": 0.2, "case file": 0.1, "prompts": 0.1}
 SYNTHETIC_SHARE = 0.6  # of the inputs; real files are many, and most of them are refused at the first look
 CHUNK = 2500  # inputs of one worker process
 CPU_SECONDS = 2.0  # of one input, above which it counts as a hang
@@ -68,10 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _guided(wish)
     started = time.monotonic()
     tally = Tally()
-    jobs = iter(list(_jobs(wish)))
     with tempfile.TemporaryDirectory(prefix="soak-") as scratch:
         running: list[_Worker] = []
-        for job in jobs:
+        for job in _jobs(wish):
             running.append(_Worker(job, wish, Path(scratch)))
             while len(running) >= wish.workers:
                 running = _reaped(running, tally, wish, Path(scratch))
@@ -100,12 +99,14 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return wish
 
 
-def _jobs(wish: argparse.Namespace) -> Iterator[tuple[str, int, int]]:
-    """Target, first and last number of every worker's inputs."""
+def _jobs(wish: argparse.Namespace) -> list[tuple[str, int, int]]:
+    """Target, first and last number of every worker's inputs; all targets side by side, so that a part tells of all."""
+    jobs = []
     for target, share in SHARES.items():
         count = wish.inputs if wish.target else round(wish.inputs * share)
         if wish.target in (None, target):
-            yield from ((target, at, min(at + CHUNK, count)) for at in range(0, count, CHUNK))
+            jobs += [(at / count, (target, at, min(at + CHUNK, count))) for at in range(0, count, CHUNK)]
+    return [job for _, job in sorted(jobs)]
 
 
 class _Worker:
