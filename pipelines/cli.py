@@ -209,6 +209,9 @@ def empty_paths(findings: list[Finding]) -> Document:
 PATHS = click.argument("paths", nargs=-1, required=True, type=IMAGE)
 IDENTIFIED = click.option("--identified", is_flag=True, help="Show patient ids instead of pseudonyms.")
 SERIES = click.option("--series", metavar="UID", help="Which series is meant, where several could be.")
+ACCEPT_GAPS = click.option(
+    "--accept-gaps", is_flag=True, help="Take series with missing or uneven slices; their figures say so."
+)
 MODALITY = click.option("--modality", type=click.Choice(["ct", "mr"]), help="For NIfTI and NRRD, which do not know.")
 
 
@@ -260,16 +263,18 @@ def verdict_code(index: Index) -> int:
 @main.command()
 @PATHS
 @click.option("--out", required=True, type=OUT, help="Folder for the NIfTI files.")
+@ACCEPT_GAPS
 @IDENTIFIED
 @run_command(empty_scan)
-def convert(paths: tuple[Path, ...], out: Path, *, identified: bool) -> tuple[Document, int]:
+def convert(paths: tuple[Path, ...], out: Path, *, accept_gaps: bool, identified: bool) -> tuple[Document, int]:
     """Write every loadable volume below PATHS as one NIfTI file in its native grid, sheared where the gantry leaned."""
     from imaging.dicom.scan import scan as scan_paths
     from pipelines.convert import convert_volumes
     from pipelines.documents import scan_document
     from pipelines.settings import pseudonym_key
 
-    index, written = convert_volumes(scan_paths(paths), out)
+    found = scan_paths(paths)
+    index, written = convert_volumes(found.accepting_gaps() if accept_gaps else found, out)
     document = scan_document(index, key=pseudonym_key(), identified=identified, paths=written)
     for row in document["volumes"]:
         Speaker.say(f"{series_line(row)} {row['path'] or ''}")
@@ -291,6 +296,7 @@ def convert(paths: tuple[Path, ...], out: Path, *, identified: bool) -> tuple[Do
 @click.option("--backend", metavar="NAME", help="Which engine; the built-in one by default.")
 @SERIES
 @MODALITY
+@ACCEPT_GAPS
 @run_command(empty_segment)
 def segment(image: tuple[Path, ...], **options: Any) -> tuple[Document, int]:
     """Outline one lesion in IMAGE from points, boxes or diameter lines in LPS millimetres."""
@@ -311,6 +317,7 @@ def segment(image: tuple[Path, ...], **options: Any) -> tuple[Document, int]:
 @click.option("--out", type=OUT, help="Folder for the material masks.")
 @SERIES
 @MODALITY
+@ACCEPT_GAPS
 @run_command(empty_cement)
 def cement(image: tuple[Path, ...], **options: Any) -> tuple[Document, int]:
     """Find radiodense material (cement, glue) on a CT: volume with interval, fill of lesions, leak beyond bone."""
@@ -332,6 +339,7 @@ def cement(image: tuple[Path, ...], **options: Any) -> tuple[Document, int]:
 @click.option("--image", type=IMAGE, help="The image it was drawn on: intensities, and the reader part of the error.")
 @SERIES
 @MODALITY
+@ACCEPT_GAPS
 @run_command(empty_measure)
 def measure(mask: str, **options: Any) -> tuple[Document, int]:
     """Measure every segment of MASK (.nii.gz, .nrrd, DICOM SEG, RTSTRUCT; path#label for one of them)."""
@@ -351,6 +359,7 @@ def measure(mask: str, **options: Any) -> tuple[Document, int]:
 @click.option("--image0", type=IMAGE, help="The image of MASK0.")
 @click.option("--image1", type=IMAGE, help="The image of MASK1.")
 @MODALITY
+@ACCEPT_GAPS
 @run_command(empty_compare)
 def compare(mask0: str, mask1: str, **options: Any) -> tuple[Document, int]:
     """Change of one lesion from MASK0 to MASK1, with its interval and the categories by published thresholds."""
@@ -373,6 +382,7 @@ def compare(mask0: str, mask1: str, **options: Any) -> tuple[Document, int]:
 @click.option("--moving-series", metavar="UID", help="Which series of MOVING is meant.")
 @click.option("--fixed-modality", type=click.Choice(["ct", "mr"]), help="For NIfTI and NRRD.")
 @click.option("--moving-modality", type=click.Choice(["ct", "mr"]), help="For NIfTI and NRRD.")
+@ACCEPT_GAPS
 @run_command(empty_register)
 def register(fixed: Path, moving: Path, **options: Any) -> tuple[Document, int]:
     """Find the rigid transform that takes MOVING's points to FIXED's, with the evidence for or against it."""
@@ -389,6 +399,7 @@ def register(fixed: Path, moving: Path, **options: Any) -> tuple[Document, int]:
 @click.option("--out", "workspace", required=True, type=OUT, help="The workspace; the case gets a folder in it.")
 @click.option("--case-file", type=IMAGE, help="Instead of CASE/case.toml.")
 @click.option("--config", type=IMAGE, help="Settings as TOML.")
+@ACCEPT_GAPS
 @IDENTIFIED
 @run_command(empty_case)
 def run(case: Path, workspace: Path, **options: Any) -> tuple[Document, int]:
@@ -414,6 +425,7 @@ def run(case: Path, workspace: Path, **options: Any) -> tuple[Document, int]:
 @click.option("--fresh", is_flag=True, help="Do every case again; what readers did is kept.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 @click.option("--config", type=IMAGE, help="Settings as TOML.")
+@ACCEPT_GAPS
 @IDENTIFIED
 @run_command(empty_batch)
 def batch(root: Path, workspace: Path, *, dry_run: bool, **options: Any) -> tuple[Document, int]:
@@ -534,6 +546,7 @@ def batch_options(
     group_by: str | None,
     fresh: bool,
     config: Path | None,
+    accept_gaps: bool,
     identified: bool,
 ) -> Options:
     """What was asked for, as a value."""
@@ -546,6 +559,7 @@ def batch_options(
         limits=Limits(timeout_s=timeout or None, memory_bytes=None if memory is None else int(memory * 2**30)),
         group_by_patient=group_by == "patient",
         fresh=fresh,
+        accept_gaps=accept_gaps,
         identified=identified,
         config=config,
     )

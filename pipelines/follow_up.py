@@ -42,6 +42,7 @@ def follow_up(
     case_id: str | None = None,
     case_file: Path | None = None,
     config: Path | None = None,
+    accept_gaps: bool = False,
     identified: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Document, CaseFolder, bool]:
@@ -58,6 +59,8 @@ def follow_up(
         Instead of the case file's id, or of one made from the folders' names.
     config
         Settings as TOML.
+    accept_gaps
+        Take series with missing or uneven slices as they are; what is measured beside a gap says so.
     identified
         Show the patient's id in the provenance, and the names that people gave to contours; neither by default.
     say
@@ -80,6 +83,7 @@ def follow_up(
 
     say("scanning")
     index = scan(folders)
+    index = index.accepting_gaps() if accept_gaps else index
     require_one_patient(index)
     require_loadable(index)
     images = Images()
@@ -101,6 +105,7 @@ def follow_up(
         material=found,
         procedures=story.procedures,
         reviews=(*reviews, *from_case_file(story.reviews, exams)),
+        accept_gaps=accept_gaps,
         identified=identified,
     )
     lesions, traced, remarks = trace_lesions(story.lesions, ground)
@@ -120,7 +125,7 @@ def follow_up(
         materials=account.material_rows(related),
         registrations=account.registration_rows(links),
         findings=account.case_findings(index, exams, story, remarks),
-        provenance=account.provenance(index, exams, settings, story, identified=identified),
+        provenance=account.provenance(index, exams, settings, story, accept_gaps=accept_gaps, identified=identified),
     )
     require_unreviewed(target, reviews)
     kept = [*write_label_maps(target, traced, related), *outputs.write_figures(target, traced, related, images)]

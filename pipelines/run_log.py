@@ -39,6 +39,8 @@ class Run:
         The study folders; never empty.
     case_file, config
         As given with the call; None where the study's own, or the defaults, were used.
+    accept_gaps
+        Whether series with missing or uneven slices were taken as they are.
     identified
         Whether names may be shown.
     """
@@ -46,6 +48,7 @@ class Run:
     studies: tuple[Path, ...]
     case_file: Path | None = None
     config: Path | None = None
+    accept_gaps: bool = False
     identified: bool = False
 
 
@@ -73,6 +76,7 @@ def log_run(target: CaseFolder, run: Run, *, started: dt.datetime) -> None:
         "studies": [place(study) for study in run.studies],
         "case_file": place(run.case_file),
         "config": place(run.config),
+        "accept_gaps": run.accept_gaps,
         "identified": run.identified,
     }
     append_line(target.root / NAME, json.dumps(record))
@@ -105,6 +109,7 @@ def last_run(target: CaseFolder, *, studies: tuple[Path, ...] = ()) -> Run:
             studies=studies or tuple(walked(way, target.root) for way in record["studies"]),
             case_file=None if record["case_file"] is None else walked(record["case_file"], target.root),
             config=None if record["config"] is None else walked(record["config"], target.root),
+            accept_gaps=record.get("accept_gaps", False),  # runs from before there was a choice
             identified=record["identified"],
         )
     except (KeyError, IndexError, TypeError, ValueError) as error:

@@ -47,6 +47,7 @@ def segment_image(
     backend: str | None = None,
     series: str | None = None,
     modality: str | None = None,
+    accept_gaps: bool = False,
 ) -> Document:
     """Outline one lesion and write its mask."""
     if not out.name.endswith(".nii.gz"):
@@ -63,7 +64,7 @@ def segment_image(
     if not drawn:
         raise UsageError("say where the lesion is: --point, --box, --diameter or --prompts", code="NO_PROMPT")
     engine = segmenter() if backend is None else segmenter(backend)
-    volume = open_image(image, modality=modality, series=series)
+    volume = open_image(image, modality=modality, series=series, accept_gaps=accept_gaps)
     started = time.perf_counter()
     proposal = engine.segment(volume, drawn)
     seconds = round(time.perf_counter() - started, 3)
@@ -75,7 +76,7 @@ def segment_image(
         backend=proposal.backend,
         seconds=seconds,
         confidence=proposal.confidence,
-        findings=(*volume.findings, *proposal.findings),
+        findings=tuple(dict.fromkeys((*measured.findings, *proposal.findings))),
     )
 
 
@@ -96,11 +97,16 @@ def read_prompts(path: Path) -> tuple[Prompt, ...]:
 
 
 def measure_mask(
-    mask: str, *, image: Path | None = None, series: str | None = None, modality: str | None = None
+    mask: str,
+    *,
+    image: Path | None = None,
+    series: str | None = None,
+    modality: str | None = None,
+    accept_gaps: bool = False,
 ) -> Document:
     """Every measurement of every segment."""
-    volume = None if image is None else open_image([image], modality=modality, series=series)
-    segments = open_masks(mask, image=None if image is None else [image])
+    volume = None if image is None else open_image([image], modality=modality, series=series, accept_gaps=accept_gaps)
+    segments = open_masks(mask, image=None if image is None else [image], accept_gaps=accept_gaps)
     kind = Modality(modality.upper()) if modality else None
     rows: list[SegmentMeasurement] = []
     findings: list[Finding] = []
@@ -118,19 +124,25 @@ def measure_mask(
 
 
 def compare_masks(
-    mask0: str, mask1: str, *, image0: Path | None = None, image1: Path | None = None, modality: str | None = None
+    mask0: str,
+    mask1: str,
+    *,
+    image0: Path | None = None,
+    image1: Path | None = None,
+    modality: str | None = None,
+    accept_gaps: bool = False,
 ) -> Document:
     """Change of one lesion; both masks are taken as accepted."""
     measured = []
     for mask, image in ((mask0, image0), (mask1, image1)):
-        segments = open_masks(mask, image=None if image is None else [image])
+        segments = open_masks(mask, image=None if image is None else [image], accept_gaps=accept_gaps)
         if not any(segment.mask.any() for segment in segments):
             raise EmptyMask(f"{Path(mask).name} holds no voxel of a lesion: nothing to compare")
         if len(segments) != 1:
             raise UsageError(
                 f"{Path(mask).name} holds {len(segments)} segments; choose one with #label", code="AMBIGUOUS_SEGMENT"
             )
-        volume = None if image is None else open_image([image], modality=modality, series=None)
+        volume = None if image is None else open_image([image], modality=modality, accept_gaps=accept_gaps)
         kind = Modality(modality.upper()) if modality else None
         measured.append(measure_segment(segments[0], volume=volume, modality=kind))
     return documents.compare_document(with_categories(measure_change(*measured), *measured))
@@ -145,18 +157,19 @@ def cement_in_image(
     out: Path | None = None,
     series: str | None = None,
     modality: str | None = None,
+    accept_gaps: bool = False,
 ) -> Document:
     """Radiodense material on one CT."""
-    volume = open_image(image, modality=modality or "ct", series=series)
+    volume = open_image(image, modality=modality or "ct", series=series, accept_gaps=accept_gaps)
     if volume.modality is not Modality.CT:
         raise UsageError("cement is found on CT; this image is MR", code="NOT_CT")
-    masks = lesions_on(volume, lesions, image)
+    masks = lesions_on(volume, lesions, image, accept_gaps=accept_gaps)
     earlier = earlier_from_volume = None
     findings: list[Finding] = list(volume.findings)
     if before is not None:
         from imaging.registration.rigid import register
 
-        earlier = open_image([before], modality="ct", series=None)
+        earlier = open_image([before], modality="ct", accept_gaps=accept_gaps)
         registration = register(earlier, volume)
         findings += registration.findings
         if registration.accepted:
@@ -173,7 +186,7 @@ def cement_in_image(
         findings += ground.findings
         bone_mask = ground.mask
     else:
-        bone_mask = one_mask_on(volume, bone, image)
+        bone_mask = one_mask_on(volume, bone, image, accept_gaps=accept_gaps)
     rows = []
     for material in relate_material(found, lesions=masks, bone=bone_mask):
         name = None
@@ -181,24 +194,27 @@ def cement_in_image(
             name = f"{material.id}-{material.kind}.nii.gz"
             atomic_write(out / name, nifti_bytes(material.mask_in(found).astype(np.uint8), volume.grid))
         rows.append(documents.material_record(material, mask=name))
-    document = documents.cement_document(rows, (*findings, *found.findings))
+    document = documents.cement_document(rows, dict.fromkeys((*findings, *found.findings)))
     if out is not None:
         atomic_write(out / "cement.json", json_text(document).encode())
     return document
 
 
-def lesions_on(volume: Volume, arguments: Sequence[str], image: Sequence[Path]) -> dict[LesionId, BoolArray]:
+def lesions_on(
+    volume: Volume, arguments: Sequence[str], image: Sequence[Path], *, accept_gaps: bool
+) -> dict[LesionId, BoolArray]:
     """The lesion masks on the CT's grid, named by their segment, else L1, L2 and so on."""
     masks: dict[LesionId, BoolArray] = {}
     for argument in arguments:
-        for segment in open_masks(argument, image=list(image)):
+        for segment in open_masks(argument, image=list(image), accept_gaps=accept_gaps):
             name = LesionId(segment.lesion or segment.name or f"L{len(masks) + 1}")
             masks[name if name not in masks else LesionId(f"L{len(masks) + 1}")] = on_grid(segment, volume)
     return masks
 
 
-def one_mask_on(volume: Volume, argument: str, image: Sequence[Path]) -> BoolArray:
-    masks = [on_grid(segment, volume) for segment in open_masks(argument, image=list(image))]
+def one_mask_on(volume: Volume, argument: str, image: Sequence[Path], *, accept_gaps: bool) -> BoolArray:
+    segments = open_masks(argument, image=list(image), accept_gaps=accept_gaps)
+    masks = [on_grid(segment, volume) for segment in segments]
     return np.asarray(np.logical_or.reduce(masks), dtype=np.bool_)
 
 
@@ -221,6 +237,7 @@ def register_images(
     moving_series: str | None = None,
     fixed_modality: str | None = None,
     moving_modality: str | None = None,
+    accept_gaps: bool = False,
 ) -> Document:
     """The transform between two images, written as JSON."""
     from imaging.registration.rigid import register
@@ -228,8 +245,8 @@ def register_images(
     if out.suffix != ".json":
         raise UsageError("--out is a .json file", code="BAD_OUTPUT_NAME")
     registration = register(
-        open_image([fixed], modality=fixed_modality, series=fixed_series),
-        open_image([moving], modality=moving_modality, series=moving_series),
+        open_image([fixed], modality=fixed_modality, series=fixed_series, accept_gaps=accept_gaps),
+        open_image([moving], modality=moving_modality, series=moving_series, accept_gaps=accept_gaps),
     )
     document = documents.register_document(registration)
     atomic_write(out, json_text(document).encode())

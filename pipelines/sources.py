@@ -37,7 +37,9 @@ class Kind(Enum):
     DICOM = "DICOM"
 
 
-def open_image(argument: Sequence[Path], *, modality: str | None = None, series: str | None = None) -> Volume:
+def open_image(
+    argument: Sequence[Path], *, modality: str | None = None, series: str | None = None, accept_gaps: bool = False
+) -> Volume:
     """The one volume that IMAGE means.
 
     Parameters
@@ -49,6 +51,8 @@ def open_image(argument: Sequence[Path], *, modality: str | None = None, series:
         finding MODALITY_ASSUMED says so. Of several DICOM volumes it takes part in the choice.
     series
         Series UID or volume id where several DICOM volumes are there.
+    accept_gaps
+        Take a series with missing or uneven slices as it is (:mod:`imaging.geometry.acquired`).
 
     Raises
     ------
@@ -65,7 +69,7 @@ def open_image(argument: Sequence[Path], *, modality: str | None = None, series:
     if kinds == {Kind.DICOM}:
         from imaging.dicom.assemble import load_volume
 
-        return load_volume(_chosen_record(_scanned(paths), wanted, series))
+        return load_volume(_chosen_record(_scanned(paths, accept_gaps=accept_gaps), wanted, series))
     if len(paths) > 1:
         raise UsageError("NIfTI and NRRD hold one image a file; give one", code="SEVERAL_IMAGES")
     volume = _research_image(paths[0], wanted)
@@ -75,7 +79,9 @@ def open_image(argument: Sequence[Path], *, modality: str | None = None, series:
     return volume.with_findings(Finding("MODALITY_ASSUMED", Severity.INFO, message, paths[0].name))
 
 
-def open_masks(argument: str | Path, *, image: Sequence[Path] | None = None) -> tuple[Segment, ...]:
+def open_masks(
+    argument: str | Path, *, image: Sequence[Path] | None = None, accept_gaps: bool = False
+) -> tuple[Segment, ...]:
     """The segments that MASK means.
 
     Parameters
@@ -85,6 +91,8 @@ def open_masks(argument: str | Path, *, image: Sequence[Path] | None = None) -> 
     image
         The image that the mask was made on, if known. A mask whose grid counts the voxels of that image in another
         order, or only some of its slices, comes back on the image's grid; no voxel is interpolated.
+    accept_gaps
+        Take an image with missing or uneven slices as it is.
 
     Returns
     -------
@@ -102,18 +110,18 @@ def open_masks(argument: str | Path, *, image: Sequence[Path] | None = None) -> 
     """
     path, choice = _split_choice(str(argument))
     if path.is_dir():
-        return _annotation_masks(_only_annotation(path), choice, image)
+        return _annotation_masks(_only_annotation(path), choice, image, accept_gaps=accept_gaps)
     match _kind(path):
         case Kind.NIFTI:
             from imaging.formats.nifti import read_nifti_masks
 
-            return _on_image_grid(read_nifti_masks(path, choice=choice), image)
+            return _on_image_grid(read_nifti_masks(path, choice=choice), image, accept_gaps=accept_gaps)
         case Kind.NRRD:
             from imaging.formats.nrrd import read_nrrd_masks
 
-            return _on_image_grid(read_nrrd_masks(path, choice=choice), image)
+            return _on_image_grid(read_nrrd_masks(path, choice=choice), image, accept_gaps=accept_gaps)
         case Kind.DICOM:
-            return _annotation_masks(_annotation_of(path), choice, image)
+            return _annotation_masks(_annotation_of(path), choice, image, accept_gaps=accept_gaps)
 
 
 def _existing(paths: Iterable[Path]) -> list[Path]:
@@ -171,10 +179,11 @@ def _research_image(path: Path, modality: Modality | None) -> Volume:
     return read(path, modality or Modality.MR)
 
 
-def _scanned(paths: Sequence[Path]) -> Index:
+def _scanned(paths: Sequence[Path], *, accept_gaps: bool = False) -> Index:
     from imaging.dicom.scan import scan
 
-    return scan(paths)
+    index = scan(paths)
+    return index.accepting_gaps() if accept_gaps else index
 
 
 def _chosen_record(index: Index, modality: Modality | None, series: str | None) -> SeriesRecord:
@@ -208,28 +217,34 @@ def _annotation_of(path: Path) -> Annotation:
     )
 
 
-def _annotation_masks(annotation: Annotation, choice: str | None, image: Sequence[Path] | None) -> tuple[Segment, ...]:
+def _annotation_masks(
+    annotation: Annotation, choice: str | None, image: Sequence[Path] | None, *, accept_gaps: bool
+) -> tuple[Segment, ...]:
     if annotation.modality == "SEG":
         from imaging.dicom.seg import read_seg
 
         segments = read_seg(annotation.path, choice=choice)
-        return _on_image_grid(segments, image) if image is not None else _on_grids(segments, _grids_beside(annotation))
+        if image is not None:
+            return _on_image_grid(segments, image, accept_gaps=accept_gaps)
+        return _on_grids(segments, _grids_beside(annotation, accept_gaps=accept_gaps))
     from imaging.dicom.rtstruct import read_rtstruct
 
-    return read_rtstruct(annotation.path, _reference(annotation, image), choice=choice)
+    return read_rtstruct(annotation.path, _reference(annotation, image, accept_gaps=accept_gaps), choice=choice)
 
 
-def _reference(annotation: Annotation, image: Sequence[Path] | None) -> SeriesRecord:
+def _reference(annotation: Annotation, image: Sequence[Path] | None, *, accept_gaps: bool) -> SeriesRecord:
     """The series that the contours were drawn on: in the image that was given, else beside the file."""
     if image is None:
         folder = annotation.path.resolve().parent
-        found = _drawn_on(annotation, _scanned([folder])) or _drawn_on(annotation, _scanned(_near(folder.parent)))
+        found = _drawn_on(annotation, _scanned([folder], accept_gaps=accept_gaps)) or _drawn_on(
+            annotation, _scanned(_near(folder.parent), accept_gaps=accept_gaps)
+        )
         advice = "the image that these contours were drawn on does not lie beside them; give it with --image"
     else:
         paths = _existing(image)
         if _kind(paths[0]) is not Kind.DICOM:
             return _research_record(paths[0])
-        index = _scanned(paths)
+        index = _scanned(paths, accept_gaps=accept_gaps)
         found = _drawn_on(annotation, index) or _only_loadable(index, annotation)
         advice = "the contours were not drawn on the image that was given, nor in its frame of reference"
     if found is None:
@@ -286,9 +301,13 @@ def _research_record(path: Path) -> SeriesRecord:
     )
 
 
-def _on_image_grid(segments: tuple[Segment, ...], image: Sequence[Path] | None) -> tuple[Segment, ...]:
+def _on_image_grid(
+    segments: tuple[Segment, ...], image: Sequence[Path] | None, *, accept_gaps: bool
+) -> tuple[Segment, ...]:
     """Each segment on the grid of the image that counts the same voxels, else on its own."""
-    return segments if image is None or not segments else _on_grids(segments, _grids_of(_existing(image)))
+    if image is None or not segments:
+        return segments
+    return _on_grids(segments, _grids_of(_existing(image), accept_gaps=accept_gaps))
 
 
 def _on_grids(segments: tuple[Segment, ...], grids: Sequence[Grid]) -> tuple[Segment, ...]:
@@ -302,18 +321,18 @@ def _on_grids(segments: tuple[Segment, ...], grids: Sequence[Grid]) -> tuple[Seg
     return tuple(placed(segment) for segment in segments)
 
 
-def _grids_beside(annotation: Annotation) -> list[Grid]:
+def _grids_beside(annotation: Annotation, *, accept_gaps: bool) -> list[Grid]:
     """Grids of the series that a SEG names, if it lies beside: a SEG's own stack ends where the lesion does."""
     folder = annotation.path.resolve().parent
     for places in ([folder], _near(folder.parent)):
-        index = _scanned(places)
+        index = _scanned(places, accept_gaps=accept_gaps)
         named = [record for record in index.loadable if record.series_uid == annotation.referenced_series_uid]
         if named:
             return [record.grid for record in named if record.grid is not None]
     return []
 
 
-def _grids_of(paths: Sequence[Path]) -> list[Grid]:
+def _grids_of(paths: Sequence[Path], *, accept_gaps: bool) -> list[Grid]:
     if _kind(paths[0]) is not Kind.DICOM:
         return [_research_image(paths[0], None).grid]
-    return [record.grid for record in _scanned(paths).loadable if record.grid is not None]
+    return [record.grid for record in _scanned(paths, accept_gaps=accept_gaps).loadable if record.grid is not None]

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from imaging.errors import SeriesRefused
 
-__all__ = ["Codestream", "decode_codestream", "is_compressed", "split_fragments"]
+__all__ = ["Codestream", "decode_codestream", "is_compressed", "is_rounded", "split_fragments"]
 
 JPEG_BASELINE, JPEG_EXTENDED = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"
 JPEG_LOSSLESS = {"1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"}
-JPEG_LS = {"1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"}
+JPEG_LS_NEAR = "1.2.840.10008.1.2.4.81"
+JPEG_LS = {"1.2.840.10008.1.2.4.80", JPEG_LS_NEAR}
 JPEG_2000 = {"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"}
 HTJ2K = {"1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203"}
 RLE = "1.2.840.10008.1.2.5"
@@ -34,6 +35,8 @@ NATIVE = {
 FRAME_HEADERS = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
 BARE_MARKERS = {0x01, *range(0xD0, 0xD9)}  # without a length
 END_OF_IMAGE = b"\xff\xd9"
+CODING_STYLE, WAVELET = b"\xff\x52", 13  # ISO/IEC 15444-1 A.6.1: the marker, and how far behind it the wavelet is named
+IRREVERSIBLE = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,17 @@ def decode_codestream(
     if samples.shape != plane:
         raise _unreadable(f"the decoder gives {samples.shape}")
     return samples, stream.precision
+
+
+def is_rounded(data: bytes, syntax: str) -> bool:
+    """Whether samples come out of a rounding (a DCT, JPEG-LS with an allowed error, the irreversible wavelet).
+
+    Such samples may lie a little beyond the range of what went in.
+    """
+    if syntax in JPEG_2000 | HTJ2K:
+        at = data.find(CODING_STYLE, 0, 4096)
+        return at >= 0 and data[at + WAVELET : at + WAVELET + 1] == bytes([IRREVERSIBLE])
+    return syntax in (JPEG_BASELINE, JPEG_EXTENDED, JPEG_LS_NEAR)
 
 
 def _items(data: bytes) -> tuple[bytes, tuple[bytes, ...], tuple[int, ...]]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
 from imaging.dicom.file import open_dicom, parser_silenced
 from imaging.dicom.header import Frame
 from imaging.dicom.pixels import modality_transform, stored_frames
+from imaging.dicom.source import open_bytes
 from imaging.errors import InputError
 
 __all__ = ["without_copies"]
@@ -26,29 +29,35 @@ def without_copies(frames: Sequence[Frame]) -> tuple[tuple[Frame, ...], tuple[Fr
     values. Only such candidates have their pixels read. Two echoes of air with equal pixels differ in their marks and
     both stay; two images of one place with unequal pixels both stay, to be refused where the volume is judged.
     """
+    places = {id(frame): _place(frame) for frame in frames}
     kept, copies = list(frames), list[Frame]()
-    for key in (_by_instance, _by_marks):
+    for key in (_instance, _marks):
         groups = defaultdict[object, list[Frame]](list)
         for frame in kept:
-            groups[key(frame)].append(frame)
+            groups[key(frame), places[id(frame)]].append(frame)
         extra = {id(copy) for group in groups.values() if len(group) > 1 for copy in _copies_in(group)}
         copies += [frame for frame in kept if id(frame) in extra]
         kept = [frame for frame in kept if id(frame) not in extra]
     return tuple(kept), tuple(copies)
 
 
-def _by_instance(frame: Frame) -> object:
+def _instance(frame: Frame) -> object:
     uid = frame.instance.uid
-    return (uid, frame.number, _place(frame)) if uid else id(frame)
+    return (uid, frame.number) if uid else id(frame)
 
 
-def _by_marks(frame: Frame) -> object:
-    return (_place(frame), frame.marks)
+def _marks(frame: Frame) -> object:
+    return frame.marks
 
 
 def _place(frame: Frame) -> object:
-    numbers = (*(frame.position or ()), *frame.orientation)
-    return tuple(round(number, SAME_PLACE_DIGITS) for number in numbers), frame.instance.rows, frame.instance.columns
+    point = tuple([round(number, SAME_PLACE_DIGITS) for number in frame.position or ()])
+    return point, _rounded(frame.orientation), frame.instance.rows, frame.instance.columns
+
+
+@lru_cache
+def _rounded(orientation: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple([round(number, SAME_PLACE_DIGITS) for number in orientation])
 
 
 def _copies_in(group: Iterable[Frame]) -> Iterable[Frame]:
@@ -68,8 +77,8 @@ def _copies_in(group: Iterable[Frame]) -> Iterable[Frame]:
 
 def _file_digest(path: Path) -> str:
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        with open_bytes(path) as stream:
+            return hashlib.file_digest(cast(Any, stream), "sha256").hexdigest()
     except OSError:
         return str(path)
 

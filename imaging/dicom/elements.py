@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from pydicom.charset import convert_encodings, decode_bytes
@@ -18,16 +19,21 @@ from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
+from imaging.dicom.walk import NAMES, CutElements, cut_items
 from imaging.errors import InputError
 
 __all__ = ["Elements"]
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q"}
+BINARY_VRS = {vr.encode("ascii") for vr in BINARY}
 SPECIFIC_CHARACTER_SET = 0x00080005
 # These separate values and name components; a change of character set ends there (PS3.5 6.1.2.5.3).
 TEXT_DELIMITERS = {0x5C, 0x5E, 0x3D, 0x0A, 0x0C, 0x0D, 0x09}
 PADDING = " \0\t\r\n"
+# Values that are remembered: the slices of a series repeat nearly all of theirs, so each is interpreted once.
+REMEMBERED = 4096
+LONGEST_REMEMBERED = 256  # bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,10 +72,10 @@ class Elements:
         if not value:
             return ()
         if isinstance(value, bytes):
+            if value.isascii() and len(value) <= LONGEST_REMEMBERED and b"\x1b" not in value:
+                return _ascii_texts(value)
             value = self._decoded(value)
-        values = value.split("\\") if isinstance(value, str) else _sequence(value)
-        stripped = tuple([str(part).strip(PADDING) for part in values])
-        return () if stripped == ("",) else stripped
+        return _stripped(value.split("\\") if isinstance(value, str) else _sequence(value))
 
     def decimals(self, tag: int) -> tuple[float, ...]:
         """Every value as a finite number; () where absent or empty.
@@ -79,16 +85,26 @@ class Elements:
         InputError
             BAD_NUMBER: a value is not a finite number (a decimal comma, NaN, a word).
         """
+        if type(self.parsed) is CutElements:
+            place = self.parsed.places.get(tag)
+            if place is None:
+                return ()
+            vr, start, end = place
+            value = self.parsed.window[start:end]
+            is_plain = vr in BINARY_VRS or (value.isascii() and b"\x1b" not in value)
+            if is_plain and end - start <= LONGEST_REMEMBERED:
+                return _cut_decimals(tag, vr, value)
         element = self.parsed.get(tag)
         if element is None:
             return ()
         if isinstance(element, RawDataElement):
-            numbers = _binary(element) or tuple(_number(part, tag) for part in self.texts(tag))
+            order = "<" if element.is_little_endian else ">"
+            numbers = _binary(tag, element.VR, element.value, order) or tuple(
+                _number(part, tag) for part in self.texts(tag)
+            )
         else:
             numbers = tuple(_number(str(part), tag) for part in _sequence(element.value))
-        if not all(map(math.isfinite, numbers)):
-            raise _bad_number(tag)
-        return tuple(map(float, numbers))
+        return _finite(numbers, tag)
 
     def decimal(self, tag: int) -> float | None:
         """The first value as a number; None where absent, empty or not a number."""
@@ -121,6 +137,10 @@ class Elements:
         return value if isinstance(value, bytes) else b""
 
     def _parsed_items(self, tag: int) -> tuple[Elements, ...]:
+        if type(self.parsed) is CutElements and _is_sequence(self.parsed, tag):
+            items = cut_items(self.parsed, tag)
+            if items is not None:
+                return tuple(map(Elements, items))
         element = self.parsed.get(tag)
         if element is None:
             return ()
@@ -130,12 +150,15 @@ class Elements:
         return tuple(Elements.from_dataset(item) for item in value if isinstance(item, Dataset))
 
     def _value(self, tag: int) -> Any:
+        if type(self.parsed) is CutElements:
+            place = self.parsed.places.get(tag)
+            return None if place is None else self.parsed.window[place[1] : place[2]]
         element = self.parsed.get(tag)
         return None if element is None else element.value
 
     def _decoded(self, value: bytes) -> str:
         if value.isascii() and b"\x1b" not in value:
-            return value.decode("ascii")
+            return value.decode("ascii")  # long, else it would be remembered
         names = self.texts(SPECIFIC_CHARACTER_SET) or ("ISO_IR 6",)
         try:
             return str(decode_bytes(value, convert_encodings(list(names)), TEXT_DELIMITERS))
@@ -143,20 +166,47 @@ class Elements:
             return value.decode("latin-1")
 
 
-def _binary(element: RawDataElement) -> tuple[float, ...]:
+@lru_cache(REMEMBERED)
+def _ascii_texts(value: bytes) -> tuple[str, ...]:
+    return _stripped(value.decode("ascii").split("\\"))
+
+
+@lru_cache(REMEMBERED)
+def _cut_decimals(tag: int, vr: bytes | None, value: bytes) -> tuple[float, ...]:
+    """The numbers of an element that the walker cut out, whose text (if it is text) is ASCII."""
+    if not value:
+        return ()
+    numbers = _binary(tag, None if vr is None else NAMES[vr], value, "<")
+    return _finite(numbers or tuple(_number(part, tag) for part in _ascii_texts(value)), tag)
+
+
+def _stripped(values: Sequence[Any]) -> tuple[str, ...]:
+    stripped = tuple([str(part).strip(PADDING) for part in values])
+    return () if stripped == ("",) else stripped
+
+
+def _finite(numbers: Sequence[float], tag: int) -> tuple[float, ...]:
+    if not all(map(math.isfinite, numbers)):
+        raise _bad_number(tag)
+    return tuple(map(float, numbers))
+
+
+def _is_sequence(elements: CutElements, tag: int) -> bool:
+    place = elements.places.get(tag)
+    return place is not None and (place[0] or _dictionary_vr(tag).encode("ascii")) == b"SQ"
+
+
+def _binary(tag: int, vr: str | None, value: Any, order: str) -> tuple[float, ...]:
     """The numbers of an element with a binary representation; () for text."""
-    vr = element.VR or "UN"
-    if vr == "UN":
-        vr = _dictionary_vr(element.tag)
+    if not vr or vr == "UN":
+        vr = _dictionary_vr(tag)
     # "US or SS" and the like: the caller knows the sign (PixelRepresentation) and undoes ours.
     code = BINARY.get(vr[:2])
-    value = element.value
     if code is None or not value:
         return ()
     size = struct.calcsize(code)
     if len(value) % size:
-        raise _bad_number(int(element.tag))
-    order = "<" if element.is_little_endian else ">"
+        raise _bad_number(tag)
     return struct.unpack(f"{order}{len(value) // size}{code}", value)
 
 

@@ -21,9 +21,18 @@ from numpy.typing import ArrayLike
 from imaging.arrays import FloatArray
 from imaging.errors import SeriesRefused
 from imaging.finding import Finding, Severity
-from imaging.geometry import Grid
+from imaging.geometry.acquired import AcquiredSlices
+from imaging.geometry.grid import FARTHEST_MM, Grid
 
-__all__ = ["Stack", "angle_deg", "plane_directions", "spacing_tolerance_mm", "stack_slices"]
+__all__ = [
+    "Stack",
+    "angle_deg",
+    "in_plane_steps",
+    "plane_directions",
+    "spacing_tolerance_mm",
+    "stack_slices",
+    "tilt_finding",
+]
 
 SPACING_TOLERANCE_MM, SPACING_TOLERANCE = 0.02, 0.01  # the larger: rounding of positions, or 1 % of the spacing
 DRIFT_TOLERANCE = 2.0  # × the spacing tolerance: how far a slice may lie from where the affine puts it
@@ -39,13 +48,15 @@ SAME_POSITION_MM = 1e-3
 class Stack:
     """Slices that form a volume.
 
-    ``order`` lists the input slices in the grid's slice order; ``tilt_deg`` is the angle of the stack to its normal.
+    ``order`` lists the input slices in the grid's slice order; ``tilt_deg`` is the angle of the stack to its normal;
+    ``acquired`` tells which planes were imaged where the stack has gaps (:mod:`imaging.dicom.gaps`).
     """
 
     grid: Grid
     order: tuple[int, ...]
     tilt_deg: float
     findings: tuple[Finding, ...]
+    acquired: AcquiredSlices | None = None
 
     @property
     def is_tilted(self) -> bool:
@@ -89,7 +100,9 @@ def stack_slices(
     ((1, 0, 2), (3, 4, 6), (5.0, 0.8, 0.7))
     """
     points = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
-    row_step, column_step = _in_plane_steps(np.asarray(orientations, dtype=np.float64), pixel_spacing)
+    if max(float(np.abs(points).max(initial=0.0)), *pixel_spacing) > FARTHEST_MM:
+        raise SeriesRefused("a position or spacing is beyond a kilometre; millimetres are expected", code="BAD_NUMBER")
+    row_step, column_step = in_plane_steps(np.asarray(orientations, dtype=np.float64), pixel_spacing)
     normal = np.cross(column_step, row_step)
     normal /= np.linalg.norm(normal)
     heights = points @ normal
@@ -108,7 +121,7 @@ def stack_slices(
         step, origin = (step @ normal) * normal, points.mean(axis=0) - (len(points) - 1) / 2 * (step @ normal) * normal
         tilt = 0.0  # jitter, not tilt
     elif tilt > TILT_FROM_DEG:
-        findings = (_tilt_finding(tilt),)
+        findings = (tilt_finding(tilt),)
     affine = np.eye(4)
     affine[:3] = np.stack([step, row_step, column_step, origin], axis=1)
     shape = (len(points), int(plane[0]), int(plane[1]))
@@ -148,7 +161,8 @@ def spacing_tolerance_mm(spacing_mm: float) -> float:
     return max(SPACING_TOLERANCE_MM, SPACING_TOLERANCE * spacing_mm)
 
 
-def _in_plane_steps(orientations: FloatArray, pixel_spacing: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
+def in_plane_steps(orientations: FloatArray, pixel_spacing: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
+    """The steps from row to row and from column to column, LPS mm."""
     along_row, along_column = plane_directions(orientations)
     return along_column * pixel_spacing[0], along_row * pixel_spacing[1]
 
@@ -203,7 +217,8 @@ def _require_straight(
         raise SeriesRefused(f"slices are shifted within their plane by up to {across:.2f} mm", code="MIXED_GEOMETRY")
 
 
-def _tilt_finding(tilt: float) -> Finding:
+def tilt_finding(tilt: float) -> Finding:
+    """GANTRY_TILT of so many degrees."""
     message = f"the slices lean by {tilt:.2f}° to the direction in which they are stacked; the sheared geometry is kept"
     return Finding("GANTRY_TILT", Severity.WARNING, message)
 

@@ -9,6 +9,7 @@ from imaging.dicom.codestream import is_compressed
 from imaging.dicom.file import DicomFile
 from imaging.dicom.header import SOP_MODALITIES, Instance
 from imaging.dicom.pixels import pixel_format, require_size
+from imaging.dicom.private import images_in_mosaic
 from imaging.errors import InputError
 
 __all__ = ["Kind", "annotation_modality", "author_of", "kind_of"]
@@ -42,13 +43,13 @@ class Kind(Enum):
 
 def kind_of(file: DicomFile, instance: Instance) -> tuple[Kind, str]:
     """What the file is, and the code of why it is no slice ("" for slices and annotations)."""
-    return _without_image(file, instance) or _without_slice(instance) or _lost(file) or (Kind.SLICE, "")
+    return _without_image(file, instance) or _without_slice(file, instance) or _lost(file) or (Kind.SLICE, "")
 
 
 def _without_image(file: DicomFile, instance: Instance) -> tuple[Kind, str] | None:
     if file.media_class == DICOMDIR or file.elements.holds(DIRECTORY_RECORDS):
         return Kind.OTHER, "DICOMDIR"
-    if instance.sop_class in ANNOTATIONS or instance.modality in ANNOTATIONS.values():
+    if instance.sop_class in ANNOTATIONS or (not instance.sop_class and instance.modality in ANNOTATIONS.values()):
         return Kind.ANNOTATION, ""
     if instance.sop_class in DOSE_REPORTS:
         return Kind.OTHER, "DOSE_REPORT"
@@ -57,7 +58,7 @@ def _without_image(file: DicomFile, instance: Instance) -> tuple[Kind, str] | No
     return None
 
 
-def _without_slice(instance: Instance) -> tuple[Kind, str] | None:
+def _without_slice(file: DicomFile, instance: Instance) -> tuple[Kind, str] | None:
     if instance.sop_class == SECONDARY_CAPTURE or instance.sop_class.startswith(f"{SECONDARY_CAPTURE}."):
         has_dose = any("DOSE" in value for value in instance.image_type)
         return Kind.NO_SLICE, "DOSE_REPORT" if has_dose else "SECONDARY_CAPTURE"
@@ -67,6 +68,8 @@ def _without_slice(instance: Instance) -> tuple[Kind, str] | None:
         return Kind.NO_SLICE, "LOCALIZER"
     if instance.samples_per_pixel != 1 or instance.photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
         return Kind.NO_SLICE, "NOT_AN_IMAGE_SLICE"
+    if "MOSAIC" in instance.image_type or (images_in_mosaic(file.elements) or 1) > 1:
+        return Kind.NO_SLICE, "UNSUPPORTED_MOSAIC"  # slices tiled in one plane, whose one position is that of none
     return None
 
 

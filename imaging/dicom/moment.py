@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime
 import re
+from functools import lru_cache
 
 from imaging.dicom import tags
 from imaging.dicom.elements import Elements
+from imaging.dicom.remembered import Remembered
 
 __all__ = ["acquired_moment", "iso_date"]
 
-# Where an acquisition's moment is looked for, in this order: date-times first, then dates with their times.
+REMEMBERED = 1024  # dates; the slices of a series were made on one day
+# Where an acquisition's moment is looked for if there is no date-time, in this order.
 MOMENTS = (
-    (tags.ACQUISITION_DATE_TIME, None),
     (tags.ACQUISITION_DATE, tags.ACQUISITION_TIME),
     (tags.SERIES_DATE, tags.SERIES_TIME),
     (tags.CONTENT_DATE, tags.CONTENT_TIME),
@@ -31,12 +33,14 @@ def acquired_moment(elements: Elements) -> str | None:
     >>> acquired_moment(Elements.from_dataset(dataset))
     '2003-01-17T10:15:00'
     """
-    for date_tag, time_tag in MOMENTS:
-        text = elements.text(date_tag)
-        date = iso_date(text[:8] if time_tag is None else text)
-        if date is None:
-            continue
-        time = _iso_time(text[8:] if time_tag is None else elements.text(time_tag))
+    date, time_tag = _lasting_date(elements)
+    if date is not None and time_tag is not None:
+        time = _iso_time(elements.text(time_tag))
+        return f"{date}T{time}" if time else date
+    text = elements.text(tags.ACQUISITION_DATE_TIME)
+    date = iso_date(text[:8])
+    if date is not None:
+        time = _iso_time(text[8:])
         return f"{date}T{time}" if time else date
     own = elements.item(tags.PER_FRAME_GROUPS)
     content = own.item(tags.FRAME_CONTENT) if own else None
@@ -45,6 +49,19 @@ def acquired_moment(elements: Elements) -> str | None:
     return f"{date}T{time}" if date and time else date
 
 
+@Remembered
+def _lasting_date(elements: Elements) -> tuple[str | None, int | None]:
+    """The date, and the element that holds its time; nothing where a date-time comes first."""
+    if iso_date(elements.text(tags.ACQUISITION_DATE_TIME)[:8]) is not None:
+        return None, None
+    for date_tag, time_tag in MOMENTS:
+        date = iso_date(elements.text(date_tag))
+        if date is not None:
+            return date, time_tag
+    return None, None
+
+
+@lru_cache(REMEMBERED)
 def iso_date(text: str) -> str | None:
     """The date as YYYY-MM-DD; None if it is none. Dots are ACR-NEMA's way (PS3.5 6.2, DA).
 

@@ -6,8 +6,9 @@ Values are those before any display: the modality transform is applied, presenta
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -15,17 +16,29 @@ from numpy.typing import NDArray
 
 from imaging.arrays import BoolArray
 from imaging.dicom import tags
-from imaging.dicom.codestream import decode_codestream, is_compressed, split_fragments
+from imaging.dicom.codestream import decode_codestream, is_compressed, is_rounded, split_fragments
 from imaging.dicom.elements import Elements
 from imaging.dicom.file import DicomFile, read_pixel_data
+from imaging.dicom.remembered import Remembered
 from imaging.errors import InputError, SeriesRefused
 
-__all__ = ["ModalityTransform", "PixelFormat", "modality_transform", "pixel_format", "require_size", "stored_frames"]
+__all__ = [
+    "ModalityTransform",
+    "PixelFormat",
+    "clean_samples",
+    "frame_readers",
+    "largest_value",
+    "modality_transform",
+    "pixel_format",
+    "require_size",
+    "stored_frames",
+]
 
 MAX_PLANE = 2**28  # samples of a frame: 16384 × 16384, far above any scanner
 MAX_BYTES = 16 * 2**30  # of one file's decoded frames
 COMPRESSION_LIMIT = 2000  # an empty frame compresses at most about 1000:1 in the codecs of DICOM
 SMALL_FRAMES = 64 * 2**20  # bytes that may always be allocated
+REMEMBERED_TOPS = 8  # transforms; a series has one, or one a slice
 FLOAT_KINDS = {"float": "f4", "double": "f8"}
 
 
@@ -51,6 +64,11 @@ class PixelFormat:
     def largest(self) -> int:
         """The largest sample that can be stored."""
         return (1 << (self.bits_stored - 1 if self.is_signed else self.bits_stored)) - 1
+
+    @property
+    def lowest(self) -> int:
+        """The smallest sample that can be stored."""
+        return -self.largest - 1 if self.is_signed else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,8 +135,16 @@ def pixel_format(file: DicomFile) -> PixelFormat:
     SeriesRefused
         UNSUPPORTED_PIXELS for a layout that no CT or MR image has, DECLARED_SIZE_TOO_LARGE for an impossible size.
     """
-    elements = file.elements
-    kind = file.pixels.kind if file.pixels else "integer"
+    layout = _layout(file.elements)
+    if file.pixels is not None and file.pixels.kind != layout.kind:
+        layout = replace(layout, kind=file.pixels.kind)
+    if not file.is_little_endian and layout.bits_allocated <= 8:  # whose bytes may be swapped in pairs
+        raise _unsupported(layout)
+    return layout
+
+
+@Remembered
+def _layout(elements: Elements) -> PixelFormat:
     allocated = elements.integer(tags.BITS_ALLOCATED) or 0
     stored = elements.integer(tags.BITS_STORED) or allocated
     high_bit = elements.integer(tags.HIGH_BIT)
@@ -130,18 +156,19 @@ def pixel_format(file: DicomFile) -> PixelFormat:
         bits_stored=stored,
         high_bit=stored - 1 if high_bit is None else high_bit,
         is_signed=bool(elements.integer(tags.PIXEL_REPRESENTATION)),
-        kind=kind,
     )
     one_sample = (elements.integer(tags.SAMPLES_PER_PIXEL) or 1) == 1
     fits = 1 <= stored <= allocated and stored - 1 <= layout.high_bit < allocated
-    byte_order_is_clear = file.is_little_endian or allocated > 8
-    if allocated not in (8, 16, 32, 64) or not fits or not one_sample or not byte_order_is_clear:
-        raise SeriesRefused(
-            f"pixels of {allocated} bits ({stored} stored) are not supported", code="UNSUPPORTED_PIXELS"
-        )
+    if allocated not in (8, 16, 32, 64) or not fits or not one_sample:
+        raise _unsupported(layout)
     if min(layout.rows, layout.columns, layout.frames) < 1:
         raise SeriesRefused("the image declares no rows or columns", code="UNSUPPORTED_PIXELS")
     return layout
+
+
+def _unsupported(layout: PixelFormat) -> SeriesRefused:
+    message = f"pixels of {layout.bits_allocated} bits ({layout.bits_stored} stored) are not supported"
+    return SeriesRefused(message, code="UNSUPPORTED_PIXELS")
 
 
 def require_size(file: DicomFile, layout: PixelFormat) -> None:
@@ -186,27 +213,45 @@ def stored_frames(file: DicomFile) -> Iterator[NDArray[Any]]:
     InputError
         Everything that keeps the frames from being read, by code.
     """
+    return (read() for read in frame_readers(file))
+
+
+def frame_readers(file: DicomFile) -> Sequence[Callable[[], NDArray[Any]]]:
+    """For every frame a function that gives its stored samples; they may be called in any order and thread.
+
+    Raises
+    ------
+    InputError
+        What keeps all frames from being read; what keeps one, its function raises.
+    """
     layout = pixel_format(file)
     require_size(file, layout)
     data = read_pixel_data(file)
-    plane = (layout.rows, layout.columns)
     if is_compressed(file.syntax):
         if file.pixels is None or file.pixels.length is not None:
             raise SeriesRefused("compressed pixel data without fragments", code="UNREADABLE_PIXEL_DATA")
-        for codestream in split_fragments(data, layout.frames):
-            samples, precision = decode_codestream(codestream, file.syntax, plane, layout.bits_allocated)
-            yield _clean(samples, layout, precision)
-        return
+        return [partial(_decoded, stream, file.syntax, layout) for stream in split_fragments(data, layout.frames)]
     if file.pixels is not None and file.pixels.length is None:
         raise SeriesRefused("fragments in an uncompressed transfer syntax", code="UNREADABLE_PIXEL_DATA")
     order = "<" if file.is_little_endian else ">"
     dtype = np.dtype(f"{order}{FLOAT_KINDS.get(layout.kind, f'u{layout.bits_allocated // 8}')}")
-    count = layout.rows * layout.columns
-    if dtype.itemsize * count * layout.frames > len(data):
+    if layout.native_bytes > len(data):
         raise SeriesRefused("the pixel data ends early", code="TRUNCATED_PIXEL_DATA", where=str(file.path))
-    for number in range(layout.frames):
-        samples = np.frombuffer(data, dtype, count, number * count * dtype.itemsize).reshape(plane)
-        yield samples if layout.kind != "integer" else _clean(samples, layout, None)
+    return [partial(_native, data, dtype, number, layout) for number in range(layout.frames)]
+
+
+def _decoded(codestream: bytes, syntax: str, layout: PixelFormat) -> NDArray[Any]:
+    plane = (layout.rows, layout.columns)
+    samples, precision = decode_codestream(codestream, syntax, plane, layout.bits_allocated)
+    if is_rounded(codestream, syntax):
+        samples = _within(samples, layout)
+    return clean_samples(samples, layout, precision)
+
+
+def _native(data: bytes, dtype: np.dtype[Any], number: int, layout: PixelFormat) -> NDArray[Any]:
+    count = layout.rows * layout.columns
+    samples = np.frombuffer(data, dtype, count, number * count * dtype.itemsize).reshape(layout.rows, layout.columns)
+    return samples if layout.kind != "integer" else clean_samples(samples, layout, None)
 
 
 def modality_transform(file: DicomFile, frame: int) -> ModalityTransform:
@@ -219,16 +264,27 @@ def modality_transform(file: DicomFile, frame: int) -> ModalityTransform:
     """
     elements = file.elements
     own, shared = _item(elements.items(tags.PER_FRAME_GROUPS), frame), elements.item(tags.SHARED_GROUPS)
-    rescale = (
-        (own and own.item(tags.PIXEL_VALUE_TRANSFORMATION))
-        or (shared and shared.item(tags.PIXEL_VALUE_TRANSFORMATION))
-        or elements
+    rescale = (own and own.item(tags.PIXEL_VALUE_TRANSFORMATION)) or (
+        shared and shared.item(tags.PIXEL_VALUE_TRANSFORMATION)
     )
+    if rescale is None and file.is_little_endian and file.pixels is not None and file.pixels.kind == "integer":
+        return _classic_transform(elements)
+    return _transform(elements, rescale or elements, pixel_format(file), is_little_endian=file.is_little_endian)
+
+
+@Remembered
+def _classic_transform(elements: Elements) -> ModalityTransform:
+    """The same for all slices of a series, mostly."""
+    return _transform(elements, elements, _layout(elements), is_little_endian=True)
+
+
+def _transform(
+    elements: Elements, rescale: Elements, layout: PixelFormat, *, is_little_endian: bool
+) -> ModalityTransform:
     slope, intercept = rescale.decimals(tags.RESCALE_SLOPE), rescale.decimals(tags.RESCALE_INTERCEPT)
     if slope and slope[0] == 0:
-        raise InputError("the rescale slope is zero", code="BAD_NUMBER", where=str(file.path))
-    layout = pixel_format(file)
-    first, table = _modality_lut(elements, layout, is_little_endian=file.is_little_endian)
+        raise InputError("the rescale slope is zero", code="BAD_NUMBER")
+    first, table = _modality_lut(elements, layout, is_little_endian=is_little_endian)
     return ModalityTransform(
         slope[0] if slope else 1.0,
         intercept[0] if intercept else 0.0,
@@ -240,7 +296,20 @@ def modality_transform(file: DicomFile, frame: int) -> ModalityTransform:
     )
 
 
-def _clean(samples: NDArray[Any], layout: PixelFormat, precision: int | None) -> NDArray[Any]:
+@lru_cache(REMEMBERED_TOPS)
+def largest_value(transform: ModalityTransform, layout: PixelFormat) -> float:
+    """That of the largest sample that can be stored."""
+    return float(transform.values(np.array([layout.largest])).max())
+
+
+def _within(samples: NDArray[Any], layout: PixelFormat) -> NDArray[Any]:
+    """Rounded samples at most at the ends of the stored range: beyond it, their bits would mean the other end."""
+    if (samples.dtype.kind == "i") is not layout.is_signed:  # then the range says nothing of them
+        return samples
+    return np.asarray(np.clip(samples, layout.lowest, layout.largest))
+
+
+def clean_samples(samples: NDArray[Any], layout: PixelFormat, precision: int | None) -> NDArray[Any]:
     """Only the stored bits, with their sign.
 
     A codestream has a precision and a sign of its own, which need not be the header's: then the header's sign counts,

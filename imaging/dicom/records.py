@@ -14,10 +14,11 @@ from typing import Any
 
 from imaging.dicom.completeness import incompleteness
 from imaging.dicom.duplicates import without_copies
+from imaging.dicom.gaps import GAP_CODES
 from imaging.dicom.geometry import angle_deg
 from imaging.dicom.header import Frame, Instance, unplaced_frame
 from imaging.dicom.kind import Kind
-from imaging.dicom.split import ORIENTATION_TOLERANCE_DEG, Part, same_plane, volumes_of
+from imaging.dicom.split import ORIENTATION_TOLERANCE_DEG, Part, same_plane, volumes_of, with_gaps
 from imaging.errors import SeriesRefused
 from imaging.finding import Finding, Severity
 from imaging.geometry.grid import Grid
@@ -29,6 +30,7 @@ __all__ = ["Candidate", "series_records"]
 
 FEW_ODD_FRAMES = 4  # fewer frames beside a proper stack are localizers or summaries, not a volume of their own
 CORRECTIONS = (
+    *GAP_CODES,
     "TRUNCATED_PIXEL_DATA",
     "UNSUPPORTED_TRANSFER_SYNTAX",
     "UNSUPPORTED_PIXELS",
@@ -37,6 +39,9 @@ CORRECTIONS = (
     "MIXED_ORIENTATION",
     "MIXED_GEOMETRY",
     "MULTIPLE_FRAME_OF_REFERENCE",
+    "MISSING_POSITION",
+    "BAD_NUMBER",
+    "UID_COLLISION",
     "DUPLICATE_INSTANCE",
     "GANTRY_TILT",
 )
@@ -69,10 +74,14 @@ def series_records(candidates: Sequence[Candidate]) -> Verdicts:
         All image files with one Series Instance UID (or, where they have none, of one folder), in any order.
     """
     ordered = sorted(candidates, key=lambda c: (c.instance.instance_number or 0, c.instance.uid, str(c.instance.path)))
+    if _is_collision(ordered):
+        return _of_colliding_patients(ordered)
+    return _of_one_patient(ordered)
+
+
+def _of_one_patient(ordered: Sequence[Candidate], *remarks: Finding) -> Verdicts:
     slices = [candidate for candidate in ordered if candidate.kind is Kind.SLICE]
     skipped = tuple(Skipped(c.instance.path, c.code) for c in ordered if c.kind in (Kind.NO_SLICE, Kind.LOST))
-    if _is_collision(ordered):
-        return Verdicts(tuple(_collision_rows(ordered)), skipped)
     if not slices:
         return Verdicts((_refused_without_slices(ordered),), skipped)
     by_frame_of_reference = _grouped(slices, lambda c: c.instance.frame_of_reference_uid)
@@ -83,17 +92,30 @@ def series_records(candidates: Sequence[Candidate]) -> Verdicts:
         judged += parts
         odd += left_over
     lost = [candidate for candidate in ordered if candidate.kind is Kind.LOST]
+    judged = [(part, (*notes, *remarks)) for part, notes in judged]
     records = _numbered(judged, ordered, lost, frames_of_reference=len(by_frame_of_reference))
     return Verdicts(records, (*skipped, *odd))
 
 
 def _judged(frames: Sequence[Frame]) -> tuple[list[tuple[Part, tuple[Finding, ...]]], list[Skipped]]:
     """The parts of one frame of reference with the findings of how they were told apart; files left out."""
-    fault = _first_fault(frames) or _broken_concatenation(frames)
+    homeless = tuple(frame for frame in frames if frame.fault is not None)
+    if homeless and _are_beyond_the_ends(homeless, frames):
+        parts, left_over = _judged([frame for frame in frames if frame.fault is None])
+        if len(parts) == 1 and parts[0][0].stack is not None:
+            part, remarks = parts[0]
+            why = f"{len(homeless)} slices at an end of the series are left out: {_first_why(homeless)}"
+            note = Finding("MISSING_POSITION", Severity.WARNING, why)
+            odd = [Skipped(path, "MISSING_POSITION") for path in sorted(_paths(homeless))]
+            return [(part, (*remarks, note))], left_over + odd
+    fault = _first_fault(frames) or _some_commas(frames) or _broken_concatenation(frames)
     if fault is not None:
         return [(Part(tuple(frames), refusal=fault), ())], []
     once, copies = without_copies(frames)
     notes: list[Finding] = []
+    if any(frame.has_commas for frame in frames):
+        message = "all slices write decimals with a comma, where DICOM has a point; they are read as points"
+        notes.append(Finding("BAD_NUMBER", Severity.WARNING, message))
     if copies:
         message = f"{len(copies)} copies of slices, equal in place and values, are left out"
         notes.append(Finding("DUPLICATE_INSTANCE", Severity.WARNING, message))
@@ -115,13 +137,14 @@ def _of_several_planes(
     """Stacks of different orientation or matrix under one series UID: the proper ones stay, if any."""
     cause = _difference(planes)
     parts = [part for plane in planes for part in volumes_of(plane)]
-    proper = [part for part in parts if part.stack is not None]
-    rest = [part for part in parts if part.stack is None]
+    enough = min(FEW_ODD_FRAMES, max(len(part.frames) for part in parts))
+    proper = [part for part in parts if part.stack is not None and len(part.frames) >= enough]
+    rest = [part for part in parts if part not in proper]
     message = f"the series holds images of {len(planes)} different planes or matrices; {len(proper)} form volumes"
     note = Finding(cause, Severity.WARNING, message)
     if not proper:
         frames = tuple(frame for part in parts for frame in part.frames)
-        largest = parts[0].refusal
+        largest = max(parts, key=lambda part: len(part.frames)).refusal
         also = (Finding(largest.code, Severity.ERROR, str(largest)),) if largest and largest.code != cause else ()
         refusal = SeriesRefused(f"{message}: none", code=cause)
         return [(Part(frames, refusal=refusal), (*notes, *also))], []
@@ -142,13 +165,44 @@ def _difference(planes: Sequence[tuple[Frame, ...]]) -> str:
     return "MIXED_ORIENTATION" if turned else "MIXED_GEOMETRY"
 
 
+def _are_beyond_the_ends(homeless: Sequence[Frame], frames: Sequence[Frame]) -> bool:
+    """Whether slices without a position lie outside of all others by their instance numbers.
+
+    Then none of the others has a neighbour missing, and they are a volume if they are evenly spaced.
+    """
+    if any(f.fault != "MISSING_POSITION" or f.instance.number_of_frames > 1 for f in homeless):
+        return False
+    numbers = [frame.instance.instance_number for frame in frames]
+    known = [number for number in numbers if number is not None]
+    kept = [n for n, frame in zip(numbers, frames, strict=True) if frame.fault is None and n is not None]
+    if len(set(known)) < len(frames) or not kept:
+        return False
+    return all(not min(kept) < (f.instance.instance_number or 0) < max(kept) for f in homeless)
+
+
 def _first_fault(frames: Sequence[Frame]) -> SeriesRefused | None:
     """The most frequent fault of a place, as the refusal of all."""
     faults = Counter(frame.fault for frame in frames if frame.fault)
     if not faults:
         return None
     code, count = min(faults.items(), key=lambda item: (-item[1], item[0]))
-    return SeriesRefused(f"{count} of {len(frames)} slices do not say where they lie", code=code)
+    why = _first_why([frame for frame in frames if frame.fault == code])
+    return SeriesRefused(f"{count} of {len(frames)} slices do not say where they lie: {why}", code=code)
+
+
+def _some_commas(frames: Sequence[Frame]) -> SeriesRefused | None:
+    """A writer with decimal commas writes them in every slice; in some slices only they are damage."""
+    count = sum(frame.has_commas for frame in frames)
+    if count in (0, len(frames)):
+        return None
+    message = f"{count} of {len(frames)} slices write where they lie with commas, the others with points"
+    return SeriesRefused(message, code="BAD_NUMBER")
+
+
+def _first_why(faulty: Sequence[Frame]) -> str:
+    """What is wrong with the first of them, by the file's name."""
+    first = min(faulty, key=lambda f: (f.instance.instance_number or 0, f.instance.path.name, f.number))
+    return f"in {first.instance.path.name}, {first.why or 'frames have no places'}"
 
 
 def _broken_concatenation(frames: Sequence[Frame]) -> SeriesRefused | None:
@@ -187,6 +241,43 @@ def _has_two_names(names: set[frozenset[str]]) -> bool:
     return any(one.isdisjoint(other) for one, other in combinations(names, 2))
 
 
+def _of_colliding_patients(candidates: Sequence[Candidate]) -> Verdicts:
+    """Several owners of one series UID: never mixed, and kept only where Patient IDs alone tell them apart.
+
+    With one Patient ID for two persons, or one series in two studies, whatever comes later could not tell them apart.
+    And where the images of a patient are no whole volume, an ID may stand on a wrong slice.
+    """
+    by_patient = _grouped(candidates, lambda c: c.instance.patient)
+    refused = Verdicts(
+        tuple(_collision_rows(candidates)), tuple(Skipped(c.instance.path, c.code) for c in candidates if c.code)
+    )
+    if len(by_patient) == 1 or any(_is_collision(members) for members in by_patient.values()):
+        return refused
+    message = f"{len(by_patient)} patients share one series UID; their images are kept apart"
+    note = Finding("UID_COLLISION", Severity.WARNING, message)
+    verdicts = [_of_one_patient(members, note) for _, members in sorted(by_patient.items())]
+    records = [record for verdict in verdicts for record in verdict.records]
+    if not all(_is_whole(record) for record in records):
+        return refused
+    return Verdicts(
+        tuple(_renumbered(record, number) for number, record in enumerate(records, start=1)),
+        tuple(row for verdict in verdicts for row in verdict.skipped),
+    )
+
+
+def _is_whole(record: SeriesRecord) -> bool:
+    doubts = {finding.code for finding in record.findings if finding.severity is Severity.WARNING}
+    return record.verdict is not Verdict.REFUSED and "INCOMPLETE_SERIES" not in doubts
+
+
+def _renumbered(record: SeriesRecord, number: int) -> SeriesRecord:
+    """The record under a volume id of its own, where another patient's has the same series UID."""
+    volume_id = record.series_uid if number == 1 else f"{record.series_uid}#{number}"
+    findings = tuple(replace(f, where=volume_id if f.where == record.volume_id else f.where) for f in record.findings)
+    with_gaps = None if record.with_gaps is None else _renumbered(record.with_gaps, number)
+    return replace(record, volume_id=volume_id, findings=findings, with_gaps=with_gaps)
+
+
 def _collision_rows(candidates: Sequence[Candidate]) -> Iterable[SeriesRecord]:
     groups = _grouped(candidates, _owner)
     message = f"{len(groups)} different patients, studies or modalities share one series UID"
@@ -209,6 +300,7 @@ def _refused_without_slices(candidates: Sequence[Candidate]) -> SeriesRecord:
         "UNSUPPORTED_MODALITY": "only CT and MR are measured",
         "LOCALIZER": "a localizer is no volume",
         "SECONDARY_CAPTURE": "a secondary capture has no place in the patient",
+        "UNSUPPORTED_MOSAIC": "mosaics (all slices tiled in one plane) are not read; export the series without mosaic",
     }
     message = messages.get(code, f"none of {len(candidates)} files holds a usable slice")
     finding = Finding(code, Severity.ERROR, message)
@@ -236,10 +328,16 @@ def _numbered(
         common += incompleteness([c.instance for c in candidates if c.kind is not Kind.LOST], judged[0][0])
     elif loadable:
         common += incompleteness([c.instance for c in candidates if c.kind is not Kind.LOST], None)
-    return tuple(
-        _record(part, (*part.findings, *notes, *common), lost, number)
-        for number, (part, notes) in enumerate(ordered, start=1)
-    )
+    records = []
+    for number, (part, notes) in enumerate(ordered, start=1):
+        record = _record(part, (*part.findings, *notes, *common), lost, number)
+        taken = with_gaps(part)
+        if taken is not None:
+            counted = incompleteness([c.instance for c in candidates if c.kind is not Kind.LOST], taken)
+            remarks = (*taken.findings, *notes, *common, *(counted if len(judged) == 1 else ()))
+            record = replace(record, with_gaps=_record(taken, remarks, lost, number))
+        records.append(record)
+    return tuple(records)
 
 
 def _record(part: Part, findings: Sequence[Finding], lost: Sequence[Candidate], number: int) -> SeriesRecord:
@@ -260,7 +358,7 @@ def _record(part: Part, findings: Sequence[Finding], lost: Sequence[Candidate], 
         echo_time=_first_known(part.frames[0].marks.echo_time, instance.sequence.echo_time),
     )
     role, reason = decide_role(facts)
-    return replace(row, role=role, role_reason=reason)
+    return replace(row, role=role, role_reason=reason, acquired_slices=part.stack.acquired)
 
 
 def _row(
@@ -312,7 +410,13 @@ def _series_findings(candidates: Sequence[Candidate], lost: Sequence[Candidate])
 def _image_findings(frames: Sequence[Frame]) -> Iterable[Finding]:
     instances = [frame.instance for frame in frames]
     if any(instance.is_lossy for instance in instances):
-        yield Finding("LOSSY", Severity.WARNING, "the images were compressed with loss; values near edges are altered")
+        ratio = max((instance.lossy_ratio or 0 for instance in instances), default=0)
+        strength = f"about {ratio:.3g}:1" if ratio else "nobody says how strongly"
+        message = f"the images were compressed with loss, {strength}; values near edges are altered"
+        yield Finding("LOSSY", Severity.WARNING, message)
+    if others := sorted({scale for instance in instances for scale in instance.other_scales}):
+        message = f"values are those of the public rescale; {' and '.join(others)} would give others and is not applied"
+        yield Finding("VALUE_SCALE", Severity.INFO, message)
     if not all(instance.preamble_is_zero for instance in instances):
         yield Finding("PREAMBLE_NOT_ZERO", Severity.INFO, "files carry foreign bytes before the DICOM header; ignored")
     if any(instance.concatenation for instance in instances):

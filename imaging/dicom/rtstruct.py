@@ -91,8 +91,7 @@ def _read(path: Path, image: SeriesRecord, choice: str | None) -> tuple[Segment,
     root = open_dicom(path).elements
     if root.text(SOP_CLASS) != RT_STRUCTURE_SET:
         raise UnreadableFile("the file is no RTSTRUCT", code="NOT_RTSTRUCT", where=path.name)
-    if image.grid is None:
-        raise NoReferenceImage(f"the image of these contours was refused ({image.code})", where=path.name)
+    grid = _grid_of(image, path.name)
     remarks = _reference_remarks(root, image, path.name)
     observations = {item.integer(REFERENCED_ROI): item for item in root.items(OBSERVATIONS)}
     contours = {item.integer(REFERENCED_ROI): item for item in root.items(ROI_CONTOURS)}
@@ -100,18 +99,18 @@ def _read(path: Path, image: SeriesRecord, choice: str | None) -> tuple[Segment,
     numbers = []
     for roi in root.items(STRUCTURE_SET_ROIS):
         number = roi.integer(ROI_NUMBER)
-        closed = _closed_contours(contours.get(number), image.grid, f"{path.name} ROI {number}")
+        closed = _closed_contours(contours.get(number), grid, f"{path.name} ROI {number}")
         if number is None or not closed:
             continue
         numbers.append(number)
         if not is_chosen(choice, number, roi.text(ROI_NAME)):
             continue
         observation = observations.get(number)
-        mask, findings = _mask(closed, image.grid, f"{path.name} ROI {number}")
+        mask, findings = _mask(closed, image, f"{path.name} ROI {number}")
         segments.append(
             Segment(
                 mask=mask,
-                grid=image.grid,
+                grid=grid,
                 label=number,
                 name=roi.text(ROI_NAME),
                 kind=SegmentKind.LESION
@@ -188,8 +187,9 @@ def _placed(numbers: tuple[float, ...], grid: Grid, where: str) -> _Contour | No
     return _Contour(middle, indices[:, 1:])
 
 
-def _mask(contours: list[_Contour | None], grid: Grid, where: str) -> tuple[BoolArray, tuple[Finding, ...]]:
+def _mask(contours: list[_Contour | None], image: SeriesRecord, where: str) -> tuple[BoolArray, tuple[Finding, ...]]:
     """The ROI's voxels, and what was irregular."""
+    grid, imaged = _grid_of(image, where), image.acquired_slices
     slices = grid.shape[0]
     inside = [c for c in contours if c is not None and -HALF_A_SLICE <= c.slice_index < slices - HALF_A_SLICE]
     mask = np.zeros(grid.shape, dtype=bool)
@@ -197,14 +197,29 @@ def _mask(contours: list[_Contour | None], grid: Grid, where: str) -> tuple[Bool
     remarks.lost(len(contours) - len(inside), nothing_left=not inside)
     by_slice: dict[int, list[_Contour]] = {}
     for contour in inside:
-        by_slice.setdefault(int(np.floor(contour.slice_index + HALF_A_SLICE)), []).append(contour)
-    remarks.beside([abs(c.slice_index - k) for k, group in by_slice.items() for c in group], grid.slice_distance_mm)
+        nearest = int(np.floor(contour.slice_index + HALF_A_SLICE))
+        by_slice.setdefault(nearest if imaged is None else imaged.plane_shown(nearest), []).append(contour)
+    step_mm = grid.slice_distance_mm
+    heights = {k: k * step_mm if imaged is None else imaged.height_of(k, step_mm) for k in by_slice}
+    usual_mm = step_mm if imaged is None else imaged.ordinary_mm
+    off_mm = [abs(c.slice_index * step_mm - heights[k]) for k, group in by_slice.items() for c in group]
+    remarks.beside([far / usual_mm for far in off_mm], usual_mm)
     for index, group in sorted(by_slice.items()):
         plane = _nearest_plane(group, index)
         remarks.shared_slices += len(plane) < len(group)
         mask[index] = _filled_plane(plane, grid.shape[1:], remarks)
-    remarks.gaps(sorted(by_slice))
+    if imaged is None:
+        remarks.gaps(sorted(by_slice))
+    else:
+        remarks.gaps(sorted(imaged.planes.index(k) for k in by_slice if k in imaged.planes))
+        mask |= imaged.spread(mask[list(imaged.planes)])
     return mask, remarks.findings()
+
+
+def _grid_of(image: SeriesRecord, where: str) -> Grid:
+    if image.grid is None:
+        raise NoReferenceImage(f"the image of these contours was refused ({image.code})", where=where)
+    return image.grid
 
 
 def _nearest_plane(contours: list[_Contour], index: int) -> list[_Contour]:

@@ -1,27 +1,33 @@
 """A folder in, an index out: what every file is, and a verdict on every series.
 
-Files are recognised by content, never by name. Links are not followed out of the folder, and never into a loop. Nothing
-that a file may contain stops the scan: each malformed file is a row of ``skipped`` with its code.
+Files are recognised by content, never by name. Links are not followed out of the folder, and never into a loop. Zip
+archives are read where they lie; nothing is unpacked. A DICOMDIR is one more file, unless it is itself what is to be
+scanned: then it stands for the files below its folder that it names. Nothing that a file may contain stops the scan:
+each malformed file is a row of ``skipped`` with its code.
 """
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from imaging.dicom import tags
+from imaging.dicom.completeness import with_siblings_compared
 from imaging.dicom.elements import Elements
-from imaging.dicom.file import PARSE_ERRORS, DicomFile, open_dicom, parser_silenced
+from imaging.dicom.file import ARCHIVE, PARSE_ERRORS, DicomFile, open_dicom, parser_silenced
+from imaging.dicom.folder import Found, files_under, members_under, referenced_files
 from imaging.dicom.header import Instance, read_frames, read_instance
+from imaging.dicom.identity import contradicted_patients
 from imaging.dicom.kind import Kind, annotation_modality, author_of, kind_of
 from imaging.dicom.records import Candidate, series_records
 from imaging.errors import InputError
 from imaging.study.series import Annotation, Index, SeriesRecord, SeriesUid, Skipped
 
 __all__ = ["scan"]
+
+Row = Candidate | Annotation | Skipped
 
 
 def scan(paths: Sequence[Path]) -> Index:
@@ -30,7 +36,7 @@ def scan(paths: Sequence[Path]) -> Index:
     Parameters
     ----------
     paths
-        Folders, searched at any depth, and files. What is named twice counts once.
+        Folders, searched at any depth, zip archives, and files. What is named twice counts once.
 
     Returns
     -------
@@ -47,32 +53,65 @@ def scan(paths: Sequence[Path]) -> Index:
     candidates: list[Candidate] = []
     annotations: list[Annotation] = []
     skipped: list[Skipped] = []
-    for path, code in _files_under(paths):
-        found = Skipped(path, code) if code else _read(path)
-        match found:
-            case Candidate():
-                candidates.append(found)
-            case Annotation():
-                annotations.append(found)
-            case Skipped():
-                skipped.append(found)
+    with parser_silenced():
+        for found in _everything(paths):
+            match found:
+                case Candidate():
+                    candidates.append(found)
+                case Annotation():
+                    annotations.append(found)
+                case Skipped():
+                    skipped.append(found)
     records: list[SeriesRecord] = []
     for members in _by_series(candidates):
         verdicts = series_records(members)
         records += verdicts.records
         skipped += verdicts.skipped
     return Index(
-        _with_unique_ids(sorted(records, key=_record_key)),
+        _with_unique_ids(sorted(with_siblings_compared(records), key=_record_key)),
         tuple(sorted(annotations, key=lambda a: (a.patient, a.study_uid, a.series_uid, str(a.path)))),
         tuple(sorted(skipped, key=lambda s: (str(s.path), s.code))),
+        contradicted_patients(candidate.instance for candidate in candidates),
     )
 
 
-def _read(path: Path) -> Candidate | Annotation | Skipped:
+def _everything(paths: Sequence[Path]) -> Iterator[Row]:
+    """What every file is; a DICOMDIR that was named itself stands for the files that it names."""
+    seen, named, references = set[str](), set(paths), list[Found]()
+    for found in files_under(paths, seen):
+        for row in _opened(found):
+            yield row
+            if row == Skipped(found.path, "DICOMDIR") and found.path in named:
+                references += _references(found.path)
+    yield from (Skipped(found.path, found.code) for found in references if found.code)
+    for found in files_under([found.path for found in references if not found.code], seen):
+        yield from _opened(found)
+
+
+def _opened(found: Found) -> Iterator[Row]:
+    """What a file is; of a zip archive, what its members are."""
+    row = _read(found)
+    if row != Skipped(found.path, ARCHIVE):
+        yield row
+        return
+    for member in members_under(found.path):
+        inner = _read(member)
+        yield inner if inner != Skipped(member.path, ARCHIVE) else Skipped(member.path, "NESTED_ZIP")
+
+
+def _references(directory: Path) -> list[Found]:
+    with parser_silenced():
+        records = open_dicom(directory).elements.items(tags.DIRECTORY_RECORDS)
+        return list(referenced_files(directory, [steps for r in records if (steps := r.texts(tags.REFERENCED_FILE))]))
+
+
+def _read(found: Found) -> Row:
     """What one file is."""
+    path = found.path
+    if found.code:
+        return Skipped(path, found.code)
     try:
-        with parser_silenced():
-            return _classified(open_dicom(path))
+        return _classified(open_dicom(path))
     except RecursionError:
         return Skipped(path, "NESTING_TOO_DEEP")
     except InputError as error:
@@ -81,7 +120,7 @@ def _read(path: Path) -> Candidate | Annotation | Skipped:
         return Skipped(path, "UNREADABLE_FILE")
 
 
-def _classified(file: DicomFile) -> Candidate | Annotation | Skipped:
+def _classified(file: DicomFile) -> Row:
     instance = read_instance(file)
     kind, code = kind_of(file, instance)
     match kind:
@@ -147,42 +186,14 @@ def _with_unique_ids(records: Sequence[SeriesRecord]) -> tuple[SeriesRecord, ...
     for record in records:
         seen[record.volume_id] += 1
         count = seen[record.volume_id]
-        unique.append(record if count == 1 else replace(record, volume_id=f"{record.volume_id}#copy{count}"))
+        unique.append(record if count == 1 else _renamed(record, f"{record.volume_id}#copy{count}"))
     return tuple(unique)
+
+
+def _renamed(record: SeriesRecord, name: str) -> SeriesRecord:
+    gapped = None if record.with_gaps is None else replace(record.with_gaps, volume_id=name)
+    return replace(record, volume_id=name, with_gaps=gapped)
 
 
 def _record_key(record: SeriesRecord) -> tuple[str, ...]:
     return (record.patient, record.acquired or "", record.study_uid, record.series_uid, record.volume_id)
-
-
-def _files_under(paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:
-    """Every file once, in sorted order, with "" or the code of why it may not be opened."""
-    roots = [Path(path).resolve() for path in paths]
-    seen: set[Path] = set()
-    for path in sorted(Path(path) for path in paths):
-        for found, code in _walk(path, roots):
-            real = Path(os.path.realpath(found))  # unlike Path.resolve, it survives a link to itself
-            if real not in seen:
-                seen.add(real)
-                yield found, code
-
-
-def _walk(path: Path, roots: Sequence[Path]) -> Iterator[tuple[Path, str]]:
-    if not path.is_dir():
-        yield path, "" if path.exists() else "NOT_A_FILE"
-        return
-    closed: list[OSError] = []
-    for folder, subfolders, names in os.walk(path, followlinks=False, onerror=closed.append):
-        # Links to folders are not entered: inside the root their target is met anyway, outside it is not asked for.
-        subfolders[:] = sorted(name for name in subfolders if not (Path(folder) / name).is_symlink())
-        for name in sorted(names):
-            file = Path(folder) / name
-            if not file.is_symlink():
-                yield file, ""
-                continue
-            target = Path(os.path.realpath(file))
-            inside = any(target.is_relative_to(root) for root in roots)
-            if not inside or not target.exists():
-                yield file, "LINK_OUTSIDE" if not inside else "NOT_A_FILE"
-    for error in closed:
-        yield Path(error.filename or path), "UNREADABLE_FOLDER"

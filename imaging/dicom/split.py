@@ -8,18 +8,19 @@ never talked into being two short volumes.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
+from imaging.dicom.gaps import GAP_CODES, stack_with_gaps
 from imaging.dicom.geometry import Stack, angle_deg, plane_directions, stack_slices
 from imaging.dicom.header import Frame, Marks
 from imaging.errors import SeriesRefused
 from imaging.finding import Finding, Severity
 
-__all__ = ["Part", "same_plane", "volumes_of"]
+__all__ = ["Part", "same_plane", "volumes_of", "with_gaps"]
 
 ORIENTATION_TOLERANCE_DEG = 0.1
 PIXEL_SPACING_TOLERANCE = 5e-4  # relative: rounding to four digits, a tenth of a pixel over 200 pixels
@@ -28,7 +29,7 @@ LEAST_OVERLAP = 0.5  # of the shorter part's extent
 LEAST_SLICES = 3  # of a part; two slices are evenly spaced whatever they are
 SPLITTABLE = {"DUPLICATE_POSITION", "NON_UNIFORM_SPACING", "MISSING_SLICES", "MIXED_GEOMETRY"}
 # Marks that change what the samples mean; the others (numbers, moments) only say when a slice was made.
-MEANING = ("image_type", "echo_time", "b_value", "temporal_position", "inversion_time", "kernel")
+MEANING = ("image_type", "component", "echo_time", "b_value", "temporal_position", "inversion_time", "kernel", "kvp")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,11 +80,19 @@ def volumes_of(frames: Sequence[Frame]) -> tuple[Part, ...]:
     return (whole,)
 
 
-def _as_part(frames: Sequence[Frame]) -> Part:
+def with_gaps(part: Part) -> Part | None:
+    """The part as the volume that it is if its gaps are accepted; None where gaps are not why it was refused."""
+    if part.refusal_code not in GAP_CODES:
+        return None
+    taken = _as_part(part.frames, stacked=stack_with_gaps)
+    return None if taken.stack is None else taken
+
+
+def _as_part(frames: Sequence[Frame], *, stacked: Callable[..., Stack] = stack_slices) -> Part:
     first = frames[0].instance
     spacing = np.mean([frame.pixel_spacing for frame in frames], axis=0)
     try:
-        stack = stack_slices(
+        stack = stacked(
             np.asarray([frame.position for frame in frames], dtype=np.float64),
             [frame.orientation for frame in frames],
             (float(spacing[0]), float(spacing[1])),

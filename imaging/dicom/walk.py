@@ -4,6 +4,9 @@ A folder of thousands of slices is read by headers that are all alike: little en
 are cut into raw elements here, some ten times faster than by the general parser; whatever is unusual (another byte
 order, tags out of order, an unknown VR, a header beyond the window) is left to that parser by returning None. Both ways
 must give the same elements; a test compares them on every file that is at hand.
+
+No object is made of an element but a place in the window. The six bytes of tag and VR that begin an element are looked
+up as they stand, for the same few hundred begin nearly every element there is.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ from typing import Any
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag
 
-__all__ = ["LONG_VRS", "PIXEL_DATA", "UNDEFINED", "VRS", "CutElements", "Walked", "walk_header"]
+from imaging.dicom.layout import Layout, Place, layout_of
+
+__all__ = ["LONG_VRS", "PIXEL_DATA", "UNDEFINED", "VRS", "CutElements", "Walked", "cut_items", "walk_header"]
 
 PIXEL_DATA = {0x7FE00010: "integer", 0x7FE00008: "float", 0x7FE00009: "double"}
 UNDEFINED = 0xFFFFFFFF
@@ -27,37 +32,43 @@ SHORT_VRS = {
 }  # fmt: skip
 VRS = SHORT_VRS | LONG_VRS
 NAMES = {vr: vr.decode("ascii") for vr in VRS}
-EXPLICIT, IMPLICIT, LENGTH = Struct("<HH2sH"), Struct("<HHI"), Struct("<I")
-ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+GROUP_ELEMENT, IMPLICIT, LENGTH, SHORT_LENGTH = Struct("<HH"), Struct("<HHI"), Struct("<I"), Struct("<H")
+ITEM, ITEM_END, SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\x0d\xe0", b"\xfe\xff\xdd\xe0"
 FIRST_PIXEL_DATA = min(PIXEL_DATA)
+FIRST_DELIMITER = 0xFFFE0000
 DEEPEST = 16  # sequences in sequences; the deepest of the standard is 9
+MOST_BEGINNINGS = 20_000  # distinct beginnings that are remembered, so that hostile files fill no memory
+
+LAYOUTS = 4  # that are tried, the latest first
+_layouts: tuple[Layout, ...] = ()
+_beginnings: dict[bytes, tuple[int, bytes | None, bool]] = {}  # by its bytes: tag, VR, whether its length is long
 
 
 class CutElements(Mapping[int, RawDataElement]):
     """Elements of a window by tag, made when they are asked for: half of a header is never looked at."""
 
-    __slots__ = ("_is_implicit", "_places", "_window")
+    __slots__ = ("is_implicit", "places", "window")
 
-    def __init__(self, window: bytes, places: dict[int, tuple[bytes | None, int, int]], *, is_implicit: bool) -> None:
-        self._window, self._places, self._is_implicit = window, places, is_implicit
+    def __init__(self, window: bytes, places: dict[int, Place], *, is_implicit: bool) -> None:
+        self.window, self.places, self.is_implicit = window, places, is_implicit
 
     def __getitem__(self, tag: int) -> RawDataElement:
-        vr, start, end = self._places[tag]
+        vr, start, end = self.places[tag]
         name = None if vr is None else NAMES[vr]
-        return RawDataElement(BaseTag(tag), name, end - start, self._window[start:end], start, self._is_implicit, True)
+        return RawDataElement(BaseTag(tag), name, end - start, self.window[start:end], start, self.is_implicit, True)
 
     def get(self, tag: int, default: Any = None) -> Any:
         """The element, or the default; most tags that are asked for are absent, so no exception is made of it."""
-        return self[tag] if tag in self._places else default
+        return self[tag] if tag in self.places else default
 
     def __contains__(self, tag: object) -> bool:
-        return tag in self._places
+        return tag in self.places
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._places)
+        return iter(self.places)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self.places)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,73 +105,128 @@ def walk_header(window: bytes, start: int, *, is_implicit: bool, file_size: int)
     """
     if is_implicit and window[start + 4 : start + 6] in VRS:
         return None  # says implicit, looks explicit
-    places: dict[int, tuple[bytes | None, int, int]] = {}
-    elements = CutElements(window, places, is_implicit=is_implicit)
-    at, last, size = start, 0, len(window)
+    for layout in _layouts:
+        if layout.fits(window, start, is_implicit=is_implicit):
+            return Walked(CutElements(window, layout.places, is_implicit=is_implicit), layout.pixel_element)
     try:
-        while at + 8 <= size:
-            tag, vr, value_at, length = _element(window, at, is_implicit=is_implicit)
-            if tag <= last:
-                return None
-            if tag >= FIRST_PIXEL_DATA:
-                return Walked(elements, at) if tag in PIXEL_DATA else None
-            if length == UNDEFINED:
-                value_end = _undefined_end(window, value_at, vr, is_implicit=is_implicit, depth=0)
-                at, vr = value_end + 8, b"SQ"
-            else:
-                at = value_end = value_at + length
-                if at > size:
-                    return None
-            places[tag] = (vr, value_at, value_end)
-            last = tag
+        places, at = _cut(window, start, len(window), FIRST_PIXEL_DATA, is_implicit=is_implicit, depth=0)
     except _Unusual:
         return None
-    return Walked(elements, None) if at == file_size == size else None
+    elements = CutElements(window, places, is_implicit=is_implicit)
+    tag = _tag(window, at)
+    if tag >= FIRST_PIXEL_DATA:
+        is_plain = tag in PIXEL_DATA and (is_implicit or window[at + 4 : at + 6] in VRS)
+        if is_plain:
+            _keep(layout_of(window, start, places, at, is_implicit=is_implicit))
+        return Walked(elements, at) if is_plain else None
+    return Walked(elements, None) if at == file_size == len(window) else None
 
 
-def _element(window: bytes, at: int, *, is_implicit: bool) -> tuple[int, bytes | None, int, int]:
-    """Tag, VR (None if implicit), where the value begins, and its length."""
-    if is_implicit:
-        group, element, length = IMPLICIT.unpack_from(window, at)
-        return group << 16 | element, None, at + 8, length
-    group, element, vr, length = EXPLICIT.unpack_from(window, at)
-    if vr in SHORT_VRS:
-        return group << 16 | element, vr, at + 8, length
-    if vr not in LONG_VRS or at + 12 > len(window):
-        raise _Unusual
-    return group << 16 | element, vr, at + 12, LENGTH.unpack_from(window, at + 8)[0]
+def _keep(layout: Layout | None) -> None:
+    global _layouts  # noqa: PLW0603  what is kept changes no result, only how soon it is there
+    if layout is not None:
+        _layouts = (layout, *_layouts[: LAYOUTS - 1])
 
 
-def _undefined_end(window: bytes, at: int, vr: bytes | None, *, is_implicit: bool, depth: int) -> int:
-    """Where the delimiter of a value of undefined length stands."""
+def cut_items(elements: CutElements, tag: int) -> list[CutElements] | None:
+    """The items of a sequence, cut apart as the header is; None where they are not plain."""
+    _, at, end = elements.places[tag]
+    window, is_implicit = elements.window, elements.is_implicit
+    items = []
+    try:
+        while at + 8 <= end:
+            if window[at : at + 4] != ITEM:
+                return None
+            length = LENGTH.unpack_from(window, at + 4)[0]
+            at += 8
+            stop = end if length == UNDEFINED else at + length
+            if stop > end:
+                return None
+            places, reached = _cut(window, at, stop, FIRST_DELIMITER, is_implicit=is_implicit, depth=0)
+            if length == UNDEFINED:
+                if window[reached : reached + 4] != ITEM_END:
+                    return None
+                reached += 8
+            elif reached != stop:
+                return None
+            items.append(CutElements(window, places, is_implicit=is_implicit))
+            at = reached
+    except _Unusual:
+        return None
+    return items if at == end else None
+
+
+def _cut(
+    window: bytes, at: int, end: int, first_foreign: int, *, is_implicit: bool, depth: int
+) -> tuple[dict[int, Place], int]:
+    """The places of the elements below a tag, and where they stop: before that tag, or at the end."""
+    places: dict[int, Place] = {}
+    last, width, beginnings, lengths = 0, 4 if is_implicit else 6, _beginnings, LENGTH.unpack_from
+    while at + 8 <= end:
+        beginning = window[at : at + width]
+        known = beginnings.get(beginning)
+        tag, vr, is_long = known if known is not None else _learned(beginning)
+        if tag <= last:
+            raise _Unusual
+        if tag >= first_foreign:
+            return places, at
+        if vr is None:
+            value_at, length = at + 8, lengths(window, at + 4)[0]
+        elif is_long:
+            if at + 12 > end:
+                raise _Unusual
+            value_at, length = at + 12, lengths(window, at + 8)[0]
+        else:
+            value_at, length = at + 8, window[at + 6] | window[at + 7] << 8
+        if length != UNDEFINED:
+            at = value_end = value_at + length
+            if at > end:
+                raise _Unusual
+        else:
+            value_end = _sequence_end(window, value_at, end, vr, is_implicit=is_implicit, depth=depth)
+            at, vr = value_end + 8, b"SQ"
+        places[tag] = (vr, value_at, value_end)
+        last = tag
+    return places, at
+
+
+def _sequence_end(window: bytes, at: int, end: int, vr: bytes | None, *, is_implicit: bool, depth: int) -> int:
+    """Where the delimiter of the items that begin here stands."""
     if vr not in (None, b"SQ") or depth > DEEPEST:
         raise _Unusual
-    return _sequence_end(window, at, is_implicit=is_implicit, depth=depth)
-
-
-def _sequence_end(window: bytes, at: int, *, is_implicit: bool, depth: int) -> int:
-    """Where the delimiter of the items that begin here stands."""
-    while at + 8 <= len(window):
-        group, element, length = IMPLICIT.unpack_from(window, at)
-        tag = group << 16 | element
+    while at + 8 <= end:
+        tag = window[at : at + 4]
         if tag == SEQUENCE_END:
             return at
         if tag != ITEM:
             raise _Unusual
+        length = LENGTH.unpack_from(window, at + 4)[0]
         at += 8
-        at = at + length if length != UNDEFINED else _item_end(window, at, is_implicit=is_implicit, depth=depth)
+        if length != UNDEFINED:
+            at += length
+            continue
+        _, at = _cut(window, at, end, FIRST_DELIMITER, is_implicit=is_implicit, depth=depth + 1)
+        if window[at : at + 4] != ITEM_END:
+            raise _Unusual
+        at += 8
     raise _Unusual
 
 
-def _item_end(window: bytes, at: int, *, is_implicit: bool, depth: int) -> int:
-    """Behind the delimiter of an item of undefined length."""
-    while at + 8 <= len(window):
-        group, element, _ = IMPLICIT.unpack_from(window, at)
-        if group << 16 | element == ITEM_END:
-            return at + 8
-        _, vr, value_at, length = _element(window, at, is_implicit=is_implicit)
-        if length == UNDEFINED:
-            at = _undefined_end(window, value_at, vr, is_implicit=is_implicit, depth=depth + 1) + 8
-        else:
-            at = value_at + length
-    raise _Unusual
+def _learned(beginning: bytes) -> tuple[int, bytes | None, bool]:
+    """Tag, VR and form of the length of an element that begins like this."""
+    tag = _tag(beginning, 0)
+    vr = beginning[4:] or None
+    if vr is not None and vr not in VRS and tag < FIRST_DELIMITER:  # these have a length where a VR would stand
+        raise _Unusual
+    known = (tag, vr, vr in LONG_VRS)
+    if tag < FIRST_DELIMITER and len(_beginnings) < MOST_BEGINNINGS:
+        _beginnings[beginning] = known
+    return known
+
+
+def _tag(window: bytes, at: int) -> int:
+    """The tag that stands here; 0 where the window ends."""
+    if at + 4 > len(window):
+        return 0
+    group, element = GROUP_ELEMENT.unpack_from(window, at)
+    return int(group << 16 | element)

@@ -30,6 +30,7 @@ __all__ = ["nifti_bytes", "read_nifti", "read_nifti_masks"]
 HEADER_SIZE = 348
 NIFTI2_HEADER_SIZE = 540
 VOXEL_OFFSET = 352  # header plus four bytes that say "no extension"
+LARGEST_GAP = 64 * 2**20  # bytes of extensions (DICOM headers, XML) before the samples; they are read to be passed over
 COMPRESSION_LEVEL = 6  # part of the bytes that a result's digest covers: never change it for speed alone
 MILLIMETRES = 2  # NIFTI_UNITS_MM
 SCANNER_ANAT = 1  # NIFTI_XFORM_SCANNER_ANAT
@@ -253,7 +254,7 @@ def _sample_type(header: NDArray[Any], where: str) -> np.dtype[Any]:
 def _gap(header: NDArray[Any], where: str) -> int:
     """Bytes between the header and the first sample: extensions, which are passed over."""
     offset = float(header["vox_offset"])
-    if not HEADER_SIZE <= offset < 2**31 or not offset.is_integer():
+    if not HEADER_SIZE <= offset <= HEADER_SIZE + LARGEST_GAP or not offset.is_integer():
         raise InputError(f"samples cannot begin at byte {offset}", code="BAD_HEADER", where=where)
     return int(offset) - HEADER_SIZE
 

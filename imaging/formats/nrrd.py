@@ -313,6 +313,10 @@ def _vector(text: str, where: str) -> FloatArray:
         vector = np.array([float(part) for part in parts])
     except ValueError as error:
         raise InputError(f"{text!r} is no vector", code="BAD_HEADER", where=where) from error
+    if not np.isfinite(vector).all():
+        raise InputError(
+            "a direction or the origin holds a value that is no finite number", code="BAD_GEOMETRY", where=where
+        )
     if vector.shape != (3,):
         raise InputError("the header gives no origin and directions of three numbers", code="NO_GEOMETRY", where=where)
     return vector

@@ -17,6 +17,9 @@ __all__ = ["MAX_SAMPLES", "Payload", "declared_bytes", "opened"]
 
 MAX_SAMPLES = 2**30  # 1024³: a CT of twice the usual matrix with a slice at every millimetre of a metre
 DEFLATE_MAX_RATIO = 1032  # the most that deflate can shrink (Source: zlib technical details, 1032:1)
+# Beyond the first, an honest image is never emptier than the second; only masks are, and those are bytes a voxel. As in
+# imaging.dicom: what inflates further is an empty image or a bomb.
+INFLATED_ALWAYS, INFLATED_RATIO = 512 * 2**20, 100
 GZIP_MAGIC = b"\x1f\x8b"  # RFC 1952
 
 
@@ -74,7 +77,8 @@ class Payload:
         Raises
         ------
         InputError
-            The file cannot hold that many (DECLARED_SIZE_TOO_LARGE), or ends early (TRUNCATED_PIXEL_DATA).
+            The file cannot hold that many (DECLARED_SIZE_TOO_LARGE), would inflate beyond any honest one
+            (INFLATE_LIMIT), or ends early (TRUNCATED_PIXEL_DATA).
         UnreadableFile
             The compressed stream is damaged (DAMAGED_COMPRESSION).
         """
@@ -83,6 +87,10 @@ class Payload:
                 f"{count} bytes are declared; {self.stored} compressed bytes cannot hold them",
                 code="DECLARED_SIZE_TOO_LARGE",
                 where=self.where,
+            )
+        if self.compressed and count > max(INFLATED_ALWAYS, self.stored * INFLATED_RATIO):
+            raise InputError(
+                f"{self.stored} compressed bytes would inflate to {count}", code="INFLATE_LIMIT", where=self.where
             )
         there = self.stored if not self.compressed and count > self.stored else None
         content = b"" if there is not None else self._read(count)

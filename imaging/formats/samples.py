@@ -38,7 +38,9 @@ def as_volume(
     if numbers.dtype.kind in "iu" and INT16.min <= numbers.min() and numbers.max() <= INT16.max:
         whole = numbers.astype(np.int16)
         return Volume(samples=whole, grid=grid, modality=modality, findings=tuple(remarks))
-    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite there, and named below
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # what float32 cannot hold is no finite number there: named below
         samples = numbers.astype(np.float32)
     finite = np.isfinite(samples)
     if finite.all():

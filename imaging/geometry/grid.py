@@ -17,11 +17,14 @@ from numpy.typing import ArrayLike
 from imaging.arrays import FloatArray, frozen
 from imaging.errors import GeometryError
 
-__all__ = ["Grid"]
+__all__ = ["FARTHEST_MM", "Grid"]
 
 # Two grids are one when corresponding corners lie closer than this; ten times below the tightest
 # spacing tolerance that readers use (0.01 mm), far above float32 rounding of header positions.
 SAME_CORNER_MM = 1e-3
+# A kilometre: far beyond any table, also where metres or microns were taken for millimetres. Larger numbers are damage,
+# and their products leave the range of floating point.
+FARTHEST_MM = 1e6
 ORTHOGONAL_COSINE = 1e-3  # 0.06°: below it no voxel of a 512-slice stack moves by half its size
 
 
@@ -39,7 +42,7 @@ class Grid:
     Raises
     ------
     GeometryError
-        If the shape is not positive, or the affine is not finite, not affine, or without volume.
+        If the shape is not positive, or the affine is not finite, not affine, without volume, or beyond a kilometre.
 
     Examples
     --------
@@ -61,7 +64,9 @@ class Grid:
             raise GeometryError(f"a grid has three positive extents (slice, row, column); got {self.shape}")
         if affine.shape != (4, 4) or not np.isfinite(affine).all() or not np.array_equal(affine[3], [0, 0, 0, 1]):
             raise GeometryError("a grid's affine is a finite 4×4 matrix with last row 0 0 0 1")
-        if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        if np.abs(affine[:3]).max() > FARTHEST_MM:
+            raise GeometryError("a grid's affine is in millimetres; a step or a place beyond a kilometre is none")
+        if abs(_spanned(affine)) < 1e-9:
             raise GeometryError("a grid's affine spans no volume: two axes are parallel or a spacing is zero")
         object.__setattr__(self, "shape", (int(self.shape[0]), int(self.shape[1]), int(self.shape[2])))
         object.__setattr__(self, "affine", frozen(affine))
@@ -98,6 +103,11 @@ class Grid:
         """
         slices, rows, columns = self.affine[:3, :3].T
         return float(abs(slices @ np.cross(rows, columns)))
+
+    @cached_property
+    def pixel_area_mm2(self) -> float:
+        """Of one pixel on its slice."""
+        return float(np.linalg.norm(np.cross(self.affine[:3, 1], self.affine[:3, 2])))
 
     @cached_property
     def slice_normal(self) -> FloatArray:
@@ -162,3 +172,9 @@ class Grid:
         affine = self.affine.copy()
         affine[:3, 3] = self.points([start])[0]
         return Grid((stop[0] - start[0], stop[1] - start[1], stop[2] - start[2]), affine)
+
+
+def _spanned(affine: FloatArray) -> float:
+    """The signed volume of a voxel; unlike an elimination, it never divides, so that no axis is too short for it."""
+    first, second, third = affine[:3, :3].T
+    return float(np.cross(first, second) @ third)

@@ -16,7 +16,6 @@ import numpy as np
 from imaging.arrays import BoolArray
 from imaging.errors import GeometryError, UsageError
 from imaging.finding import Finding, Severity
-from imaging.geometry import Grid
 from imaging.measurement.leak import Leak, find_leaks, share_of
 from imaging.measurement.quantity import Quantity
 from imaging.segmentation.cement import MaterialFind, MaterialPiece
@@ -108,6 +107,7 @@ def relate_material(
 
     Examples
     --------
+    >>> from imaging.geometry import Grid
     >>> labels = np.zeros((4, 10, 10), np.uint16)
     >>> labels[1:3, 2:7, 2:7] = 1
     >>> piece = MaterialPiece(label=1, kind=SegmentKind.CEMENT, confidence=0.9, reason="", lesion=LesionId("L1"),
@@ -175,7 +175,7 @@ def _relate(
     volume = _sum([_volume(piece) for piece in pieces])
 
     def part(mask: BoolArray, method: str) -> Quantity:
-        return share_of(volume, _ml(mask, grid), method)
+        return share_of(volume, find.volume_ml(mask), method)
 
     lesion, bone, neural = pieces[0].lesion, ground.bone, ground.neural
     target = None if lesion is None else ground.lesions.get(lesion)
@@ -195,13 +195,20 @@ def _relate(
         saturated=any(piece.saturated for piece in pieces),
         pieces=tuple(_measured(piece) for piece in pieces),
         inside_lesion_ml=inside,
-        fill_fraction=None if inside is None or target is None else _fill_fraction(inside, _ml(target, grid)),
+        fill_fraction=None if inside is None or target is None else _fill_fraction(inside, find.volume_ml(target)),
         inside_bone_ml=None if bone is None else part(own & bone & ~ground.tumour, "material in bone outside lesions"),
         neural_ml=None if neural is None else part(own & neural, "material in canal and foramina, undilated"),
         leak_ml=None if leaks is None else leaks.volume_ml,
         leaks=() if leaks is None else leaks.leaks,
         findings=tuple(
-            dict.fromkeys((*(remark for piece in pieces for remark in piece.findings), *ground.unknowns(), *lacking))
+            dict.fromkeys(
+                (
+                    *(remark for piece in pieces for remark in piece.findings),
+                    *find.gap_remarks(own, where=f"M{number}"),
+                    *ground.unknowns(),
+                    *lacking,
+                )
+            )
         ),
     )
 
@@ -237,10 +244,6 @@ class _Ground:
             message = "canal and foramina are not modelled: material in them is unknown, not 0"
             findings.append(Finding("NO_NEURAL_MODEL", Severity.INFO, message))
         return tuple(findings)
-
-
-def _ml(mask: BoolArray, grid: Grid) -> float:
-    return float(np.count_nonzero(mask) * grid.voxel_volume_mm3 / 1000)
 
 
 def _volume(piece: MaterialPiece) -> Quantity:

@@ -12,9 +12,11 @@ from imaging.finding import Finding, Severity
 from imaging.measurement import concept
 from imaging.measurement.diameter import InPlaneAxes, Point, in_plane_axes, max_diameter_3d
 from imaging.measurement.extent import MM3_PER_ML, Extent, component_count, principal_axes
+from imaging.measurement.gaps import GapShare, imaged_part, without_gaps
 from imaging.measurement.intensity import intensity_of
 from imaging.measurement.quantity import Quantity
 from imaging.measurement.surface import sphericity, surface_of
+from imaging.measurement.truncation import is_cut_off, told_once
 from imaging.measurement.uncertainty import ErrorBudget, ReaderVariability, diameter_error, volume_error
 from imaging.segmentation.segment import Segment
 from imaging.volume import Modality, Volume
@@ -99,7 +101,9 @@ def measure_segment(
     segment
         With at least one voxel.
     volume
-        The image on the same grid, for intensities; also tells the modality.
+        The image on the same grid, for intensities; also tells the modality, and where slices are missing or uneven:
+        then the volume is the sum of the imaged slices' voxels times each slice's own extent
+        (:mod:`imaging.geometry.acquired`), and where the mask reaches a gap, a finding and the interval tell.
     modality
         Where there is no image: what the mask was drawn on. Unknown, the intervals leave the reader out.
     cemented
@@ -137,17 +141,24 @@ def measure_segment(
     extent = Extent.of(segment)
     surface = surface_of(extent)
     axes = principal_axes(extent)
-    plane = in_plane_axes(extent)
+    slices = None if volume is None else volume.acquired_slices
+    plane = in_plane_axes(extent if slices is None else Extent.of(imaged_part(segment, slices)))
     widest = max_diameter_3d(extent)
     grid = segment.grid
-    error = volume_error(volume_mm3=extent.volume_mm3, area_mm2=surface.area_mm2, grid=grid, reader_wcv=wcv)
+    gaps = None if slices is None else GapShare.of(segment, slices)
+    volume_mm3 = extent.volume_mm3 if gaps is None else gaps.volume_mm3
+    error = volume_error(volume_mm3=volume_mm3, area_mm2=surface.area_mm2, grid=grid, reader_wcv=wcv)
+    if gaps is not None:
+        error = error.with_gaps(gaps.bridged_mm3 / gaps.volume_mm3)
     long_error, short_error = (
         diameter_error(axis, grid=grid, across_slices=False, reader_wcv=wcv, modality=modality)
         for axis in (plane.long, plane.short)
     )
     widest_error = diameter_error(widest, grid=grid, across_slices=True, reader_wcv=wcv, modality=modality)
-    voxels_ml = extent.volume_mm3 / MM3_PER_ML
+    voxels_ml = volume_mm3 / MM3_PER_ML
     method = "sum of voxels × voxel volume in the native grid"
+    if gaps is not None and gaps.reached:
+        method = "sum of voxels × pixel area × each imaged slice's own extent in the native grid"
     return SegmentMeasurement(
         label=segment.label,
         name=segment.name,
@@ -183,7 +194,14 @@ def measure_segment(
         slice_distance_mm=grid.slice_distance_mm,
         volume_error=error,
         long_axis_error=long_error,
-        findings=(*segment.findings, *(volume.findings if volume else ()), *_findings(segment, extent, volume)),
+        findings=told_once(
+            (
+                *segment.findings,
+                *(volume.findings if volume else ()),
+                *(() if gaps is None else gaps.findings(where=f"#{segment.label}")),
+                *_findings(segment, extent, volume),
+            )
+        ),
     )
 
 
@@ -227,10 +245,11 @@ def _ratio(value: float | None, method: str, code: Code) -> Quantity | None:
 
 def _findings(segment: Segment, extent: Extent, volume: Volume | None) -> Iterator[Finding]:
     where = f"#{segment.label}"
-    if extent.touches_edge:
-        message = "the mask reaches the first or last slice, row or column; what lies beyond was not measured"
-        yield Finding("LESION_TRUNCATED", Severity.WARNING, message, where)
-    if (pieces := component_count(extent)) > 1:
+    slices = None if volume is None else volume.acquired_slices
+    if extent.touches_edge or (volume is not None and is_cut_off(segment.mask, volume)):
+        message = "the mask reaches the first or last slice, row or column, or the edge of the field that was imaged; "
+        yield Finding("LESION_TRUNCATED", Severity.WARNING, f"{message}what lies beyond was not measured", where)
+    if (pieces := component_count(extent if slices is None else without_gaps(segment, slices))) > 1:
         message = f"the mask is {pieces} separate pieces; volumes are of all, in-plane axes of one"
         yield Finding("SEVERAL_COMPONENTS", Severity.INFO, message, where)
     if extent.slice_count == 1 and segment.grid.shape[0] > 1:
@@ -239,7 +258,8 @@ def _findings(segment: Segment, extent: Extent, volume: Volume | None) -> Iterat
     if abs(float(segment.grid.slice_normal[2])) < AXIAL_COSINE:
         message = "the acquired slices are not axial; in-plane axes are taken on them as they are"
         yield Finding("IN_PLANE_NOT_AXIAL", Severity.INFO, message, where)
-    if volume is not None and volume.valid is not None and not volume.valid[extent.box][extent.mask].all():
+    shown = segment if slices is None else imaged_part(segment, slices)
+    if volume is not None and volume.valid is not None and not volume.valid[shown.mask].all():
         message = "the mask covers padding that was not imaged; intensities leave it out"
         yield Finding("MASK_ON_PADDING", Severity.WARNING, message, where)
 

@@ -16,6 +16,9 @@ logarithm, so that an interval never reaches below zero: value · exp(±1.96 s).
 - outline: where the boundary lies on average is known to half an in-plane pixel (95 %): readers and rasterisers differ
   by as much in the rule by which a pixel on the boundary belongs. A shift δ of the whole surface changes V by S·δ.
 
+- gaps: where slices are missing or uneven, what stands for space that no slice shows is anything from nothing to twice
+  as much, all alike, so its standard deviation is 1/√3 of it. Zero on an even stack.
+
 *Reader*: the same lesion outlined again. Floors by modality, see :class:`ReaderVariability`.
 
 Source: D. G. Kendall & R. A. Rankin, Quart. J. Math. 4 (1953) 178, for the count of lattice points in a random body;
@@ -89,6 +92,8 @@ class ErrorBudget:
         The technical parts.
     reader
         None where it is not known what made the image, so that nothing is assumed.
+    gaps
+        The part of what was not imaged.
 
     Examples
     --------
@@ -102,11 +107,12 @@ class ErrorBudget:
     grid: float
     outline: float
     reader: float | None = None
+    gaps: float = 0.0
 
     @property
     def log_sd(self) -> float:
         """Standard deviation of the logarithm, all parts together."""
-        return math.sqrt(sum(math.log1p(cv * cv) for cv in (self.grid, self.outline, self.reader or 0.0)))
+        return math.sqrt(sum(math.log1p(cv * cv) for cv in (self.grid, self.outline, self.reader or 0.0, self.gaps)))
 
     @property
     def technical(self) -> ErrorBudget:
@@ -117,16 +123,22 @@ class ErrorBudget:
         """Where the truth is expected, 95 %."""
         return log_interval95(value, self.log_sd)
 
+    def with_gaps(self, share: float) -> ErrorBudget:
+        """The budget of a volume of which this share stands for space that was not imaged."""
+        return replace(self, gaps=share / math.sqrt(3.0))
+
     def divided(self, power: float) -> ErrorBudget:
         """The budget of the value's ``power``-th root."""
         reader = None if self.reader is None else self.reader / power
-        return ErrorBudget(grid=self.grid / power, outline=self.outline / power, reader=reader)
+        return ErrorBudget(grid=self.grid / power, outline=self.outline / power, reader=reader, gaps=self.gaps / power)
 
     @property
     def wording(self) -> str:
         """The parts in words, for a quantity's method."""
         reader = "reader not included" if self.reader is None else f"reader {100 * self.reader:.1f} %"
         parts = f"voxel grid {100 * self.grid:.1f} %, outline {100 * self.outline:.1f} %"
+        if self.gaps:
+            parts += f", gaps between slices {100 * self.gaps:.1f} %"
         return f"95 % interval from {parts}, {reader} (standard deviations)"
 
 

@@ -27,6 +27,7 @@ from imaging.arrays import BoolArray, LabelArray, frozen
 from imaging.errors import GeometryError, UsageError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
+from imaging.geometry.acquired import AcquiredSlices
 from imaging.geometry.transform import Rigid
 from imaging.segmentation.belonging import Agents, agents_for, distance_to_mm, lesion_of
 from imaging.segmentation.material_kind import Evidence, KindVerdict, classify, is_rod
@@ -117,6 +118,8 @@ class MaterialFind:
         Clip level of this CT, or None.
     findings
         Remarks on the whole CT, those of the volume included.
+    slices
+        Which planes of the grid were imaged, where the CT has gaps; None for an even stack.
     """
 
     grid: Grid
@@ -125,6 +128,23 @@ class MaterialFind:
     cortex_hu: float | None = None
     saturation_hu: float | None = None
     findings: tuple[Finding, ...] = ()
+    slices: AcquiredSlices | None = None
+
+    def volume_ml(self, mask: BoolArray) -> float:
+        """Voxel sum of a mask on the CT's grid, over slices of their own extents where the CT has gaps."""
+        return volume_over(self.slices, mask, self.grid)
+
+    def gap_remarks(self, mask: BoolArray, *, where: str) -> tuple[Finding, ...]:
+        """What stands beside figures of the material in a mask, if it reaches a gap of the CT."""
+        reached = () if self.slices is None else self.slices.reached(mask)
+        if self.slices is None or not reached:
+            return ()
+        bridged_ml = self.slices.bridged_mm3(mask, pixel_mm2=self.grid.pixel_area_mm2) / 1000
+        return (
+            self.slices.remark(
+                reached, volume_ml=self.volume_ml(mask), bridged_ml=bridged_ml, of="the material", where=where
+            ),
+        )
 
     def mask(self, *kinds: SegmentKind) -> BoolArray:
         """Where material of these kinds is; of every kind if none is named."""
@@ -188,6 +208,7 @@ def find_material(
     """
     lesions = dict(lesion_masks or {})
     _require(volume, before, {**{f"lesion {name}": mask for name, mask in lesions.items()}, "bone": bone})
+    volume = _bridged(volume)
     saturation = saturation_level(volume)
     findings = list(volume.findings)
     if bone is None:
@@ -199,7 +220,13 @@ def find_material(
         candidates &= volume.valid
     labels = np.zeros(volume.grid.shape, dtype=np.uint16)
     if not candidates.any():
-        return MaterialFind(grid=volume.grid, labels=frozen(labels), saturation_hu=saturation, findings=tuple(findings))
+        return MaterialFind(
+            grid=volume.grid,
+            labels=frozen(labels),
+            saturation_hu=saturation,
+            findings=tuple(findings),
+            slices=volume.acquired_slices,
+        )
     box = box_around(candidates, volume.grid.spacing_mm, MARGIN_MM)
     scene = _scene(volume, box, saturation, before, before_from_volume)
     found, cortex = _search(scene, candidates[box], _bone_hu(volume, box))
@@ -229,7 +256,8 @@ def find_material(
                 agents=history,
             )
         )
-        pieces.append(_piece(number, outline, where, volume, verdict, lesion=lesion, is_new=is_new, cortex_hu=cortex))
+        piece = _piece(number, outline, where, volume, verdict, lesion=lesion, is_new=is_new, cortex_hu=cortex)
+        pieces.append(_over_gaps(piece, np.asarray(labels == number), volume))
     return MaterialFind(
         grid=volume.grid,
         labels=frozen(labels),
@@ -237,6 +265,44 @@ def find_material(
         cortex_hu=cortex,
         saturation_hu=saturation,
         findings=tuple(findings),
+        slices=volume.acquired_slices,
+    )
+
+
+def _bridged(volume: Volume) -> Volume:
+    """The CT with the nearest slice on planes that were not imaged, so that a gap is no surface of the material.
+
+    What is outlined there counts for no volume.
+    """
+    slices = volume.acquired_slices
+    if slices is None:
+        return volume
+    valid = None if volume.valid is None else slices.nearest(volume.valid)
+    return replace(volume, samples=slices.nearest(volume.samples), valid=valid)
+
+
+def volume_over(slices: AcquiredSlices | None, mask: BoolArray, grid: Grid) -> float:
+    """Voxel sum in mL, each imaged slice with its own extent where the stack has gaps."""
+    if slices is None:
+        return float(np.count_nonzero(mask) * grid.voxel_volume_mm3 / 1000)
+    return slices.volume_mm3(mask, pixel_mm2=grid.pixel_area_mm2) / 1000
+
+
+def _over_gaps(piece: MaterialPiece, mask: BoolArray, volume: Volume) -> MaterialPiece:
+    """The piece measured over slices of their own extents, its interval wider by what a gap may hold."""
+    slices, grid = volume.acquired_slices, volume.grid
+    if slices is None:
+        return piece
+    scale = volume_over(slices, mask, grid) / volume_over(None, mask, grid)
+    counted = piece.volume_ml * scale
+    bridged = min(slices.bridged_mm3(mask, pixel_mm2=grid.pixel_area_mm2) / 1000, counted)
+    low, high = (bound * scale for bound in piece.interval95_ml)
+    return replace(
+        piece,
+        volume_ml=counted,
+        interval95_ml=(max(low - bridged, 0.0), high + bridged),
+        method=f"{piece.method}; each imaged slice with its own extent" if slices.reached(mask) else piece.method,
+        sweep=tuple((threshold, ml * scale) for threshold, ml in piece.sweep),
     )
 
 

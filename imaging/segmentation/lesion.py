@@ -262,7 +262,7 @@ def _propose(
         contrast=contrast_across(region, kept, region.known & ~ruled.never),
         volume_low_ml=low,
         volume_high_ml=high,
-        touches_edge=touches_edge(mask, volume.valid),
+        touches_edge=touches_edge(*_imaged(mask, volume)),
     )
     nothing = () if mask.any() else (Finding("LESION_NOT_FOUND", Severity.ERROR, "no voxel looks like the lesion"),)
     return LesionProposal(
@@ -277,6 +277,14 @@ def _propose(
         volume_high_ml=high,
         findings=(*remarks, *nothing, *findings_from(doubts, where=volume.series_uid)),
     )
+
+
+def _imaged(mask: BoolArray, volume: Volume) -> tuple[BoolArray, BoolArray | None]:
+    """The mask and what is valid on the imaged slices alone: a gap between them is no edge, and has its own remark."""
+    if volume.acquired_slices is None:
+        return mask, volume.valid
+    planes = list(volume.acquired_slices.planes)
+    return mask[planes], None if volume.valid is None else volume.valid[planes]
 
 
 def _opinions(

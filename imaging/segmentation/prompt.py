@@ -6,7 +6,6 @@ equality, so a case file's prompts can be compared, stored and digested.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,6 +15,7 @@ import numpy as np
 
 from imaging.arrays import FloatArray
 from imaging.errors import CaseFileError
+from imaging.geometry.grid import FARTHEST_MM
 
 __all__ = [
     "BoxAxes",
@@ -55,8 +55,7 @@ class PointPrompt:
     def __post_init__(self) -> None:
         _require_points((self.point,), counts=(1,), kind="point")
         _require_sign(self.sign)
-        if self.radius_mm is not None and not (math.isfinite(self.radius_mm) and self.radius_mm > 0):
-            raise CaseFileError(f"a point's radius_mm is a length above zero; got {self.radius_mm}")
+        _require_radius(self.radius_mm, kind="point")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +99,7 @@ class ScribblePrompt:
 
     def __post_init__(self) -> None:
         _require_points(self.points, counts=None, kind="scribble")
+        _require_radius(self.radius_mm, kind="scribble")
         _require_sign(self.sign)
 
 
@@ -186,7 +186,7 @@ def _points(listed: object) -> tuple[Point, ...]:
     """Rows of three numbers as tuples; a single row may stand without its outer list."""
     try:
         rows = np.asarray(listed, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last for whole numbers of hundreds of digits
         rows = np.zeros(0)
     if rows.ndim == 1 and rows.size == 3:
         rows = rows[None]
@@ -199,8 +199,13 @@ def _require_points(points: Sequence[Point], *, counts: tuple[int, ...] | None, 
     if counts is not None and len(points) not in counts:
         expected = " or ".join(map(str, counts))
         raise CaseFileError(f"a {kind} has {expected} points; got {len(points)}")
-    if not points or not np.isfinite(as_array(points)).all():
-        raise CaseFileError(f"a {kind}'s points are finite numbers, at least one point")
+    if not points or not (np.abs(as_array(points)) <= FARTHEST_MM).all():  # which is False for what is no number
+        raise CaseFileError(f"a {kind}'s points are finite numbers in millimetres, at least one point")
+
+
+def _require_radius(radius_mm: float | None, *, kind: str) -> None:
+    if radius_mm is not None and not 0 < radius_mm <= FARTHEST_MM:
+        raise CaseFileError(f"a {kind}'s radius_mm is a length above zero")
 
 
 def _require_sign(sign: int) -> None:

@@ -7,6 +7,7 @@ probability comes back to the native voxels, and only there are volumes counted.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,10 +106,15 @@ def region_around(volume: Volume, shape: Ellipsoid, *, margin_mm: float, compani
     grid = Grid((int(count[0]), int(count[1]), int(count[2])), affine)
     measured = np.ones(volume.grid.shape, np.float32) if volume.valid is None else volume.valid.astype(np.float32)
     # Outside the image the nearest sample stands in, and is not known.
-    samples = on_region(volume.samples, volume.grid, grid, smooth=True)
+    samples = on_region(_seen(volume), volume.grid, grid, smooth=True)
     known = on_region(measured, volume.grid, grid, outside=0.0) > 0.5
-    second = None if companion is None else on_region(companion.samples, companion.grid, grid, smooth=True)
+    second = None if companion is None else on_region(_seen(companion), companion.grid, grid, smooth=True)
     return Region(grid=grid, samples=samples, known=known, companion=second)
+
+
+def _seen(volume: Volume) -> NDArray[Any]:
+    """The samples, the nearest slice standing in where none was imaged: it is not known, and darkens no neighbour."""
+    return volume.samples if volume.acquired_slices is None else volume.acquired_slices.nearest(volume.samples)
 
 
 def on_region(

@@ -125,12 +125,12 @@ def decide_role(facts: SequenceFacts) -> tuple[str | None, str]:
     for value, meaning in NOT_FOR_ROLES.items():
         if value in kind:
             return None, f"image type says {meaning}"
-    if facts.modality == "CT":
-        return "ct", "modality CT"
-    if facts.modality != "MR":
+    if facts.modality not in ("CT", "MR"):
         return None, "neither CT nor MR"
     if [value.upper() for value in facts.image_type[:2]] == ["DERIVED", "SECONDARY"]:
         return None, "derived from other images"
+    if facts.modality == "CT":
+        return "ct", "modality CT"
     words = _words_in(facts.description)
     for word in ("localizer", "calibration", "projection", "adc"):
         if word in words:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import NewType
@@ -10,6 +10,7 @@ from typing import NewType
 from imaging.errors import AmbiguousSeries, SeriesRefused, UsageError
 from imaging.finding import Finding
 from imaging.geometry import Grid
+from imaging.geometry.acquired import AcquiredSlices
 
 __all__ = [
     "Annotation",
@@ -72,6 +73,10 @@ class SeriesRecord:
         In the grid's slice order.
     image_type
         DICOM Image Type values in capitals.
+    acquired_slices
+        Which planes of the grid were imaged, where the stack has gaps and was taken with them; None for an even stack.
+    with_gaps
+        What a series that is refused for its gaps is if somebody accepts them: a corrected record of the same volume.
     """
 
     patient: PatientId
@@ -92,6 +97,8 @@ class SeriesRecord:
     image_type: tuple[str, ...] = ()
     frames: tuple[FrameSource, ...] = ()
     findings: tuple[Finding, ...] = ()
+    acquired_slices: AcquiredSlices | None = None
+    with_gaps: SeriesRecord | None = None
 
     def __post_init__(self) -> None:
         if (self.verdict is Verdict.REFUSED) != (self.grid is None):
@@ -130,6 +137,16 @@ class Index:
     annotations: tuple[Annotation, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     findings: tuple[Finding, ...] = field(default=())
+
+    def accepting_gaps(self) -> Index:
+        """The same index with the series that were refused for missing or uneven slices taken as they are.
+
+        Examples
+        --------
+        >>> Index().accepting_gaps()
+        Index(volumes=(), annotations=(), skipped=(), findings=())
+        """
+        return replace(self, volumes=tuple(volume.with_gaps or volume for volume in self.volumes))
 
     @property
     def loadable(self) -> tuple[SeriesRecord, ...]:

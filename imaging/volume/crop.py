@@ -66,4 +66,11 @@ def crop_volume(volume: Volume, box: Box) -> Volume:
     """
     inside = tuple(slice(start, stop) for start, stop in zip(*box, strict=True))
     valid = None if volume.valid is None else volume.valid[inside].copy()
-    return replace(volume, samples=volume.samples[inside].copy(), grid=volume.grid.crop(*box), valid=valid)
+    slices = None if volume.acquired_slices is None else volume.acquired_slices.cropped(box[0][0], box[1][0])
+    return replace(
+        volume,
+        samples=volume.samples[inside].copy(),
+        grid=volume.grid.crop(*box),
+        valid=valid,
+        acquired_slices=slices,
+    )

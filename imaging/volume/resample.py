@@ -69,7 +69,7 @@ def resample_volume(volume: Volume, onto: Grid, *, volume_from_onto: Rigid | Non
         found = _interpolated(volume.samples, local, shape, outside="nearest")
         samples[part] = np.where(inside, found, np.float32(0.0))
         valid[part] = inside
-    return replace(volume, samples=samples, grid=onto, valid=valid)
+    return replace(volume, samples=samples, grid=onto, valid=valid, acquired_slices=None)
 
 
 def resample_probability(

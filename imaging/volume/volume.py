@@ -11,6 +11,7 @@ from imaging.arrays import BoolArray, SampleArray, frozen
 from imaging.errors import GeometryError
 from imaging.finding import Finding
 from imaging.geometry import Grid
+from imaging.geometry.acquired import AcquiredSlices
 
 __all__ = ["Modality", "Volume"]
 
@@ -43,12 +44,16 @@ class Volume:
     saturation_hu
         The largest value that this CT can store, if its top is known to be clipped there.
     findings
-        Remarks that touch every figure made from this image.
+        Remarks that touch every figure made from this image. That of gaps is not among them: it touches only what
+        reaches one.
+    acquired_slices
+        Which of the grid's planes were imaged, where the stack has gaps; None for an even stack. It goes before
+        ``valid``: a plane that repeats its neighbour is valid to look at, and counts for no volume.
 
     Raises
     ------
     GeometryError
-        If samples or ``valid`` do not have the grid's shape.
+        If samples, ``valid`` or the slices do not fit the grid's shape.
     """
 
     samples: SampleArray
@@ -60,12 +65,15 @@ class Volume:
     valid: BoolArray | None = None
     saturation_hu: float | None = None
     findings: tuple[Finding, ...] = field(default=())
+    acquired_slices: AcquiredSlices | None = None
 
     def __post_init__(self) -> None:
         if self.samples.shape != self.grid.shape:
             raise GeometryError(f"samples {self.samples.shape} do not fill the grid {self.grid.shape}")
         if self.samples.dtype not in (np.float32, np.int16):
             raise GeometryError(f"samples are float32 or int16; got {self.samples.dtype}")
+        if self.acquired_slices is not None and len(self.acquired_slices.shown) != self.grid.shape[0]:
+            raise GeometryError(f"{len(self.acquired_slices.shown)} planes of slices are not {self.grid.shape[0]}")
         object.__setattr__(self, "samples", frozen(self.samples))
         if self.valid is not None:
             if self.valid.shape != self.grid.shape:

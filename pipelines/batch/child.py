@@ -117,9 +117,11 @@ def follow_case(request: Request) -> Outcome:
         Path(request["workspace"]),
         case_id=request["case"],
         config=config,
+        accept_gaps=request["accept_gaps"],
         identified=request["identified"],
     )
-    log_run(target, Run(studies=folders, config=config, identified=request["identified"]), started=started)
+    run = Run(studies=folders, config=config, accept_gaps=request["accept_gaps"], identified=request["identified"])
+    log_run(target, run, started=started)
     lost = next((f for f in document["findings"] if f["severity"] == "error"), None) if is_partial else None
     return Outcome(
         end=End.DONE,

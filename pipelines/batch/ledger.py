@@ -37,7 +37,11 @@ class Ledger:
 
     def settle(self, wanted: Callable[[], bool] = lambda: True) -> dict[str, PlannedCase]:
         """Fill in the rows that are known, and return the cases that are to be done by id; none if no longer wanted."""
-        results = {"identified": self.options.identified, "settings": self.settings.record()}
+        results = {
+            "identified": self.options.identified,
+            "accept_gaps": self.options.accept_gaps,
+            "settings": self.settings.record(),
+        }
         for case in self.plan.cases:
             if not wanted():
                 return {}
@@ -78,6 +82,7 @@ class Ledger:
             "folders": [str(folder) for folder in case.folders],
             "workspace": str(self.workspace),
             "config": None if self.options.config is None else str(self.options.config.absolute()),
+            "accept_gaps": self.options.accept_gaps,
             "identified": self.options.identified,
         }
         return Job(request=request, limits=self.options.limits, scratch=scratch)

@@ -21,7 +21,7 @@ def default_workers() -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a batch is done; all but ``identified``, ``config`` and ``group_by_patient`` leave results as they are.
+    """How a batch is done; all but the last three and ``group_by_patient`` leave results as they are.
 
     Parameters
     ----------
@@ -33,6 +33,8 @@ class Options:
         Folders of one patient are one case.
     fresh
         Do every case again; what readers did is kept in any case.
+    accept_gaps
+        Take series with missing or uneven slices as they are.
     identified
         Show folders' names and patients' ids.
     config
@@ -44,5 +46,6 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     group_by_patient: bool = False
     fresh: bool = False
+    accept_gaps: bool = False
     identified: bool = False
     config: Path | None = None

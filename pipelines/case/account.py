@@ -134,13 +134,15 @@ def case_findings(index: Index, exams: Exams, case_file: CaseFile, remarks: Iter
     return tuple(dict.fromkeys((*index.findings, *refused, *exams.findings, *case_file.findings, *lacking, *remarks)))
 
 
-def provenance(index: Index, exams: Exams, settings: Settings, case_file: CaseFile, *, identified: bool) -> Row:
+def provenance(
+    index: Index, exams: Exams, settings: Settings, case_file: CaseFile, *, accept_gaps: bool, identified: bool
+) -> Row:
     """Software, parameters, and a digest of every series' files; ``created`` is the newest acquisition time."""
     moments = [record.acquired for record in index.loadable if record.acquired]
     return {
         "software": {"name": "osteotrace", "version": imaging.__version__},
         "patient": next((record.patient for record in index.volumes), None) if identified else None,
-        "parameters": {**settings.record(), "case_file": case_file.written},
+        "parameters": {**settings.record(), "accept_gaps": accept_gaps, "case_file": case_file.written},
         "inputs": [
             {
                 "series_uid": record.volume_id,

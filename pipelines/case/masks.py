@@ -100,6 +100,7 @@ class Ground:
     material: Sequence[FoundMaterial]
     procedures: Sequence[Procedure]
     reviews: Sequence[StoredReview]
+    accept_gaps: bool = False
     identified: bool  # whether free text of the images may be shown
 
 
@@ -339,7 +340,7 @@ def mask_rows(
     path = ground.case_folder / prompt.path.partition("#")[0]
     if not path.resolve().is_relative_to(ground.case_folder.resolve()):
         raise CaseFileError(f"the mask of {trace.lesion.id} lies outside the case folder")
-    segments = open_masks(str(ground.case_folder / prompt.path), image=None)
+    segments = open_masks(str(ground.case_folder / prompt.path), image=None, accept_gaps=ground.accept_gaps)
     if len(segments) != 1:
         raise CaseFileError(f"the mask of {trace.lesion.id} holds {len(segments)} segments; choose one with #label")
     segment = replace(

@@ -146,5 +146,7 @@ def relate_materials(
         bone = find_bone(volume, lesion=inside, material=item.find.mask())
         find = find_material(volume, lesion_masks=masks, bone=bone.mask, agents=item.history.agents)
         measured = relate_material(find, lesions=masks, bone=bone.mask, sides=sides)
-        rows.append((replace(item, find=find), measured))
+        doubts = [finding for finding in volume.findings if finding.severity is not Severity.INFO]
+        told = tuple(replace(row, findings=tuple(dict.fromkeys((*row.findings, *doubts)))) for row in measured)
+        rows.append((replace(item, find=find), told))
     return tuple(rows)

@@ -13,12 +13,14 @@ from imaging.lesions.lesion import Observation
 from imaging.measurement.carried import material_inside
 from imaging.measurement.measure import measure_segment
 from imaging.measurement.quantity import Quantity
+from imaging.measurement.truncation import told_once
 from imaging.segmentation import Segment, Status
 from imaging.study import SeriesRecord
 from imaging.study.timepoint import Timepoint
+from imaging.volume.resample import resample_mask
 from pipelines.case.history import history_of
 from pipelines.case.masks import Ground, Traced
-from pipelines.case.materials import carry_material
+from pipelines.case.materials import FoundMaterial, carry_material
 from pipelines.settings import Settings
 
 __all__ = ["observe"]
@@ -65,7 +67,7 @@ def observation(row: Traced, timepoint: Timepoint, ground: Ground, settings: Set
         net_volume=net,
         long_axis=measured.long_axis_mm,
         short_axis=measured.short_axis_mm,
-        findings=tuple(dict.fromkeys((*row.findings, *measured.findings, *remarks))),
+        findings=told_once((*row.findings, *measured.findings, *remarks)),
     )
 
 
@@ -100,7 +102,27 @@ def material_of(
         registration_error_mm=0.0 if own else settings.registration_error_mm,
         relative_interval=carried.source.relative_interval(),
     )
-    return material, carried.findings if own else (*carried.findings, remark)
+    over, gaps = over_gaps(material, segment, record, carried.source, ground)
+    return over, (*carried.findings, *gaps) if own else (*carried.findings, remark, *gaps)
+
+
+def over_gaps(
+    material: Quantity, segment: Segment, record: SeriesRecord, source: FoundMaterial, ground: Ground
+) -> tuple[Quantity, tuple[Finding, ...]]:
+    """The material with each slice of a CT with gaps at its own extent, and a remark if it reaches a gap there."""
+    record_from_ct = ground.links.path(record, source.record)
+    if source.find.slices is None or record_from_ct is None:
+        return material, ()
+    on_ct = resample_mask(segment.mask, segment.grid, source.find.grid, grid_from_onto=record_from_ct)
+    inside = np.asarray(on_ct & source.mask(), dtype=bool)
+    remarks = source.find.gap_remarks(inside, where=f"{segment.lesion} {source.timepoint.id}")
+    if not remarks:
+        return material, ()
+    counted = float(np.count_nonzero(inside)) * source.find.grid.voxel_volume_mm3 / 1000
+    wider = material.scaled(source.find.volume_ml(inside) / counted)
+    bridged = source.find.slices.bridged_mm3(inside, pixel_mm2=source.find.grid.pixel_area_mm2) / 1000
+    low, high = wider.interval95 or (wider.value, wider.value)
+    return replace(wider, interval95=(max(low - bridged, 0.0), high + bridged)), remarks
 
 
 def net_volume(gross: Quantity, material: Quantity) -> Quantity:

@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pipelines.reports.document import Document, series_entry, timepoint_of, visible
+from pipelines.reports.document import Document, findings_of, of_gaps, series_entry, timepoint_of, visible
 from pipelines.reports.report import Report
 
 __all__ = ["COLUMNS", "Row", "as_csv", "measurement_rows", "rows_as_csv", "safe_text"]
@@ -96,14 +96,19 @@ def _observed(document: Document, lesion: Mapping[str, Any], observation: Mappin
         "observation_method": safe_text(observation["method"]),
         "status": safe_text(observation["status"]),
         "primary": "yes" if observation["primary"] else "no",
-        "findings": _codes([*observation["findings"], *(entry.get("findings") or ())]),
+        "findings": _codes(findings_of(document, observation)),
     }
     for name in OBSERVED:
         yield {**head, "quantity": name, **_figure(observation[name])}
 
 
 def _changed(document: Document, lesion: Mapping[str, Any], change: Mapping[str, Any]) -> Iterator[Row]:
-    head = _head(document, lesion, change["timepoint"]) | {"reference": safe_text(change["reference"])}
+    ends = {change["timepoint"], change.get("reference_timepoint")}
+    rests_on = [finding for o in lesion["observations"] if o["timepoint"] in ends for finding in of_gaps(o["findings"])]
+    head = _head(document, lesion, change["timepoint"]) | {
+        "reference": safe_text(change["reference"]),
+        "findings": _codes(rests_on),
+    }
     for name in CHANGED:
         yield {**head, "quantity": name, **_figure(change[name])}
 

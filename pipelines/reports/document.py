@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -12,6 +12,8 @@ __all__ = [
     "day_of",
     "display_name",
     "exam_name",
+    "findings_of",
+    "of_gaps",
     "primary_observation",
     "seen_after",
     "series_entry",
@@ -22,6 +24,9 @@ __all__ = [
 ]
 
 Document = Mapping[str, Any]
+
+# Remarks on a place in a series: they stand with what reaches that place, and with no other figure of the series.
+GAPS = ("MISSING_SLICES", "NON_UNIFORM_SPACING")
 
 ROLE_WORDS = {
     "ct": "",
@@ -63,6 +68,30 @@ def timepoint_of(document: Document, timepoint_id: str) -> Mapping[str, Any]:
     0
     """
     return next((t for t in document["timepoints"] if t["id"] == timepoint_id), {})
+
+
+def of_gaps(findings: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those that tell of gaps between slices.
+
+    Examples
+    --------
+    >>> of_gaps([{"code": "MISSING_SLICES"}, {"code": "GANTRY_TILT"}])
+    [{'code': 'MISSING_SLICES'}]
+    """
+    return [finding for finding in findings if finding["code"] in GAPS]
+
+
+def findings_of(document: Document, observation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The observation's own findings and those of its whole series; of the series' gaps only what it reaches.
+
+    Examples
+    --------
+    >>> series = [{"series_uid": "1.2", "findings": [{"code": "MISSING_SLICES"}, {"code": "GANTRY_TILT"}]}]
+    >>> findings_of({"timepoints": [{"id": "T0", "series": series}]}, {"series_uid": "1.2", "findings": []})
+    [{'code': 'GANTRY_TILT'}]
+    """
+    whole = series_entry(document, observation["series_uid"]).get("findings") or ()
+    return [*observation["findings"], *(finding for finding in whole if finding["code"] not in GAPS)]
 
 
 def series_entry(document: Document, series_uid: str | None) -> Mapping[str, Any]:

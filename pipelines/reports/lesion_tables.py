@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.reports.document import Document, exam_name, series_entry, shortened, timepoint_of
+from pipelines.reports.document import Document, exam_name, findings_of, shortened, timepoint_of
 from pipelines.reports.number import days_text
 from pipelines.reports.remarks import codes_text
 from pipelines.reports.table import Column, Kind, Table, Tone, change_cell, quantity_cell, text_cell
@@ -37,7 +37,7 @@ def measurements_table(document: Document, lesion: Mapping[str, Any], uids: Mapp
                 quantity_cell(observation["long_axis_mm"], tone=measured),
                 quantity_cell(observation["short_axis_mm"], tone=measured),
                 text_cell(status_text(observation), detail=str(observation["method"] or ""), tone=tone),
-                text_cell(codes_text(_carried_findings(document, observation))),
+                text_cell(codes_text(findings_of(document, observation))),
             )
         )
     columns = (
@@ -79,11 +79,6 @@ def changes_table(document: Document, lesion: Mapping[str, Any]) -> Table:
         Column("Exceeds measurement error"),
     )
     return Table(caption="Change; the second line is the 95 % interval", columns=columns, rows=tuple(rows))
-
-
-def _carried_findings(document: Document, observation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The observation's own findings and those of the series that it was made on."""
-    return [*observation["findings"], *(series_entry(document, observation["series_uid"]).get("findings") or ())]
 
 
 def _rests_on_proposal(lesion: Mapping[str, Any], change: Mapping[str, Any]) -> bool:

@@ -32,6 +32,7 @@ def recompute(target: CaseFolder, run: Run) -> None:
         case_id=target.root.name,
         case_file=run.case_file,
         config=run.config,
+        accept_gaps=run.accept_gaps,
         identified=run.identified,
     )
     log_run(target, run, started=started)

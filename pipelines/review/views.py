@@ -73,7 +73,9 @@ def read_views(target: CaseFolder, run: Run) -> tuple[View, ...]:
     """
     document = read_document(target)
     story = read_case_file(run.case_file or next((p for study in run.studies for p in study.glob("case.toml")), None))
-    exams = exams_from(scan(run.studies), story, known_ids=read_earlier(target).timepoint_ids)
+    index = scan(run.studies)
+    index = index.accepting_gaps() if run.accept_gaps else index
+    exams = exams_from(index, story, known_ids=read_earlier(target).timepoint_ids)
     digests = {row["series_uid"]: row["sha256"] for row in document["provenance"]["inputs"]}
     differing = {row["id"] for row in document["timepoints"]} ^ {timepoint.id for timepoint in exams.timepoints}
     if differing:

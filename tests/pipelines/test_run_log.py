@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,12 @@ def test_any_way_can_be_walked(tmp_path_factory, names, in_clear):
     start.mkdir(parents=True)
     end.mkdir(parents=True, exist_ok=True)
     assert walked(way_to(end, start, in_clear=in_clear), start) == end.resolve()
+
+
+def test_that_gaps_were_accepted_is_remembered_and_was_not_before_there_was_a_choice(study, case):
+    log_run(case, Run(studies=(study,), accept_gaps=True), started=now())
+    assert last_run(case).accept_gaps is True
+    (line,) = (case.root / "run.log").read_text().splitlines()
+    earlier = {key: value for key, value in json.loads(line).items() if key != "accept_gaps"}
+    (case.root / "run.log").write_text(json.dumps(earlier) + "\n")
+    assert last_run(case).accept_gaps is False

@@ -77,7 +77,7 @@ def test_links_never_lead_out_or_round(slices, tmp_path):
     (record,) = index.volumes
     assert (record.verdict, len(record.frames)) == (Verdict.EXACT, 8)
     codes = {row.path.name: row.code for row in index.skipped}
-    assert codes == {"stolen": "LINK_OUTSIDE", "dangling": "NOT_A_FILE", "round": "NOT_A_FILE"}
+    assert codes == {"away": "LINK_OUTSIDE", "stolen": "LINK_OUTSIDE", "dangling": "NOT_A_FILE", "round": "NOT_A_FILE"}
 
 
 def test_order_of_paths_changes_nothing(slices, tmp_path):

@@ -195,3 +195,17 @@ def test_measures_keep_their_units_and_codes() -> None:
     found = {name: (getattr(measured, name).unit, getattr(measured, name).code.value) for name in expected}
     assert found == expected
     assert measured.who_product_mm2.value == measured.long_axis_mm.value * measured.short_axis_mm.value
+
+
+def test_a_mask_beside_the_edge_of_a_round_field_is_cut_off_and_one_beside_a_void_is_not() -> None:
+    grid = Grid.from_spacing((5, 40, 40), (3.0, 1.0, 1.0))
+    _, row, column = np.indices(grid.shape)
+    valid = (row - 19.5) ** 2 + (column - 19.5) ** 2 < 18**2
+    valid[:, 18:20, 10:12] = False  # a void inside the body that happens to have the padding's value
+    volume = Volume(samples=np.zeros(grid.shape, np.int16), grid=grid, modality=Modality.CT, valid=valid)
+    beside_void, at_edge = np.zeros(grid.shape, bool), np.zeros(grid.shape, bool)
+    beside_void[1:4, 16:22, 12:18] = True
+    at_edge[1:4, 16:22, 30:] = valid[1:4, 16:22, 30:]
+    for mask, cut in ((beside_void, False), (at_edge, True)):
+        codes = [f.code for f in measure_segment(Segment(mask=mask, grid=grid), volume=volume).findings]
+        assert codes == (["LESION_TRUNCATED"] if cut else [])

@@ -65,7 +65,7 @@ def test_words_give_the_role(description, role):
 
 def test_ct_is_ct_whatever_it_is_called():
     assert role_of("T1 bone", modality="CT") == "ct"
-    assert role_of("", modality="CT", image_type=("DERIVED", "SECONDARY", "REFORMATTED")) == "ct"
+    assert role_of("", modality="CT", image_type=("DERIVED", "PRIMARY", "AXIAL")) == "ct"
     assert role_of("", modality="CT", image_type=("ORIGINAL", "PRIMARY", "LOCALIZER")) is None
 
 
@@ -75,6 +75,7 @@ def test_other_modalities_have_no_role():
 
 def test_derived_images_have_no_role_but_processed_primary_ones_do():
     assert role_of("T1", image_type=("DERIVED", "SECONDARY", "MPR")) is None
+    assert role_of("", modality="CT", image_type=("DERIVED", "SECONDARY", "REFORMATTED")) is None
     assert role_of("IBSI_1_STS_002_MR_T1_image", image_type=("DERIVED", "PRIMARY", "AXIAL")) == "t1"
 
 

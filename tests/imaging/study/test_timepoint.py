@@ -154,3 +154,20 @@ def test_several_patients_are_refused_without_being_named():
         require_one_patient(Index(volumes=(exam("a", None), exam("b", None, patient="ZZPHI"))))
     assert caught.value.code == "SEVERAL_PATIENTS"
     assert "ZZPHI" not in str(caught.value)
+
+
+MOMENTS = st.tuples(st.integers(1, 3), st.integers(0, 23)).map(lambda at: f"2003-01-{at[0]:02d}T{at[1]:02d}:30:00")
+
+
+@given(st.lists(MOMENTS, min_size=2, max_size=8, unique=True), st.lists(MOMENTS, max_size=4, unique=True))
+def test_two_exams_share_a_timepoint_exactly_if_no_midnight_and_no_procedure_lies_between(acquired, procedures):
+    points, findings = timepoints_from([exam(moment, moment) for moment in acquired], procedures)
+    home = {record.volume_id: point.id for point in points for record in point.series}
+    for one in acquired:
+        for other in acquired:
+            low, high = sorted((one, other))
+            between = any(low < procedure <= high for procedure in procedures)
+            assert (home[one] == home[other]) == (one[:10] == other[:10] and not between)
+    in_order = [point.series[0].acquired for point in points]
+    assert in_order == sorted(in_order)
+    assert findings == ()
