@@ -10,6 +10,7 @@ import copy
 import io
 import json
 import os
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,7 @@ class Seed:
 def synthetic_seeds() -> Iterator[Seed]:
     """Seeds for every target, the same ones every time."""
     yield from _dicom_seeds()
+    yield from _archive_seeds()
     yield from _nifti_seeds()
     yield from _nrrd_seeds()
     yield Seed("case file", "all tables", CASE_FILE)
@@ -205,6 +207,17 @@ def _file(image: FileDataset, *, syntax: str | None = None) -> bytes:
     stream = io.BytesIO()
     plain.save_as(stream, implicit_vr=syntax == "1.2.840.10008.1.2", little_endian=is_little, enforce_file_format=True)
     return stream.getvalue()
+
+
+def _archive_seeds() -> Iterator[Seed]:
+    """Slices in a zip archive, stored and deflated, and slices beside a file that is none."""
+    whole = [_file(_slice(number)) for number in range(SLICES)]
+    for name, method in (("stored", zipfile.ZIP_STORED), ("deflated", zipfile.ZIP_DEFLATED)):
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w", method) as archive:
+            for number, content in enumerate((*whole, b"nothing")):
+                archive.writestr(zipfile.ZipInfo(f"{MARKER}/{number}.dcm"), content, method)
+        yield Seed("archive", name, stream.getvalue())
 
 
 def _nifti_seeds() -> Iterator[Seed]:

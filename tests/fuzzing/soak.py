@@ -29,7 +29,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 # Shares of the inputs: the deepest door gets most.
-SHARES = {"dicom": 0.4, "nifti": 0.2, "nrrd": 0.2, "case file": 0.1, "prompts": 0.1}
+SHARES = {"dicom": 0.4, "archive": 0.1, "nifti": 0.15, "nrrd": 0.15, "case file": 0.1, "prompts": 0.1}
 SYNTHETIC_SHARE = 0.6  # of the inputs; real files are many, and most of them are refused at the first look
 CHUNK = 2500  # inputs of one worker process
 CPU_SECONDS = 2.0  # of one input, above which it counts as a hang

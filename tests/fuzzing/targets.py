@@ -132,5 +132,5 @@ def _require_silence(findings: Iterable[Finding]) -> None:
 
 
 TARGETS: dict[str, Door] = {
-    "dicom": _dicom, "nifti": _nifti, "nrrd": _nrrd, "case file": _case_file, "prompts": _prompts,
+    "dicom": _dicom, "archive": _dicom, "nifti": _nifti, "nrrd": _nrrd, "case file": _case_file, "prompts": _prompts,
 }  # fmt: skip

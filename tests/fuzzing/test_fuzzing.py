@@ -24,7 +24,7 @@ ID = [f"{seed.target}, {seed.name}" for seed in SEEDS]
 INPUTS = 80  # of each target
 BOMB = 64 * 2**20  # bytes of zeros in a few hundred kilobytes
 READERS = {"nifti": read_nifti, "nrrd": read_nrrd}
-GOOD = {"EXACT+LOADED", "LOADED", "EXACT", "NOT_A_VOLUME", "LOADED+NOT_A_LABEL_MAP"}
+GOOD = {"EXACT+LOADED+NOT_DICOM", "EXACT+LOADED", "LOADED", "EXACT", "NOT_A_VOLUME", "LOADED+NOT_A_LABEL_MAP"}
 
 
 @pytest.mark.parametrize("seed", SEEDS, ids=ID)
