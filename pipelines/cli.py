@@ -228,7 +228,7 @@ def scan(paths: tuple[Path, ...], *, identified: bool) -> tuple[Document, int]:
     index = scan_paths(paths)
     if not index.volumes:
         index = replace(index, findings=(*index.findings, no_image()))
-    document = scan_document(index, key=pseudonym_key(), identified=identified)
+    document = scan_document(index, key=pseudonym_key(), identified=identified, scanned=paths)
     for row in document["volumes"]:
         Speaker.say(series_line(row))
     Speaker.say(
@@ -275,7 +275,7 @@ def convert(paths: tuple[Path, ...], out: Path, *, accept_gaps: bool, identified
 
     found = scan_paths(paths)
     index, written = convert_volumes(found.accepting_gaps() if accept_gaps else found, out)
-    document = scan_document(index, key=pseudonym_key(), identified=identified, paths=written)
+    document = scan_document(index, key=pseudonym_key(), identified=identified, paths=written, scanned=paths)
     for row in document["volumes"]:
         Speaker.say(f"{series_line(row)} {row['path'] or ''}")
     return document, verdict_code(index)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imaging.finding import Finding, Severity
@@ -92,9 +94,16 @@ def series_record(record: SeriesRecord, *, patient: str, path: str | None = None
 
 
 def scan_document(
-    index: Index, *, key: bytes, identified: bool = False, paths: Mapping[str, str] | None = None
+    index: Index,
+    *,
+    key: bytes,
+    identified: bool = False,
+    paths: Mapping[str, str] | None = None,
+    scanned: Sequence[Path] = (),
 ) -> Document:
     """``osteotrace.scan/1``; ``paths`` gives the file of each converted volume by its volume id.
+
+    What was skipped is named by its way from what was ``scanned``: the folders above it are nobody's business.
 
     Series descriptions are shown, because a reader chooses by them; they stand in no report, log or error.
     """
@@ -114,9 +123,26 @@ def scan_document(
             }
             for annotation in index.annotations
         ],
-        "skipped": [{"path": skipped.path.as_posix(), "code": skipped.code} for skipped in index.skipped],
+        "skipped": [{"path": way_below(row.path, scanned), "code": row.code} for row in index.skipped],
         "findings": findings_record(index.findings),
     }
+
+
+def way_below(path: Path, scanned: Sequence[Path]) -> str:
+    """The path as seen from the one folder that was scanned, or from the folder of all that was; else its name.
+
+    Examples
+    --------
+    >>> way_below(Path("/data/study/a/note.txt"), [Path("/data/study")])
+    'a/note.txt'
+    >>> way_below(Path("/data/one/a"), [Path("/data/one"), Path("/data/two")])
+    'one/a'
+    """
+    absolute, places = path.absolute(), [place.absolute() for place in scanned]
+    base = Path(os.path.commonpath(places)) if places else absolute
+    if base == absolute or not absolute.is_relative_to(base):
+        return path.name
+    return absolute.relative_to(base).as_posix()
 
 
 # Series that are no CT or MR volume to begin with: passing them over loses nothing that was needed.

@@ -50,7 +50,7 @@ class MemberStream(io.RawIOBase):
 
     def __init__(self, source: io.FileIO, member: Member, where: str) -> None:
         super().__init__()
-        self._source, self._member, self._where = source, member, where
+        self._source, self._member, self.name = source, member, where  # the general parser asks streams for a name
         self._machine = zlib.decompressobj(-zlib.MAX_WBITS) if member.method == DEFLATED else None
         self._kept = bytearray()
         self._left, self._at, self._checksum = member.compressed, 0, 0
@@ -102,6 +102,4 @@ class MemberStream(io.RawIOBase):
             raise self._damaged()
 
     def _damaged(self) -> UnreadableFile:
-        return UnreadableFile(
-            "the member does not hold what the archive says", code="UNREADABLE_ZIP", where=self._where
-        )
+        return UnreadableFile("the member does not hold what the archive says", code="UNREADABLE_ZIP", where=self.name)

@@ -27,7 +27,7 @@ from imaging.dicom.elements import Elements
 from imaging.dicom.inflate import INFLATED_LIMIT, inflate, read_deflated
 from imaging.dicom.source import open_bytes, size_of
 from imaging.dicom.span import PixelSpan, pixel_span, plain_span
-from imaging.dicom.walk import LONG_VRS, VRS, Walked, walk_header
+from imaging.dicom.walk import LONG_VRS, VRS, Walked, usual_end, walk_header
 from imaging.errors import InputError, UnreadableFile
 
 __all__ = [
@@ -159,7 +159,7 @@ def read_pixel_data(file: DicomFile) -> bytes:
 
 def _parsed(path: Path, stream: BinaryIO) -> DicomFile:
     size = size_of(stream)
-    window = stream.read(WINDOWS[0])
+    window = stream.read(max(WINDOWS[0], min(usual_end(), WINDOWS[1])))
     start = window[: PREAMBLE + 4]
     _require_dicom(start, size, path)
     preamble_is_zero = start[PREAMBLE:] != MAGIC or start[:PREAMBLE] == NO_PREAMBLE
@@ -169,8 +169,8 @@ def _parsed(path: Path, stream: BinaryIO) -> DicomFile:
     syntax = _uid(meta.get(TRANSFER_SYNTAX, b""))
     if syntax == DEFLATED:
         stream.seek(begin)
-        dataset, pixels = read_deflated(stream)
-        return DicomFile(path, Elements.from_dataset(dataset), DEFLATED, True, preamble_is_zero, pixels)
+        elements, pixels = read_deflated(stream)
+        return DicomFile(path, elements, DEFLATED, True, preamble_is_zero, pixels)
     walked = _walked(stream, window, begin, syntax, size)
     if walked is None:
         return _parsed_by_pydicom(path, stream, size, preamble_is_zero=preamble_is_zero)
@@ -194,6 +194,8 @@ def _walked(stream: BinaryIO, window: bytes, begin: int, syntax: str, size: int)
     for larger in WINDOWS[1:]:
         if walked is not None or size <= len(window):
             return walked
+        if larger <= len(window):
+            continue
         window += stream.read(larger - len(window))
         walked = walk_header(window, begin, is_implicit=is_implicit, file_size=size)
     return walked

@@ -9,10 +9,12 @@ import io
 import zlib
 from typing import BinaryIO
 
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import FileDataset
 from pydicom.filereader import read_dataset
 
+from imaging.dicom.elements import Elements
 from imaging.dicom.span import PixelSpan, is_pixel_data, pixel_span
+from imaging.dicom.walk import walk_header
 from imaging.errors import UnreadableFile
 
 __all__ = ["INFLATED_LIMIT", "inflate", "read_deflated"]
@@ -23,17 +25,20 @@ INFLATED_ALWAYS = 16 * 2**20  # an empty 2048 × 2048 image may deflate better t
 HEADER_LIMIT = 64 * 2**20  # of a deflated file, this much is kept for the header; the rest is only counted
 
 
-def read_deflated(stream: BinaryIO) -> tuple[Dataset, PixelSpan | None]:
+def read_deflated(stream: BinaryIO) -> tuple[Elements, PixelSpan | None]:
+    """The header of a deflated data set, and where its pixel data lies in what it inflates to."""
     content, total = inflate(stream, keep=HEADER_LIMIT)
     inflated = io.BytesIO(content)
-    dataset = FileDataset(
-        inflated,
-        read_dataset(inflated, is_implicit_VR=False, is_little_endian=True, stop_when=is_pixel_data),
-        is_implicit_VR=False,
-        is_little_endian=True,
-    )
-    dataset.set_original_encoding(False, True)
-    return dataset, pixel_span(inflated, total, is_implicit=False, is_little_endian=True)
+    walked = walk_header(content, 0, is_implicit=False, file_size=total)
+    if walked is not None:
+        elements = Elements(walked.elements)
+        inflated.seek(total if walked.pixel_element is None else walked.pixel_element)
+    else:
+        parsed = read_dataset(inflated, is_implicit_VR=False, is_little_endian=True, stop_when=is_pixel_data)
+        dataset = FileDataset(inflated, parsed, is_implicit_VR=False, is_little_endian=True)
+        dataset.set_original_encoding(False, True)
+        elements = Elements.from_dataset(dataset)
+    return elements, pixel_span(inflated, total, is_implicit=False, is_little_endian=True)
 
 
 def inflate(stream: BinaryIO, *, keep: int) -> tuple[bytes, int]:

@@ -81,7 +81,7 @@ def _everything(paths: Sequence[Path]) -> Iterator[Row]:
     for found in files_under(paths, seen):
         for row in _opened(found):
             yield row
-            if row == Skipped(found.path, "DICOMDIR") and found.path in named:
+            if isinstance(row, Skipped) and row.code == "DICOMDIR" and row.path in named:
                 references += _references(found.path)
     yield from (Skipped(found.path, found.code) for found in references if found.code)
     for found in files_under([found.path for found in references if not found.code], seen):
@@ -91,7 +91,7 @@ def _everything(paths: Sequence[Path]) -> Iterator[Row]:
 def _opened(found: Found) -> Iterator[Row]:
     """What a file is; of a zip archive, what its members are."""
     row = _read(found)
-    if row != Skipped(found.path, ARCHIVE):
+    if not (isinstance(row, Skipped) and row.code == ARCHIVE):
         yield row
         return
     for member in members_under(found.path):

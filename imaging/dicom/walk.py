@@ -21,7 +21,17 @@ from pydicom.tag import BaseTag
 
 from imaging.dicom.layout import Layout, Place, layout_of
 
-__all__ = ["LONG_VRS", "PIXEL_DATA", "UNDEFINED", "VRS", "CutElements", "Walked", "cut_items", "walk_header"]
+__all__ = [
+    "LONG_VRS",
+    "PIXEL_DATA",
+    "UNDEFINED",
+    "VRS",
+    "CutElements",
+    "Walked",
+    "cut_items",
+    "usual_end",
+    "walk_header",
+]
 
 PIXEL_DATA = {0x7FE00010: "integer", 0x7FE00008: "float", 0x7FE00009: "double"}
 UNDEFINED = 0xFFFFFFFF
@@ -120,6 +130,11 @@ def walk_header(window: bytes, start: int, *, is_implicit: bool, file_size: int)
             _keep(layout_of(window, start, places, at, is_implicit=is_implicit))
         return Walked(elements, at) if is_plain else None
     return Walked(elements, None) if at == file_size == len(window) else None
+
+
+def usual_end() -> int:
+    """Where the header before ended: how much of the next file is read first."""
+    return _layouts[0].end if _layouts else 0
 
 
 def _keep(layout: Layout | None) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import imaging
+from imaging.dicom.source import open_bytes
 from imaging.finding import Finding, Severity
 from imaging.formats.record import findings_record, matrix_record, quantity_record
 from imaging.measurement.material import MaterialMeasurement, recovered_fraction
@@ -164,6 +165,6 @@ def series_sha256(record: SeriesRecord) -> str:
     """SHA-256 over the SHA-256 of the series' files in slice order: changes if any byte of any file does."""
     whole = hashlib.sha256()
     for path in dict.fromkeys(frame.path for frame in record.frames):
-        with path.open("rb") as file:
-            whole.update(hashlib.file_digest(file, "sha256").digest())
+        with open_bytes(path) as file:
+            whole.update(hashlib.file_digest(cast(Any, file), "sha256").digest())
     return whole.hexdigest()

@@ -68,16 +68,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _guided(wish)
     started = time.monotonic()
     tally = Tally()
+    running: list[_Worker] = []
+    is_interrupted = False
     with tempfile.TemporaryDirectory(prefix="soak-") as scratch:
-        running: list[_Worker] = []
-        for job in _jobs(wish):
-            running.append(_Worker(job, wish, Path(scratch)))
-            while len(running) >= wish.workers:
-                running = _reaped(running, tally, wish, Path(scratch))
-        while running:
-            running = _reaped(running, tally, wish, Path(scratch))
+        try:
+            for job in _jobs(wish):
+                running.append(_Worker(job, wish, Path(scratch)))
+                while len(running) >= wish.workers:
+                    _reap(running, tally, wish, Path(scratch))
+            while running:
+                _reap(running, tally, wish, Path(scratch))
+        except KeyboardInterrupt:  # what was reached is worth its report
+            is_interrupted = True
+            for worker in running:
+                worker.process.kill()
+                worker.process.wait()
     _report(tally, time.monotonic() - started)
-    return 1 if tally.failures else 0
+    return 130 if is_interrupted else 1 if tally.failures else 0
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -123,10 +130,11 @@ class _Worker:
         self.process = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
 
 
-def _reaped(running: list[_Worker], tally: Tally, wish: argparse.Namespace, scratch: Path) -> list[_Worker]:
+def _reap(running: list[_Worker], tally: Tally, wish: argparse.Namespace, scratch: Path) -> None:
     """Wait for the oldest worker; where it died, one more goes on behind the input that killed it."""
-    worker, *rest = running
+    worker = running[0]
     said, _ = worker.process.communicate()
+    del running[0]
     for line in said.splitlines():
         tally.add(json.loads(line))
     if worker.process.returncode != 0:
@@ -136,10 +144,9 @@ def _reaped(running: list[_Worker], tally: Tally, wish: argparse.Namespace, scra
         failure = {"input": f"{target}:{at}", "what": f"the process died ({worker.process.returncode})", "where": ""}
         tally.add({**done, "failures": [failure]})
         if at + 1 < end:
-            rest.append(_Worker((target, at + 1, end), wish, scratch))
+            running.append(_Worker((target, at + 1, end), wish, scratch))
     total = sum(tally.inputs.values())
     print(f"\r{total} inputs, {len(tally.failures)} failures", end="", file=sys.stderr, flush=True)
-    return rest
 
 
 def _work(wish: argparse.Namespace) -> int:

@@ -53,7 +53,8 @@ def _dicom(home: Path) -> str:
     index = scan([home])  # which never raises: each file has a row, whatever it holds
     _require_silence(finding for record in index.volumes for finding in record.findings)
     told = [record.code or "EXACT" for record in index.volumes] + [row.code for row in index.skipped]
-    for record in index.loadable:
+    with_gaps = [record.with_gaps for record in index.volumes if record.with_gaps is not None]
+    for record in (*index.loadable, *with_gaps):
         try:
             told.append(_checked(load_volume(record)))
         except OsteotraceError as error:

@@ -10,7 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from imaging.dicom.archive import open_member
 from imaging.dicom.archive_directory import MOST_MEMBERS, read_directory
@@ -49,6 +54,20 @@ def test_a_zipped_series_is_the_series(method, is_named, slices, tmp_path, asser
     assert_true_to_place(volume)
     assert np.array_equal(volume.samples, load_volume(scan([tmp_path / "series"]).volumes[0]).samples)
     assert list(home.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_members_that_only_the_general_parser_reads_are_read(syntax, slices, tmp_path, assert_true_to_place):
+    datasets = slices.clean()
+    for dataset in datasets:
+        dataset.file_meta.TransferSyntaxUID = syntax
+        dataset.set_original_encoding(syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian)
+        if syntax == ExplicitVRBigEndian:
+            dataset.PixelData = np.frombuffer(dataset.PixelData, "<i2").astype(">i2").tobytes()
+    contents = {path.name: path.read_bytes() for path in slices.write(datasets).iterdir()}
+    (record,) = scan([zipped(tmp_path / "x.zip", contents)]).volumes
+    assert record.verdict is Verdict.EXACT
+    assert_true_to_place(load_volume(record))
 
 
 def test_copies_in_a_folder_and_its_zip_are_one_series(slices, tmp_path):
