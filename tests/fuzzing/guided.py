@@ -13,7 +13,6 @@ from pathlib import Path
 from random import Random
 
 from tests.fuzzing.mutation import mutated
-from tests.fuzzing.seeds import SHARED, real_seeds, synthetic_seeds
 
 LARGEST = 2**18
 
@@ -21,6 +20,7 @@ LARGEST = 2**18
 def main(target: str, runs: str, seed: str) -> None:
     atheris = importlib.import_module("atheris")  # not at the top: most interpreters have no wheel for it
     with atheris.instrument_imports(include=["imaging", "pipelines"]):
+        from tests.fuzzing.seeds import SHARED, real_seeds, synthetic_seeds
         from tests.fuzzing.targets import put_to
     warnings.simplefilter("error")
     synthetic = [s for s in synthetic_seeds() if s.target == target]
