@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation
-from scipy.stats import qmc
 
 from imaging.arrays import BoolArray, FloatArray
 from imaging.geometry import Rigid
@@ -67,6 +66,8 @@ def spread_points(level: Level, where: BoolArray, count: int) -> FloatArray:
     count = min(count, 4 * len(chosen))
     if count == 0:
         return np.empty((0, 3))
+    from scipy.stats import qmc  # half a second to import, and a case of one exam never searches
+
     sequence = qmc.Halton(3, scramble=False).random(count + 1)[1:]  # the first is the origin itself
     voxels = chosen[(np.arange(count) * len(chosen)) // count]
     return points_of(level.grid, voxels + sequence - 0.5)

@@ -59,6 +59,7 @@ class Panel(QWidget):
         super().__init__()
         self.stage, self.session, self.on_title = stage, stage.session, on_title
         self.places: list[Place] = []
+        self.unsaved = 0  # of the rows as they were filled last: to count them anew compares every mask
         self.saying = False  # while the table is filled, so that selecting a line is not taken for a click
         self.table = self.make_table()
         self.remarks, self.message = QLabel(), QLabel()
@@ -156,6 +157,7 @@ class Panel(QWidget):
         self.saying = True
         rows = list(self.session.rows())
         self.places = [row.place for row in rows]
+        self.unsaved = sum(row.unsaved for row in rows)
         self.table.setRowCount(len(rows))
         for number, row in enumerate(rows):
             for column, text in enumerate(self.texts(row)):
@@ -188,8 +190,7 @@ class Panel(QWidget):
         )
 
     def title(self) -> None:
-        count = len(self.session.unsaved)
-        state = f"{count} unsaved" if count else "saved"
+        state = f"{self.unsaved} unsaved" if self.unsaved else "saved"
         if self.computation.running:
             state += ", computing"
         elif self.session.behind:

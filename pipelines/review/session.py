@@ -356,9 +356,11 @@ class Session:
             drop_draft(self.target, place.lesion, place.timepoint)
         for sheet in self.sheets.values():
             sheet.settle()
-        now = self.stored_revisions()  # of what was saved here alone: what others saved was not seen yet
+        reviews = read_reviews(self.target)
+        now = revisions_in(reviews)
+        # Of what was saved here alone: what others saved was not seen yet.
         self.revisions |= {place: now[place] for place in places if place in now}
-        self.ahead = words_ahead(self.document, self.views, read_reviews(self.target))
+        self.ahead = words_ahead(self.document, self.views, reviews)
 
     def compare(self) -> None:
         """Find out which figures on disk are behind what was saved."""
@@ -367,7 +369,7 @@ class Session:
         self.behind = bool(self.ahead or self.torn) or told_behind(self.document)
 
     def stored_revisions(self) -> dict[Place, int]:
-        return {Place(r.lesion, r.timepoint): r.revision for r in read_reviews(self.target)}
+        return revisions_in(read_reviews(self.target))
 
     def reload(self) -> None:
         """Take the results of a new computation; what is painted and not saved stays."""
@@ -379,6 +381,10 @@ class Session:
         for view in self.views:
             if view.key in self.sheets:
                 self.sheets[view.key].replaced(masks_on(view, self.ahead))
+
+
+def revisions_in(reviews: Sequence[StoredReview]) -> dict[Place, int]:
+    return {Place(review.lesion, review.timepoint): review.revision for review in reviews}
 
 
 def place_of(word: Word) -> Place:
