@@ -145,7 +145,7 @@ def _drawn_or_decoding(
     file = open_dicom(path)
     _require_unchanged(file, places, record)
     layout = pixel_format(file)
-    require_size(file, layout)
+    require_size(layout, file.pixels, file.syntax, str(file.path))
     is_straight, needs_decoder = lies_straight(file, layout), is_compressed(file.syntax)
     readers = () if is_straight else frame_readers(file)
     for frame, (index, _) in sorted(places.items()):

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from imaging.dicom.geometry import Stack, spacing_tolerance_mm
-from imaging.dicom.header import Instance
+from imaging.dicom.instance import Instance
 from imaging.dicom.split import Part
 from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
@@ -96,16 +96,16 @@ def _with_sibling_named(record: SeriesRecord, slices: int, missing: int) -> Seri
 
 
 def _by_count(instances: Sequence[Instance], known: int) -> tuple[Finding, ...]:
-    expected = max((instance.images_in_acquisition or 0 for instance in instances), default=0)
-    present = sum(instance.number_of_frames for instance in instances)
+    expected = max((instance.facts.images_in_acquisition or 0 for instance in instances), default=0)
+    present = sum(instance.facts.number_of_frames for instance in instances)
     if expected <= present + known:
         return ()
     return (_incomplete(f"the acquisition has {expected} images, {present} are here"),)
 
 
 def _by_number(instances: Sequence[Instance], seen: int) -> tuple[Finding, ...]:
-    known = sorted({i.instance_number for i in instances if i.instance_number is not None})
-    if len(known) != len(instances) or any(instance.number_of_frames > 1 for instance in instances):
+    known = sorted({i.number for i in instances if i.number is not None})
+    if len(known) != len(instances) or any(instance.facts.number_of_frames > 1 for instance in instances):
         return ()  # numbers that are absent or repeated tell nothing, and those of multi-frame files count files
     gaps = known[-1] - known[0] + 1 - len(known)
     if gaps > seen:
@@ -118,7 +118,7 @@ def _by_number(instances: Sequence[Instance], seen: int) -> tuple[Finding, ...]:
 
 def _by_spacing(part: Part, stack: Stack) -> tuple[Finding, ...]:
     """Slices left out at regular intervals leave an even stack, at a multiple of the spacing that was planned."""
-    nominal = part.frames[0].instance.nominal_spacing_mm
+    nominal = part.frames[0].instance.facts.nominal_spacing_mm
     distance = stack.grid.slice_distance_mm if stack.acquired is None else stack.acquired.ordinary_mm
     if not nominal or nominal <= 0:
         return ()

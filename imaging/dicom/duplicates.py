@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from imaging.dicom.file import open_dicom, parser_silenced
-from imaging.dicom.header import Frame
+from imaging.dicom.frames import Frame
 from imaging.dicom.pixels import modality_transform, stored_frames
 from imaging.dicom.source import open_bytes
 from imaging.errors import InputError
@@ -52,7 +52,7 @@ def _marks(frame: Frame) -> object:
 
 def _place(frame: Frame) -> object:
     point = tuple([round(number, SAME_PLACE_DIGITS) for number in frame.position or ()])
-    return point, _rounded(frame.orientation), frame.instance.rows, frame.instance.columns
+    return point, _rounded(frame.orientation), frame.facts.rows, frame.facts.columns
 
 
 @lru_cache

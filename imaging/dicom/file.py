@@ -24,10 +24,11 @@ from pydicom.filereader import dcmread
 
 from imaging.dicom.archive_directory import is_archive
 from imaging.dicom.elements import Elements
+from imaging.dicom.file_meta import MAGIC, MEDIA_CLASS, META_GROUP, PREAMBLE, TRANSFER_SYNTAX, plain_meta
 from imaging.dicom.inflate import INFLATED_LIMIT, inflate, read_deflated
 from imaging.dicom.source import open_bytes, size_of
 from imaging.dicom.span import PixelSpan, pixel_span, plain_span
-from imaging.dicom.walk import LONG_VRS, VRS, Walked, usual_end, walk_header
+from imaging.dicom.walk import VRS, Walked, usual_end, walk_header
 from imaging.errors import InputError, UnreadableFile
 
 __all__ = [
@@ -42,18 +43,13 @@ __all__ = [
 ]
 
 ARCHIVE = "ZIP_ARCHIVE"
-PREAMBLE = 128
 NO_PREAMBLE = bytes(PREAMBLE)
-MAGIC = b"DICM"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 # Bytes of the beginning that are read, one after the other until the header fits: headers of single slices are 2 to
 # 12 KiB, with vendors' private blocks up to 100; of multi-frame files a few hundred.
 WINDOWS = (12 * 2**10, 128 * 2**10, 2**20)
 IMPLICIT_LITTLE_ENDIAN, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 UNUSUAL_SYNTAXES = {BIG_ENDIAN, "1.2.840.113619.5.2"}  # not little endian throughout
-META_GROUP = b"\x02\x00"
-META_ELEMENT, META_LENGTH = struct.Struct("<HH2sH"), struct.Struct("<I")
-TRANSFER_SYNTAX, MEDIA_CLASS = 0x0010, 0x0002  # elements of group 2
 
 SILENCE = [("ignore", None, Warning, None, 0)]  # the filter that simplefilter("ignore") sets
 
@@ -145,7 +141,7 @@ def read_pixel_data(file: DicomFile) -> bytes:
     try:
         with open_bytes(file.path) as stream:
             if file.syntax == DEFLATED:
-                stream.seek(_plain_meta(stream.read(WINDOWS[-1]))[1])
+                stream.seek(plain_meta(stream.read(WINDOWS[-1]))[1])
                 inflated = inflate(stream, keep=INFLATED_LIMIT)[0]
                 return inflated[file.pixels.offset : file.pixels.offset + file.pixels.available]
             stream.seek(file.pixels.offset)
@@ -163,7 +159,7 @@ def _parsed(path: Path, stream: BinaryIO) -> DicomFile:
     start = window[: PREAMBLE + 4]
     _require_dicom(start, size, path)
     preamble_is_zero = start[PREAMBLE:] != MAGIC or start[:PREAMBLE] == NO_PREAMBLE
-    meta, begin = _plain_meta(window)
+    meta, begin = plain_meta(window)
     if not meta and META_GROUP in (window[PREAMBLE + 4 : PREAMBLE + 6], window[:2]):
         _require_no_deflate(stream)
     syntax = _uid(meta.get(TRANSFER_SYNTAX, b""))
@@ -250,26 +246,6 @@ def _native_syntax(*, is_implicit: bool, is_little_endian: bool) -> str:
     if not is_little_endian:
         return BIG_ENDIAN
     return IMPLICIT_LITTLE_ENDIAN if is_implicit else "1.2.840.10008.1.2.1"
-
-
-def _plain_meta(window: bytes) -> tuple[dict[int, bytes], int]:
-    """The file meta information (always explicit VR little endian) by element number, and where the data set begins.
-
-    Nothing is given where it is damaged, does not fit the window, or names no transfer syntax.
-    """
-    at = PREAMBLE + 4 if window[PREAMBLE : PREAMBLE + 4] == MAGIC else 0
-    meta: dict[int, bytes] = {}
-    while window[at : at + 2] == META_GROUP and at + 12 <= len(window):
-        _, element, vr, length = META_ELEMENT.unpack_from(window, at)
-        value_at = at + 8
-        if vr in LONG_VRS:
-            value_at, length = at + 12, META_LENGTH.unpack_from(window, at + 8)[0]
-        if value_at + length > len(window):
-            return {}, at
-        meta[element] = window[value_at : value_at + length]
-        at = value_at + length
-    is_whole = window[at : at + 2] != META_GROUP
-    return (meta, at) if is_whole and TRANSFER_SYNTAX in meta else ({}, at)
 
 
 def _require_no_deflate(stream: BinaryIO) -> None:

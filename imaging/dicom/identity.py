@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from imaging.dicom.header import Instance
+from imaging.dicom.instance import Instance
 from imaging.finding import Finding, Severity
 
 __all__ = ["contradicted_patients"]
@@ -23,10 +23,10 @@ def contradicted_patients(instances: Iterable[Instance]) -> tuple[Finding, ...]:
     ()
     """
     births, sexes, studies = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set), dict[str, str]()
-    for instance in instances:
-        births[instance.patient] |= {instance.birth_date} - {""}
-        sexes[instance.patient] |= {instance.sex} - {""}
-        studies[instance.patient] = min(instance.study_uid, studies.get(instance.patient, instance.study_uid))
+    for facts in {id(instance.facts): instance.facts for instance in instances}.values():
+        births[facts.patient] |= {facts.birth_date} - {""}
+        sexes[facts.patient] |= {facts.sex} - {""}
+        studies[facts.patient] = min(facts.study_uid, studies.get(facts.patient, facts.study_uid))
     return tuple(
         Finding(
             "PATIENT_CONTRADICTED",

@@ -6,8 +6,8 @@ from enum import Enum
 
 from imaging.dicom import tags
 from imaging.dicom.codestream import is_compressed
+from imaging.dicom.facts import SOP_MODALITIES, Facts
 from imaging.dicom.file import DicomFile
-from imaging.dicom.header import SOP_MODALITIES, Instance
 from imaging.dicom.pixels import pixel_format, require_size
 from imaging.dicom.private import images_in_mosaic
 from imaging.errors import InputError
@@ -41,34 +41,34 @@ class Kind(Enum):
     OTHER = "other"
 
 
-def kind_of(file: DicomFile, instance: Instance) -> tuple[Kind, str]:
+def kind_of(file: DicomFile, facts: Facts) -> tuple[Kind, str]:
     """What the file is, and the code of why it is no slice ("" for slices and annotations)."""
-    return _without_image(file, instance) or _without_slice(file, instance) or _lost(file) or (Kind.SLICE, "")
+    return _without_image(file, facts) or _without_slice(file, facts) or _lost(file) or (Kind.SLICE, "")
 
 
-def _without_image(file: DicomFile, instance: Instance) -> tuple[Kind, str] | None:
+def _without_image(file: DicomFile, facts: Facts) -> tuple[Kind, str] | None:
     if file.media_class == DICOMDIR or file.elements.holds(DIRECTORY_RECORDS):
         return Kind.OTHER, "DICOMDIR"
-    if instance.sop_class in ANNOTATIONS or (not instance.sop_class and instance.modality in ANNOTATIONS.values()):
+    if facts.sop_class in ANNOTATIONS or (not facts.sop_class and facts.modality in ANNOTATIONS.values()):
         return Kind.ANNOTATION, ""
-    if instance.sop_class in DOSE_REPORTS:
+    if facts.sop_class in DOSE_REPORTS:
         return Kind.OTHER, "DOSE_REPORT"
-    if file.pixels is None and instance.rows is None and instance.sop_class not in SOP_MODALITIES:
+    if file.pixels is None and facts.rows is None and facts.sop_class not in SOP_MODALITIES:
         return Kind.OTHER, "NOT_AN_IMAGE"
     return None
 
 
-def _without_slice(file: DicomFile, instance: Instance) -> tuple[Kind, str] | None:
-    if instance.sop_class == SECONDARY_CAPTURE or instance.sop_class.startswith(f"{SECONDARY_CAPTURE}."):
-        has_dose = any("DOSE" in value for value in instance.image_type)
+def _without_slice(file: DicomFile, facts: Facts) -> tuple[Kind, str] | None:
+    if facts.sop_class == SECONDARY_CAPTURE or facts.sop_class.startswith(f"{SECONDARY_CAPTURE}."):
+        has_dose = any("DOSE" in value for value in facts.image_type)
         return Kind.NO_SLICE, "DOSE_REPORT" if has_dose else "SECONDARY_CAPTURE"
-    if instance.modality not in LOADED:
+    if facts.modality not in LOADED:
         return Kind.FOREIGN, "UNSUPPORTED_MODALITY"
-    if "LOCALIZER" in instance.image_type:
+    if "LOCALIZER" in facts.image_type:
         return Kind.NO_SLICE, "LOCALIZER"
-    if instance.samples_per_pixel != 1 or instance.photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
+    if facts.samples_per_pixel != 1 or facts.photometric not in ("MONOCHROME1", "MONOCHROME2", ""):
         return Kind.NO_SLICE, "NOT_AN_IMAGE_SLICE"
-    if "MOSAIC" in instance.image_type or (images_in_mosaic(file.elements) or 1) > 1:
+    if "MOSAIC" in facts.image_type or (images_in_mosaic(file.elements) or 1) > 1:
         return Kind.NO_SLICE, "UNSUPPORTED_MOSAIC"  # slices tiled in one plane, whose one position is that of none
     return None
 
@@ -78,15 +78,15 @@ def _lost(file: DicomFile) -> tuple[Kind, str] | None:
         return Kind.LOST, "TRUNCATED_PIXEL_DATA"
     try:
         is_compressed(file.syntax)
-        require_size(file, pixel_format(file))
+        require_size(pixel_format(file), file.pixels, file.syntax, str(file.path))
     except InputError as error:
         return Kind.LOST, error.code
     return None
 
 
-def annotation_modality(instance: Instance) -> str:
+def annotation_modality(facts: Facts) -> str:
     """SEG or RTSTRUCT."""
-    return ANNOTATIONS.get(instance.sop_class, instance.modality)
+    return ANNOTATIONS.get(facts.sop_class, facts.modality)
 
 
 def author_of(file: DicomFile) -> str:

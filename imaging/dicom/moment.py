@@ -8,9 +8,8 @@ from functools import lru_cache
 
 from imaging.dicom import tags
 from imaging.dicom.elements import Elements
-from imaging.dicom.remembered import Remembered
 
-__all__ = ["acquired_moment", "iso_date"]
+__all__ = ["MOMENTS", "acquired_moment", "frame_moment", "iso_date"]
 
 REMEMBERED = 1024  # dates; the slices of a series were made on one day
 # Where an acquisition's moment is looked for if there is no date-time, in this order.
@@ -33,32 +32,29 @@ def acquired_moment(elements: Elements) -> str | None:
     >>> acquired_moment(Elements.from_dataset(dataset))
     '2003-01-17T10:15:00'
     """
-    date, time_tag = _lasting_date(elements)
-    if date is not None and time_tag is not None:
-        time = _iso_time(elements.text(time_tag))
-        return f"{date}T{time}" if time else date
     text = elements.text(tags.ACQUISITION_DATE_TIME)
     date = iso_date(text[:8])
     if date is not None:
-        time = _iso_time(text[8:])
-        return f"{date}T{time}" if time else date
-    own = elements.item(tags.PER_FRAME_GROUPS)
-    content = own.item(tags.FRAME_CONTENT) if own else None
-    moment = content.text(tags.FRAME_ACQUISITION_DATE_TIME) if content else ""
-    date, time = iso_date(moment[:8]), _iso_time(moment[8:])
-    return f"{date}T{time}" if date and time else date
-
-
-@Remembered
-def _lasting_date(elements: Elements) -> tuple[str | None, int | None]:
-    """The date, and the element that holds its time; nothing where a date-time comes first."""
-    if iso_date(elements.text(tags.ACQUISITION_DATE_TIME)[:8]) is not None:
-        return None, None
+        return _joined(date, text[8:])
     for date_tag, time_tag in MOMENTS:
         date = iso_date(elements.text(date_tag))
         if date is not None:
-            return date, time_tag
-    return None, None
+            return _joined(date, elements.text(time_tag))
+    return None
+
+
+def frame_moment(elements: Elements) -> str | None:
+    """When the first frame of a multi-frame image was acquired, by its own date-time."""
+    own = elements.item(tags.PER_FRAME_GROUPS)
+    content = own.item(tags.FRAME_CONTENT) if own else None
+    moment = content.text(tags.FRAME_ACQUISITION_DATE_TIME) if content else ""
+    date = iso_date(moment[:8])
+    return None if date is None else _joined(date, moment[8:])
+
+
+def _joined(date: str, time: str) -> str:
+    iso = _iso_time(time)
+    return f"{date}T{iso}" if iso else date
 
 
 @lru_cache(REMEMBERED)

@@ -18,7 +18,7 @@ from imaging.arrays import BoolArray
 from imaging.dicom import tags
 from imaging.dicom.codestream import decode_codestream, is_compressed, is_rounded, split_fragments
 from imaging.dicom.elements import Elements
-from imaging.dicom.file import DicomFile, read_pixel_data
+from imaging.dicom.file import DicomFile, PixelSpan, read_pixel_data
 from imaging.dicom.remembered import Remembered
 from imaging.errors import InputError, SeriesRefused
 
@@ -171,7 +171,7 @@ def _unsupported(layout: PixelFormat) -> SeriesRefused:
     return SeriesRefused(message, code="UNSUPPORTED_PIXELS")
 
 
-def require_size(file: DicomFile, layout: PixelFormat) -> None:
+def require_size(layout: PixelFormat, pixels: PixelSpan | None, syntax: str, where: str) -> None:
     """Raise unless the file can hold the samples that it declares; nothing is allocated before.
 
     Raises
@@ -179,17 +179,16 @@ def require_size(file: DicomFile, layout: PixelFormat) -> None:
     SeriesRefused
         DECLARED_SIZE_TOO_LARGE or TRUNCATED_PIXEL_DATA.
     """
-    where = str(file.path)
     if layout.rows * layout.columns > MAX_PLANE or layout.native_bytes > MAX_BYTES:
         raise SeriesRefused(
             f"{layout.frames} frames of {layout.rows} × {layout.columns} are declared, beyond any image",
             code="DECLARED_SIZE_TOO_LARGE",
             where=where,
         )
-    if file.pixels is None:
+    if pixels is None:
         raise SeriesRefused("no pixel data", code="TRUNCATED_PIXEL_DATA", where=where)
-    available = file.pixels.available
-    if is_compressed(file.syntax):
+    available = pixels.available
+    if is_compressed(syntax):
         if layout.native_bytes > max(SMALL_FRAMES, COMPRESSION_LIMIT * available):
             raise SeriesRefused(
                 f"{layout.native_bytes} bytes are declared, {available} compressed ones are there",
@@ -199,7 +198,7 @@ def require_size(file: DicomFile, layout: PixelFormat) -> None:
         needed = 0
     else:
         needed = layout.native_bytes
-    if available < needed or not file.pixels.is_whole:
+    if available < needed or not pixels.is_whole:
         raise SeriesRefused(
             f"{needed} bytes of pixel data are needed, {available} are there", code="TRUNCATED_PIXEL_DATA", where=where
         )
@@ -225,7 +224,7 @@ def frame_readers(file: DicomFile) -> Sequence[Callable[[], NDArray[Any]]]:
         What keeps all frames from being read; what keeps one, its function raises.
     """
     layout = pixel_format(file)
-    require_size(file, layout)
+    require_size(layout, file.pixels, file.syntax, str(file.path))
     data = read_pixel_data(file)
     if is_compressed(file.syntax):
         if file.pixels is None or file.pixels.length is not None:

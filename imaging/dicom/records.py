@@ -14,9 +14,10 @@ from typing import Any
 
 from imaging.dicom.completeness import incompleteness
 from imaging.dicom.duplicates import without_copies
+from imaging.dicom.frames import Frame, unplaced_frame
 from imaging.dicom.gaps import GAP_CODES
 from imaging.dicom.geometry import angle_deg
-from imaging.dicom.header import Frame, Instance, unplaced_frame
+from imaging.dicom.instance import Instance
 from imaging.dicom.kind import Kind
 from imaging.dicom.split import ORIENTATION_TOLERANCE_DEG, Part, same_plane, volumes_of, with_gaps
 from imaging.errors import SeriesRefused
@@ -73,7 +74,7 @@ def series_records(candidates: Sequence[Candidate]) -> Verdicts:
     candidates
         All image files with one Series Instance UID (or, where they have none, of one folder), in any order.
     """
-    ordered = sorted(candidates, key=lambda c: (c.instance.instance_number or 0, c.instance.uid, str(c.instance.path)))
+    ordered = sorted(candidates, key=lambda c: (c.instance.number or 0, c.instance.uid, str(c.instance.path)))
     if _is_collision(ordered):
         return _of_colliding_patients(ordered)
     return _of_one_patient(ordered)
@@ -84,7 +85,7 @@ def _of_one_patient(ordered: Sequence[Candidate], *remarks: Finding) -> Verdicts
     skipped = tuple(Skipped(c.instance.path, c.code) for c in ordered if c.kind in (Kind.NO_SLICE, Kind.LOST))
     if not slices:
         return Verdicts((_refused_without_slices(ordered),), skipped)
-    by_frame_of_reference = _grouped(slices, lambda c: c.instance.frame_of_reference_uid)
+    by_frame_of_reference = _grouped(slices, lambda c: c.instance.facts.frame_of_reference_uid)
     judged: list[tuple[Part, tuple[Finding, ...]]] = []
     odd: list[Skipped] = []
     for _, members in sorted(by_frame_of_reference.items()):
@@ -170,14 +171,14 @@ def _are_beyond_the_ends(homeless: Sequence[Frame], frames: Sequence[Frame]) -> 
 
     Then none of the others has a neighbour missing, and they are a volume if they are evenly spaced.
     """
-    if any(f.fault != "MISSING_POSITION" or f.instance.number_of_frames > 1 for f in homeless):
+    if any(f.fault != "MISSING_POSITION" or f.instance.facts.number_of_frames > 1 for f in homeless):
         return False
-    numbers = [frame.instance.instance_number for frame in frames]
+    numbers = [frame.instance.number for frame in frames]
     known = [number for number in numbers if number is not None]
     kept = [n for n, frame in zip(numbers, frames, strict=True) if frame.fault is None and n is not None]
     if len(set(known)) < len(frames) or not kept:
         return False
-    return all(not min(kept) < (f.instance.instance_number or 0) < max(kept) for f in homeless)
+    return all(not min(kept) < (f.instance.number or 0) < max(kept) for f in homeless)
 
 
 def _first_fault(frames: Sequence[Frame]) -> SeriesRefused | None:
@@ -201,7 +202,7 @@ def _some_commas(frames: Sequence[Frame]) -> SeriesRefused | None:
 
 def _first_why(faulty: Sequence[Frame]) -> str:
     """What is wrong with the first of them, by the file's name."""
-    first = min(faulty, key=lambda f: (f.instance.instance_number or 0, f.instance.path.name, f.number))
+    first = min(faulty, key=lambda f: (f.instance.number or 0, f.instance.path.name, f.number))
     return f"in {first.instance.path.name}, {first.why or 'frames have no places'}"
 
 
@@ -210,7 +211,7 @@ def _broken_concatenation(frames: Sequence[Frame]) -> SeriesRefused | None:
     parts = defaultdict[str, set[int | None]](set)
     totals = dict[str, int | None]()
     for frame in frames:
-        concatenation = frame.instance.concatenation
+        concatenation = frame.instance.facts.concatenation
         if concatenation is not None:
             parts[concatenation.uid].add(concatenation.number)
             totals[concatenation.uid] = concatenation.total
@@ -228,11 +229,11 @@ def _is_collision(candidates: Sequence[Candidate]) -> bool:
     """Whether files of different patients, studies or modalities claim to be one series."""
     instances = [candidate.instance for candidate in candidates]
     return (
-        len({(instance.patient, instance.study_uid) for instance in instances}) > 1
-        or len({instance.birth_date for instance in instances if instance.birth_date}) > 1
-        or len({instance.sex for instance in instances if instance.sex}) > 1
-        or len({candidate.instance.modality for candidate in candidates if candidate.kind is Kind.SLICE}) > 1
-        or _has_two_names({instance.name_parts for instance in instances if instance.name_parts})
+        len({(instance.facts.patient, instance.facts.study_uid) for instance in instances}) > 1
+        or len({instance.facts.birth_date for instance in instances if instance.facts.birth_date}) > 1
+        or len({instance.facts.sex for instance in instances if instance.facts.sex}) > 1
+        or len({candidate.instance.facts.modality for candidate in candidates if candidate.kind is Kind.SLICE}) > 1
+        or _has_two_names({instance.facts.name_parts for instance in instances if instance.facts.name_parts})
     )
 
 
@@ -247,7 +248,7 @@ def _of_colliding_patients(candidates: Sequence[Candidate]) -> Verdicts:
     With one Patient ID for two persons, or one series in two studies, whatever comes later could not tell them apart.
     And where the images of a patient are no whole volume, an ID may stand on a wrong slice.
     """
-    by_patient = _grouped(candidates, lambda c: c.instance.patient)
+    by_patient = _grouped(candidates, lambda c: c.instance.facts.patient)
     refused = Verdicts(
         tuple(_collision_rows(candidates)), tuple(Skipped(c.instance.path, c.code) for c in candidates if c.code)
     )
@@ -287,9 +288,16 @@ def _collision_rows(candidates: Sequence[Candidate]) -> Iterable[SeriesRecord]:
 
 
 def _owner(candidate: Candidate) -> tuple[str, ...]:
-    instance = candidate.instance
-    name = " ".join(sorted(instance.name_parts))
-    return (instance.patient, instance.study_uid, instance.birth_date, instance.sex, name, instance.modality)
+    facts = candidate.instance.facts
+    name = " ".join(sorted(facts.name_parts))
+    return (
+        facts.patient,
+        facts.study_uid,
+        facts.birth_date,
+        facts.sex,
+        name,
+        facts.modality,
+    )
 
 
 def _refused_without_slices(candidates: Sequence[Candidate]) -> SeriesRecord:
@@ -352,10 +360,10 @@ def _record(part: Part, findings: Sequence[Finding], lost: Sequence[Candidate], 
     code = next((code for code in CORRECTIONS if any(f.code == code for f in findings)), None)
     row = _row(instance, part.frames, number=number, code=code, findings=findings, grid=part.stack.grid)
     facts = replace(
-        instance.sequence,
-        image_type=part.frames[0].marks.image_type or instance.image_type,
-        b_value=part.frames[0].marks.b_value or instance.sequence.b_value,
-        echo_time=_first_known(part.frames[0].marks.echo_time, instance.sequence.echo_time),
+        instance.facts.sequence,
+        image_type=part.frames[0].marks.image_type or instance.facts.image_type,
+        b_value=part.frames[0].marks.b_value or instance.facts.sequence.b_value,
+        echo_time=_first_known(part.frames[0].marks.echo_time, instance.facts.sequence.echo_time),
     )
     role, reason = decide_role(facts)
     return replace(row, role=role, role_reason=reason, acquired_slices=part.stack.acquired)
@@ -370,29 +378,29 @@ def _row(
     findings: Sequence[Finding],
     grid: Grid | None = None,
 ) -> SeriesRecord:
-    series_uid = instance.series_uid or SeriesUid(uid_from("series", *_identity(frames)))
-    if not instance.series_uid:
+    series_uid = instance.facts.series_uid or SeriesUid(uid_from("series", *_identity(frames)))
+    if not instance.facts.series_uid:
         message = "the series has no UID of its own; one is derived from its content"
         findings = (*findings, Finding("MISSING_SERIES_UID", Severity.INFO, message))
     volume_id = series_uid if number == 1 else f"{series_uid}#{number}"
     verdict = Verdict.REFUSED if grid is None else Verdict.CORRECTED if code else Verdict.EXACT
-    role, reason = decide_role(instance.sequence)
+    role, reason = decide_role(instance.facts.sequence)
     return SeriesRecord(
-        patient=instance.patient,
-        study_uid=instance.study_uid,
+        patient=instance.facts.patient,
+        study_uid=instance.facts.study_uid,
         series_uid=series_uid,
         volume_id=volume_id,
-        modality=instance.modality,
+        modality=instance.facts.modality,
         verdict=verdict,
         code=code,
-        study_date=instance.study_date,
-        acquired=_earliest(frames) or instance.acquired,
-        description=instance.description,
-        frame_of_reference_uid=instance.frame_of_reference_uid,
+        study_date=instance.facts.study_date,
+        acquired=_earliest(frames) or instance.own.acquired,
+        description=instance.facts.description,
+        frame_of_reference_uid=instance.facts.frame_of_reference_uid,
         role=role,
         role_reason=reason,
         grid=grid,
-        slice_thickness_mm=instance.slice_thickness_mm,
+        slice_thickness_mm=instance.facts.slice_thickness_mm,
         image_type=frames[0].marks.image_type,
         frames=tuple(FrameSource(frame.instance.path, frame.number, frame.instance.uid) for frame in frames),
         findings=tuple(replace(finding, where=finding.where or volume_id) for finding in findings),
@@ -409,17 +417,17 @@ def _series_findings(candidates: Sequence[Candidate], lost: Sequence[Candidate])
 
 def _image_findings(frames: Sequence[Frame]) -> Iterable[Finding]:
     instances = [frame.instance for frame in frames]
-    if any(instance.is_lossy for instance in instances):
+    if any(instance.facts.is_lossy for instance in instances):
         ratio = max((instance.lossy_ratio or 0 for instance in instances), default=0)
         strength = f"about {ratio:.3g}:1" if ratio else "nobody says how strongly"
         message = f"the images were compressed with loss, {strength}; values near edges are altered"
         yield Finding("LOSSY", Severity.WARNING, message)
-    if others := sorted({scale for instance in instances for scale in instance.other_scales}):
+    if others := sorted({scale for instance in instances for scale in instance.facts.other_scales}):
         message = f"values are those of the public rescale; {' and '.join(others)} would give others and is not applied"
         yield Finding("VALUE_SCALE", Severity.INFO, message)
-    if not all(instance.preamble_is_zero for instance in instances):
+    if not all(instance.facts.preamble_is_zero for instance in instances):
         yield Finding("PREAMBLE_NOT_ZERO", Severity.INFO, "files carry foreign bytes before the DICOM header; ignored")
-    if any(instance.concatenation for instance in instances):
+    if any(instance.facts.concatenation for instance in instances):
         yield Finding("CONCATENATION", Severity.INFO, "the parts of a concatenation were joined by their positions")
 
 
@@ -436,11 +444,11 @@ def _clashing_uids(frames: Sequence[Frame]) -> int:
 
 
 def _earliest(frames: Sequence[Frame]) -> str | None:
-    return min((frame.instance.acquired for frame in frames if frame.instance.acquired), default=None)
+    return min((frame.instance.own.acquired for frame in frames if frame.instance.own.acquired), default=None)
 
 
 def _first_number(part: Part) -> int:
-    return min((f.instance.instance_number or 0) for f in part.frames)
+    return min((f.instance.number or 0) for f in part.frames)
 
 
 def _part_key(part: Part) -> tuple[bool, int, tuple[str, ...]]:
@@ -451,8 +459,8 @@ def _identity(frames: Sequence[Frame]) -> tuple[str, ...]:
     """What names a group of frames by content alone: their UIDs, places and moments."""
     return tuple(
         sorted(
-            f"{f.instance.uid}|{f.number}|{f.position}|{f.instance.instance_number}|{f.instance.acquired}|"
-            f"{f.instance.rows}|{f.instance.columns}|{f.marks.image_type}"
+            f"{f.instance.uid}|{f.number}|{f.position}|{f.instance.number}|{f.instance.own.acquired}|"
+            f"{f.instance.facts.rows}|{f.instance.facts.columns}|{f.marks.image_type}"
             for f in frames
         )
     )

@@ -17,7 +17,7 @@ from imaging.dicom.elements import Elements
 from imaging.dicom.layout import Place
 from imaging.dicom.walk import CutElements
 
-__all__ = ["Remembered"]
+__all__ = ["Remembered", "Watched"]
 
 T = TypeVar("T")
 MOST_RESULTS = 1024  # then all is forgotten: a folder of that many different series is no folder of slices
@@ -50,7 +50,7 @@ class Remembered(Generic[T]):
 
     def __call__(self, elements: Elements) -> T:
         cut = elements.parsed
-        if type(cut) is not CutElements:
+        if type(cut) is not CutElements or type(cut.places) is Watched:  # who watches is to see all that is looked at
             return self._function(elements)
         places, window = cut.places, cut.window
         latest = self._latest
@@ -67,7 +67,7 @@ class Remembered(Generic[T]):
         return result  # type: ignore[no-any-return]
 
     def _learned(self, cut: CutElements) -> tuple[T, tuple[int, ...]]:
-        watched = _Watched(cut.places)
+        watched = Watched(cut.places)
         result = self._function(Elements(CutElements(cut.window, watched, is_implicit=cut.is_implicit)))
         leaf = result, tuple(watched.seen)
         values = [
@@ -107,7 +107,7 @@ def _latest(places: dict[int, Place], window: bytes, looked_at: Sequence[int], r
     return _Latest(places, cut, cut.unpack_from(window), result)
 
 
-class _Watched(dict[int, Place]):
+class Watched(dict[int, Place]):
     """Places that write down which of them are asked for, in the order of the first time."""
 
     def __init__(self, places: dict[int, Place]) -> None:

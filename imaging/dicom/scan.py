@@ -9,25 +9,21 @@ each malformed file is a row of ``skipped`` with its code.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from imaging.dicom import tags
+from imaging.dicom.alike import Alike
 from imaging.dicom.completeness import with_siblings_compared
-from imaging.dicom.elements import Elements
-from imaging.dicom.file import ARCHIVE, PARSE_ERRORS, DicomFile, open_dicom, parser_silenced
+from imaging.dicom.file import ARCHIVE, open_dicom, parser_silenced
 from imaging.dicom.folder import Found, files_under, members_under, referenced_files
-from imaging.dicom.header import Instance, read_frames, read_instance
 from imaging.dicom.identity import contradicted_patients
-from imaging.dicom.kind import Kind, annotation_modality, author_of, kind_of
 from imaging.dicom.records import Candidate, series_records
-from imaging.errors import InputError
-from imaging.study.series import Annotation, Index, SeriesRecord, SeriesUid, Skipped
+from imaging.dicom.row import Row
+from imaging.study.series import Annotation, Index, SeriesRecord, Skipped
 
-__all__ = ["scan"]
-
-Row = Candidate | Annotation | Skipped
+__all__ = ["indexed", "scan"]
 
 
 def scan(paths: Sequence[Path]) -> Index:
@@ -50,11 +46,16 @@ def scan(paths: Sequence[Path]) -> Index:
     >>> scan([]).volumes
     ()
     """
+    return indexed(paths, Alike().row)
+
+
+def indexed(paths: Sequence[Path], read: Callable[[Path], Row]) -> Index:
+    """The same, where every file is read by a function; :func:`imaging.dicom.row.read_row` is the careful one."""
     candidates: list[Candidate] = []
     annotations: list[Annotation] = []
     skipped: list[Skipped] = []
     with parser_silenced():
-        for found in _everything(paths):
+        for found in _everything(paths, read):
             match found:
                 case Candidate():
                     candidates.append(found)
@@ -75,27 +76,27 @@ def scan(paths: Sequence[Path]) -> Index:
     )
 
 
-def _everything(paths: Sequence[Path]) -> Iterator[Row]:
+def _everything(paths: Sequence[Path], read: Callable[[Path], Row]) -> Iterator[Row]:
     """What every file is; a DICOMDIR that was named itself stands for the files that it names."""
     seen, named, references = set[str](), set(paths), list[Found]()
     for found in files_under(paths, seen):
-        for row in _opened(found):
+        for row in _opened(found, read):
             yield row
             if isinstance(row, Skipped) and row.code == "DICOMDIR" and row.path in named:
                 references += _references(found.path)
     yield from (Skipped(found.path, found.code) for found in references if found.code)
     for found in files_under([found.path for found in references if not found.code], seen):
-        yield from _opened(found)
+        yield from _opened(found, read)
 
 
-def _opened(found: Found) -> Iterator[Row]:
+def _opened(found: Found, read: Callable[[Path], Row]) -> Iterator[Row]:
     """What a file is; of a zip archive, what its members are."""
-    row = _read(found)
+    row = Skipped(found.path, found.code) if found.code else read(found.path)
     if not (isinstance(row, Skipped) and row.code == ARCHIVE):
         yield row
         return
     for member in members_under(found.path):
-        inner = _read(member)
+        inner = Skipped(member.path, member.code) if member.code else read(member.path)
         yield inner if inner != Skipped(member.path, ARCHIVE) else Skipped(member.path, "NESTED_ZIP")
 
 
@@ -105,76 +106,13 @@ def _references(directory: Path) -> list[Found]:
         return list(referenced_files(directory, [steps for r in records if (steps := r.texts(tags.REFERENCED_FILE))]))
 
 
-def _read(found: Found) -> Row:
-    """What one file is."""
-    path = found.path
-    if found.code:
-        return Skipped(path, found.code)
-    try:
-        return _classified(open_dicom(path))
-    except RecursionError:
-        return Skipped(path, "NESTING_TOO_DEEP")
-    except InputError as error:
-        return Skipped(path, error.code)
-    except PARSE_ERRORS:  # sequences are parsed when they are looked into, so damage may show only here
-        return Skipped(path, "UNREADABLE_FILE")
-
-
-def _classified(file: DicomFile) -> Row:
-    instance = read_instance(file)
-    kind, code = kind_of(file, instance)
-    match kind:
-        case Kind.ANNOTATION:
-            return _annotation(file, instance)
-        case Kind.OTHER:
-            return Skipped(file.path, code)
-        case Kind.SLICE:
-            try:
-                return Candidate(instance, read_frames(file, instance), kind)
-            except InputError as error:
-                return Candidate(instance, (), Kind.LOST, error.code)
-        case _:
-            return Candidate(instance, (), kind, code)
-
-
-def _annotation(file: DicomFile, instance: Instance) -> Annotation:
-    elements = file.elements
-    return Annotation(
-        path=file.path,
-        modality=annotation_modality(instance),
-        patient=instance.patient,
-        study_uid=instance.study_uid,
-        series_uid=instance.series_uid,
-        referenced_series_uid=_referenced_series(elements),
-        frame_of_reference_uid=instance.frame_of_reference_uid or _referenced_frame(elements),
-        author=author_of(file),
-    )
-
-
-def _referenced_series(elements: Elements) -> SeriesUid | None:
-    direct = elements.item(tags.REFERENCED_SERIES)
-    if direct is not None and direct.text(tags.SERIES_INSTANCE_UID):
-        return SeriesUid(direct.text(tags.SERIES_INSTANCE_UID))
-    for frame in elements.items(tags.RT_REFERENCED_FRAME_OF_REFERENCE):
-        for study in frame.items(tags.RT_REFERENCED_STUDY):
-            for series in study.items(tags.RT_REFERENCED_SERIES):
-                if uid := series.text(tags.SERIES_INSTANCE_UID):
-                    return SeriesUid(uid)
-    return None
-
-
-def _referenced_frame(elements: Elements) -> str:
-    frame = elements.item(tags.RT_REFERENCED_FRAME_OF_REFERENCE)
-    return frame.text(tags.FRAME_OF_REFERENCE_UID) if frame else ""
-
-
 def _by_series(candidates: Sequence[Candidate]) -> Iterator[list[Candidate]]:
     """Files of one series UID; files without one are a series if they lie in one folder and belong to one study."""
     groups = defaultdict[tuple[str, ...], list[Candidate]](list)
     for candidate in candidates:
         instance = candidate.instance
-        home = (str(instance.path.parent), instance.patient, instance.study_uid)
-        groups[(instance.series_uid,) if instance.series_uid else ("", *home)].append(candidate)
+        home = (str(instance.path.parent), instance.facts.patient, instance.facts.study_uid)
+        groups[(instance.facts.series_uid,) if instance.facts.series_uid else ("", *home)].append(candidate)
     for key in sorted(groups):
         yield groups[key]
 

@@ -14,9 +14,10 @@ from itertools import combinations
 
 import numpy as np
 
+from imaging.dicom.frames import Frame
 from imaging.dicom.gaps import GAP_CODES, stack_with_gaps
 from imaging.dicom.geometry import Stack, angle_deg, plane_directions, stack_slices
-from imaging.dicom.header import Frame, Marks
+from imaging.dicom.marks import Marks
 from imaging.errors import SeriesRefused
 from imaging.finding import Finding, Severity
 
@@ -89,7 +90,7 @@ def with_gaps(part: Part) -> Part | None:
 
 
 def _as_part(frames: Sequence[Frame], *, stacked: Callable[..., Stack] = stack_slices) -> Part:
-    first = frames[0].instance
+    first = frames[0].facts
     spacing = np.mean([frame.pixel_spacing for frame in frames], axis=0)
     try:
         stack = stacked(
@@ -163,7 +164,10 @@ def _with_mixture_noted(part: Part) -> Part:
 
 
 def _is_same_plane(one: Frame, two: Frame) -> bool:
-    same_matrix = (one.instance.rows, one.instance.columns) == (two.instance.rows, two.instance.columns)
+    same_matrix = (one.facts.rows, one.facts.columns) == (
+        two.facts.rows,
+        two.facts.columns,
+    )
     if same_matrix and one.orientation == two.orientation and one.pixel_spacing == two.pixel_spacing:
         return True  # as nearly always; the angle below takes a hundred times longer
     return (
@@ -175,8 +179,8 @@ def _is_same_plane(one: Frame, two: Frame) -> bool:
 
 def _plane_key(frame: Frame) -> tuple[object, ...]:
     return (
-        frame.instance.rows or 0,
-        frame.instance.columns or 0,
+        frame.facts.rows or 0,
+        frame.facts.columns or 0,
         frame.pixel_spacing,
         frame.orientation,
         frame.position or (),
@@ -185,7 +189,7 @@ def _plane_key(frame: Frame) -> tuple[object, ...]:
 
 
 def _order_key(frame: Frame) -> tuple[object, ...]:
-    number = frame.instance.instance_number
+    number = frame.instance.number
     return (number is None, number or 0, frame.number, frame.instance.uid, str(frame.instance.path))
 
 

@@ -29,6 +29,8 @@ __all__ = [
     "CutElements",
     "Walked",
     "cut_items",
+    "leaves_of",
+    "pixel_element",
     "usual_end",
     "walk_header",
 ]
@@ -169,6 +171,48 @@ def cut_items(elements: CutElements, tag: int) -> list[CutElements] | None:
     except _Unusual:
         return None
     return items if at == end else None
+
+
+def leaves_of(elements: CutElements) -> Iterator[tuple[int, bool, bytes | None, int, int]]:
+    """Every value that holds no other of known place, in order: top-level tag, whether it lies in a sequence, place.
+
+    Only sequences of undefined length are opened, for what is inside decides where they end.
+    """
+    window, is_implicit = elements.window, elements.is_implicit
+    for tag, (vr, start, end) in dict.items(elements.places):
+        if _is_delimited(window, vr, start):
+            for place in _leaves_within(window, start, is_implicit=is_implicit):
+                yield tag, True, *place
+        else:
+            yield tag, False, vr, start, end
+
+
+def pixel_element(elements: CutElements) -> int:
+    """Where the element behind the last one begins."""
+    *_, (vr, start, end) = dict.values(elements.places)
+    return end + 8 if _is_delimited(elements.window, vr, start) else end
+
+
+def _leaves_within(window: bytes, at: int, *, is_implicit: bool) -> Iterator[Place]:
+    while window[at : at + 4] == ITEM:
+        length = LENGTH.unpack_from(window, at + 4)[0]
+        at += 8
+        if length != UNDEFINED:
+            yield None, at, at + length
+            at += length
+            continue
+        places, reached = _cut(window, at, len(window), FIRST_DELIMITER, is_implicit=is_implicit, depth=0)
+        for vr, start, end in places.values():
+            if _is_delimited(window, vr, start):
+                yield from _leaves_within(window, start, is_implicit=is_implicit)
+            else:
+                yield vr, start, end
+        at = reached + 8
+
+
+def _is_delimited(window: bytes, vr: bytes | None, start: int) -> bool:
+    """Whether the value that begins here is of undefined length."""
+    return (vr is None or vr == b"SQ") and window[start - 4 : start] == b"\xff\xff\xff\xff"
 
 
 def _cut(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
 import pydicom
@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from imaging.dicom.assemble import load_volume
 from imaging.dicom.elements import Elements
 from imaging.dicom.file import open_dicom, parser_silenced
-from imaging.dicom.header import read_frames, read_instance
+from imaging.dicom.frames import read_frames
+from imaging.dicom.instance import read_instance
 from imaging.dicom.pixels import modality_transform, pixel_format, stored_frames
 from imaging.dicom.scan import scan
 from imaging.dicom.walk import CutElements
@@ -22,7 +23,10 @@ from imaging.errors import InputError
 
 
 def facts(value):
-    return {field.name: getattr(value, field.name) for field in fields(value) if field.name != "instance"}
+    """A value's fields, and those of the values in it."""
+    if not is_dataclass(value):
+        return value
+    return {field.name: facts(getattr(value, field.name)) for field in fields(value) if field.name != "instance"}
 
 
 def outcome(read, *arguments):

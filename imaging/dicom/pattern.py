@@ -1,0 +1,185 @@
+"""Headers that agree in all that decides what is made of them, though not in every byte or length.
+
+A header is a chain of values, each behind bytes that say what it is and how long: tag, VR and length, and where
+sequences of undefined length open and close. Two headers make one pattern if these bytes agree, and so do the values
+that somebody looked at. The bytes of other values are free, and where they were seen in several lengths, the length is
+free as well. A header is compared with a pattern in a few steps, from one free length to the next.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Container
+from typing import NamedTuple
+
+from imaging.dicom.file_meta import MAGIC, META_READ, PREAMBLE, meta_places
+from imaging.dicom.layout import Place
+from imaging.dicom.own import OWN_TAGS
+from imaging.dicom.walk import LONG_VRS, CutElements, leaves_of, pixel_element
+
+__all__ = ["Header", "Pattern", "Seen", "header_of"]
+
+MOST_VALUES = 2048  # of a header; beyond, a comparison would take as long as reading
+LENGTH = struct.Struct("<I")
+
+
+class Value(NamedTuple):
+    """What is behind ``opening``: all bytes since the value before, without the length of ``width`` bytes.
+
+    ``content`` is what it must be, None where it is free. The tag is 0 in the file meta and within sequences.
+    """
+
+    opening: bytes
+    width: int
+    content: bytes | None
+    tag: int
+    vr: bytes | None
+
+
+class Header(NamedTuple):
+    """One header as a chain of values, and how long each of them is; ``ending`` begins the pixel data."""
+
+    values: tuple[Value, ...]
+    ending: bytes
+    first: int  # value of the data set, whose length must not look like a VR
+    lengths: tuple[int, ...]
+
+
+class Seen(NamedTuple):
+    """Where the elements that are read anew stand in a header of a pattern, and where its pixel data begins."""
+
+    places: dict[int, Place]
+    pixel_element: int
+
+
+def header_of(cut: CutElements, looked_at: Container[int]) -> Header | None:
+    """The header of a file with preamble that ends in pixel data; None where it is none, or too long.
+
+    Parameters
+    ----------
+    cut
+        Its elements, cut out of a window that begins with the file.
+    looked_at
+        Tags of the elements on which depends what is made of it.
+    """
+    window = cut.window
+    meta, _ = meta_places(window)
+    if window[PREAMBLE : PREAMBLE + 4] != MAGIC or not meta or not len(cut):
+        return None
+    found: list[tuple[int, bytes | None, int, int, bool]] = [
+        (0, vr, start, end, element in META_READ) for element, vr, start, end in meta
+    ]
+    for tag, is_inside, vr, start, end in leaves_of(cut):
+        if is_inside and tag in OWN_TAGS:
+            return None
+        found.append((0 if is_inside else tag, vr, start, end, tag in looked_at))
+    if len(found) > MOST_VALUES:
+        return None
+    values, at = list[Value](), 0
+    for tag, vr, start, end, counts in found:
+        width = 2 if vr is not None and vr not in LONG_VRS else 4
+        values.append(Value(window[at : start - width], width, window[start:end] if counts else None, tag, vr))
+        at = end
+    ending = window[at : pixel_element(cut) + (4 if cut.is_implicit else 6)]
+    return Header(tuple(values), ending, len(meta), tuple(end - start for _, _, start, end, _ in found))
+
+
+class _Step(NamedTuple):
+    """The bytes up to a free length, and the own elements among them by where they stand in the step."""
+
+    cut: struct.Struct
+    contents: tuple[bytes, ...]
+    known: tuple[tuple[int, bytes | None, int, int], ...]
+    value: Value
+
+
+class Pattern:
+    """Headers that agree, and the lengths that are free among them."""
+
+    def __init__(self, header: Header, free: frozenset[int], *, is_implicit: bool) -> None:
+        self.is_implicit, self.size = is_implicit, sum(header.lengths)
+        self._header, self._free = header, free
+        self._steps = list[_Step]()
+        writer = _Writer()
+        for number, (value, length) in enumerate(zip(header.values, header.lengths, strict=True)):
+            self.size += len(value.opening) + value.width
+            writer.put(value.opening)
+            if number in free:
+                self._steps.append(writer.step(value))
+                writer = _Writer()
+                continue
+            writer.put(length.to_bytes(value.width, "little"))
+            if value.tag in OWN_TAGS:
+                writer.known.append((value.tag, value.vr, writer.at, writer.at + length))
+            if value.content is None:
+                writer.skip(length)
+            else:
+                writer.put(value.content)
+        writer.put(header.ending)
+        self.size += len(header.ending)
+        self._last = writer.step(header.values[-1])
+        self._pixel_element = self._last.cut.size - (4 if is_implicit else 6)
+
+    def joined(self, header: Header, *, is_implicit: bool) -> Pattern | None:
+        """The pattern of these headers and another one; None if it differs in more than free values."""
+        mine = self._header
+        if is_implicit != self.is_implicit or header[:3] != mine[:3]:
+            return None
+        lengths = enumerate(zip(header.lengths, mine.lengths, strict=True))
+        free = self._free | {number for number, (one, other) in lengths if one != other}
+        return None if header.first in free else Pattern(header, free, is_implicit=is_implicit)
+
+    def seen_in(self, window: bytes) -> Seen | None:
+        """Whether a file that begins like this is one of them, and where it differs."""
+        at, places = 0, dict[int, Place]()
+        try:
+            for cut, contents, known, value in self._steps:
+                if cut.unpack_from(window, at) != contents:
+                    return None
+                for tag, vr, start, end in known:
+                    places[tag] = vr, at + start, at + end
+                at += cut.size
+                if value.width == 2:
+                    length = window[at] | window[at + 1] << 8
+                    at += 2
+                else:
+                    length = LENGTH.unpack_from(window, at)[0]
+                    at += 4
+                if value.tag in OWN_TAGS:
+                    places[value.tag] = value.vr, at, at + length
+                at += length
+            cut, contents, known, _ = self._last
+            if cut.unpack_from(window, at) != contents:
+                return None
+        except (struct.error, IndexError):  # the header goes on beyond the window
+            return None
+        for tag, vr, start, end in known:
+            places[tag] = vr, at + start, at + end
+        return Seen(places, at + self._pixel_element)
+
+
+class _Writer:
+    """Puts a step together."""
+
+    def __init__(self) -> None:
+        self.at, self.known = 0, list[tuple[int, bytes | None, int, int]]()
+        self._format, self._contents, self._pending = ["<"], list[bytes](), b""
+
+    def put(self, content: bytes) -> None:
+        self._pending += content
+        self.at += len(content)
+
+    def skip(self, length: int) -> None:
+        self._flush()
+        self._format.append(f"{length}x")
+        self.at += length
+
+    def step(self, value: Value) -> _Step:
+        self._flush()
+        return _Step(struct.Struct("".join(self._format)), tuple(self._contents), tuple(self.known), value)
+
+    def _flush(self) -> None:
+        if self._pending:
+            self._format.append(f"{len(self._pending)}s")
+            self._contents.append(self._pending)
+            self._pending = b""
