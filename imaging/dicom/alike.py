@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -24,7 +23,7 @@ from imaging.dicom.frames import Look, classic_frame, read_look
 from imaging.dicom.instance import Instance
 from imaging.dicom.kind import Kind
 from imaging.dicom.own import read_own
-from imaging.dicom.pattern import Header, Pattern, Seen, header_of
+from imaging.dicom.pattern import Header, Pattern, Seen, free_lengths, header_of
 from imaging.dicom.pixels import PixelFormat, pixel_format, require_size
 from imaging.dicom.records import Candidate
 from imaging.dicom.remembered import Watched
@@ -56,7 +55,7 @@ class Alike:
 
     def __init__(self) -> None:
         self._known: list[tuple[Pattern, _Outcome]] = []
-        self._latest: tuple[CutElements, Set[int]] | None = None
+        self._latest: Header | None = None
         self._enough = 0  # bytes that hold the header of any file that is known
 
     def row(self, path: Path) -> Row:
@@ -119,21 +118,18 @@ class Alike:
             outcome = _Outcome(row.instance.facts, row.kind, row.code, None, None)
         else:
             return
-        latest, self._latest = self._latest, (cut, places.seen.keys())
-        header = header_of(*self._latest)
-        if header is None or self._has_joined(header, cut) or latest is None:
+        latest, self._latest = self._latest, header_of(cut, places.seen)
+        header = self._latest
+        if header is None or self._has_joined(header):
             return
-        before = header_of(*latest) if list(latest[0].places) == list(cut.places) else None
-        if before is not None:
-            first = Pattern(before, frozenset(), is_implicit=latest[0].is_implicit)
-            joined = first.joined(header, is_implicit=cut.is_implicit)
-            if joined is not None:
-                self._keep(joined, outcome)
+        free = None if latest is None else free_lengths(latest, header)
+        if free is not None:
+            self._keep(Pattern(header, free), outcome)
 
-    def _has_joined(self, header: Header, cut: CutElements) -> bool:
+    def _has_joined(self, header: Header) -> bool:
         """Whether the header was one of a known kind but for its lengths, which are free now."""
         for number, (pattern, outcome) in enumerate(self._known):
-            joined = pattern.joined(header, is_implicit=cut.is_implicit)
+            joined = pattern.joined(header)
             if joined is not None:
                 del self._known[number]
                 self._keep(joined, outcome)

@@ -19,6 +19,7 @@ from imaging.errors import InputError
 
 __all__ = ["without_copies"]
 
+FAR_MM = 2e-3  # twice what two numbers that round to one may differ by
 SAME_PLACE_DIGITS = 3  # µm: copies have the same header, so their positions agree to the last digit
 
 
@@ -29,6 +30,8 @@ def without_copies(frames: Sequence[Frame]) -> tuple[tuple[Frame, ...], tuple[Fr
     values. Only such candidates have their pixels read. Two echoes of air with equal pixels differ in their marks and
     both stay; two images of one place with unequal pixels both stay, to be refused where the volume is judged.
     """
+    if _are_apart(frames):  # as nearly always
+        return tuple(frames), ()
     places = {id(frame): _place(frame) for frame in frames}
     kept, copies = list(frames), list[Frame]()
     for key in (_instance, _marks):
@@ -39,6 +42,15 @@ def without_copies(frames: Sequence[Frame]) -> tuple[tuple[Frame, ...], tuple[Fr
         copies += [frame for frame in kept if id(frame) in extra]
         kept = [frame for frame in kept if id(frame) not in extra]
     return tuple(kept), tuple(copies)
+
+
+def _are_apart(frames: Sequence[Frame]) -> bool:
+    """Whether no two frames have one place, for any two differ by far in the one coordinate that spreads most."""
+    points = np.array([frame.position for frame in frames if frame.position is not None])
+    if len(points) < max(len(frames), 2):
+        return False
+    widest = np.argmax(np.ptp(points, axis=0))
+    return bool((np.diff(np.sort(points[:, widest])) > FAR_MM).all())
 
 
 def _instance(frame: Frame) -> object:

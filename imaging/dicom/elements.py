@@ -64,6 +64,13 @@ class Elements:
 
     def text(self, tag: int) -> str:
         """All of the element as text, without its padding; "" where absent."""
+        if type(self.parsed) is CutElements:  # as nearly always
+            place = self.parsed.places.get(tag)
+            if place is None:
+                return ""
+            value = self.parsed.window[place[1] : place[2]]
+            if value.isascii() and b"\x1b" not in value and b"\\" not in value:
+                return value.decode("ascii").strip(PADDING)
         return "\\".join(self.texts(tag))
 
     def texts(self, tag: int) -> tuple[str, ...]:
@@ -108,8 +115,9 @@ class Elements:
 
     def decimal(self, tag: int) -> float | None:
         """The first value as a number; None where absent, empty or not a number."""
-        if tag not in self.parsed:
-            return None
+        parsed = self.parsed
+        if tag not in (parsed.places if type(parsed) is CutElements else parsed):
+            return None  # as most are
         try:
             numbers = self.decimals(tag)
         except InputError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from imaging.dicom.instance import Instance
+from imaging.dicom.instance import Instance, distinct_facts
 from imaging.finding import Finding, Severity
 
 __all__ = ["contradicted_patients"]
@@ -23,7 +23,7 @@ def contradicted_patients(instances: Iterable[Instance]) -> tuple[Finding, ...]:
     ()
     """
     births, sexes, studies = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set), dict[str, str]()
-    for facts in {id(instance.facts): instance.facts for instance in instances}.values():
+    for facts in distinct_facts(instances):
         births[facts.patient] |= {facts.birth_date} - {""}
         sexes[facts.patient] |= {facts.sex} - {""}
         studies[facts.patient] = min(facts.study_uid, studies.get(facts.patient, facts.study_uid))

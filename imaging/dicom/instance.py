@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from imaging.dicom.file import DicomFile, PixelSpan
 from imaging.dicom.moment import frame_moment
 from imaging.dicom.own import Own, own_elements, read_own
 
-__all__ = ["Instance", "read_instance"]
+__all__ = ["Instance", "distinct_facts", "read_instance"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,3 +52,8 @@ def read_instance(file: DicomFile) -> Instance:
     if own.acquired is None:
         own = own._replace(acquired=frame_moment(file.elements))
     return Instance(file.path, facts, own, file.pixels)
+
+
+def distinct_facts(instances: Iterable[Instance]) -> tuple[Facts, ...]:
+    """The facts of all instances; those that many of them share, once."""
+    return tuple({id(facts): facts for facts in [instance.facts for instance in instances]}.values())

@@ -11,6 +11,7 @@ from imaging.dicom.elements import Elements
 
 __all__ = ["MOMENTS", "acquired_moment", "frame_moment", "iso_date"]
 
+TIME = re.compile(r"(\d{2}):?(\d{2})(?::?(\d{2})(?:\.(\d{1,6}))?)?")
 REMEMBERED = 1024  # dates; the slices of a series were made on one day
 # Where an acquisition's moment is looked for if there is no date-time, in this order.
 MOMENTS = (
@@ -33,7 +34,7 @@ def acquired_moment(elements: Elements) -> str | None:
     '2003-01-17T10:15:00'
     """
     text = elements.text(tags.ACQUISITION_DATE_TIME)
-    date = iso_date(text[:8])
+    date = iso_date(text[:8]) if text else None
     if date is not None:
         return _joined(date, text[8:])
     for date_tag, time_tag in MOMENTS:
@@ -77,13 +78,12 @@ def iso_date(text: str) -> str | None:
 
 def _iso_time(text: str) -> str | None:
     """The time as HH:MM:SS[.ffffff]; an offset from UTC is dropped: all exams of a case tell local time."""
-    match = re.match(r"(\d{2}):?(\d{2})(?::?(\d{2})(?:\.(\d{1,6}))?)?", text.strip())
+    match = TIME.match(text.strip())
     if not match:
         return None
     hour, minute, second, fraction = match.groups()
-    try:
-        return datetime.time(
-            int(hour), int(minute), min(int(second or 0), 59), int((fraction or "0").ljust(6, "0"))
-        ).isoformat()
-    except ValueError:
+    if int(hour) > 23 or int(minute) > 59:
         return None
+    whole = f"{int(hour):02}:{int(minute):02}:{min(int(second or 0), 59):02}"
+    microseconds = int((fraction or "0").ljust(6, "0"))
+    return f"{whole}.{microseconds:06}" if microseconds else whole

@@ -9,7 +9,7 @@ free as well. A header is compared with a pattern in a few steps, from one free 
 from __future__ import annotations
 
 import struct
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import NamedTuple
 
 from imaging.dicom.file_meta import MAGIC, META_READ, PREAMBLE, meta_places
@@ -17,8 +17,9 @@ from imaging.dicom.layout import Place
 from imaging.dicom.own import OWN_TAGS
 from imaging.dicom.walk import LONG_VRS, CutElements, leaves_of, pixel_element
 
-__all__ = ["Header", "Pattern", "Seen", "header_of"]
+__all__ = ["Header", "Pattern", "Seen", "free_lengths", "header_of"]
 
+EVEN_SIZED = {b"AT", b"DA", b"FD", b"FL", b"SL", b"SS", b"UL", b"US"}  # VRs of one size, whatever the value
 MOST_VALUES = 2048  # of a header; beyond, a comparison would take as long as reading
 LENGTH = struct.Struct("<I")
 
@@ -37,12 +38,18 @@ class Value(NamedTuple):
 
 
 class Header(NamedTuple):
-    """One header as a chain of values, and how long each of them is; ``ending`` begins the pixel data."""
+    """One header as a chain of values, and what they are; ``ending`` begins the pixel data."""
 
     values: tuple[Value, ...]
     ending: bytes
+    is_implicit: bool
     first: int  # value of the data set, whose length must not look like a VR
-    lengths: tuple[int, ...]
+    contents: tuple[bytes, ...]
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Of every value, bytes."""
+        return tuple(map(len, self.contents))
 
 
 class Seen(NamedTuple):
@@ -81,28 +88,29 @@ def header_of(cut: CutElements, looked_at: Container[int]) -> Header | None:
         values.append(Value(window[at : start - width], width, window[start:end] if counts else None, tag, vr))
         at = end
     ending = window[at : pixel_element(cut) + (4 if cut.is_implicit else 6)]
-    return Header(tuple(values), ending, len(meta), tuple(end - start for _, _, start, end, _ in found))
+    return Header(
+        tuple(values), ending, cut.is_implicit, len(meta), tuple([window[start:end] for _, _, start, end, _ in found])
+    )
 
 
-class _Step(NamedTuple):
-    """The bytes up to a free length, and the own elements among them by where they stand in the step."""
-
-    cut: struct.Struct
-    contents: tuple[bytes, ...]
-    known: tuple[tuple[int, bytes | None, int, int], ...]
-    value: Value
+# The bytes up to a free length: how they are cut out, what they must be, how many they are, the own elements among
+# them by where they stand, and then whether the length is a short one, and the tag (0 if nobody reads it) and VR.
+_Known = tuple[int, bytes | None, int, int]
+_Step = tuple[
+    Callable[[bytes, int], tuple[bytes, ...]], tuple[bytes, ...], int, tuple[_Known, ...], bool, int, bytes | None
+]
 
 
 class Pattern:
     """Headers that agree, and the lengths that are free among them."""
 
-    def __init__(self, header: Header, free: frozenset[int], *, is_implicit: bool) -> None:
-        self.is_implicit, self.size = is_implicit, sum(header.lengths)
+    def __init__(self, header: Header, free: frozenset[int]) -> None:
+        self.is_implicit = header.is_implicit
         self._header, self._free = header, free
         self._steps = list[_Step]()
-        writer = _Writer()
+        self.size, writer = 0, _Writer()
         for number, (value, length) in enumerate(zip(header.values, header.lengths, strict=True)):
-            self.size += len(value.opening) + value.width
+            self.size += len(value.opening) + value.width + length
             writer.put(value.opening)
             if number in free:
                 self._steps.append(writer.step(value))
@@ -116,46 +124,57 @@ class Pattern:
             else:
                 writer.put(value.content)
         writer.put(header.ending)
-        self.size += len(header.ending)
         self._last = writer.step(header.values[-1])
-        self._pixel_element = self._last.cut.size - (4 if is_implicit else 6)
+        self._pixel_element = writer.at - (4 if header.is_implicit else 6)
 
-    def joined(self, header: Header, *, is_implicit: bool) -> Pattern | None:
+    def joined(self, header: Header) -> Pattern | None:
         """The pattern of these headers and another one; None if it differs in more than free values."""
-        mine = self._header
-        if is_implicit != self.is_implicit or header[:3] != mine[:3]:
-            return None
-        lengths = enumerate(zip(header.lengths, mine.lengths, strict=True))
-        free = self._free | {number for number, (one, other) in lengths if one != other}
-        return None if header.first in free else Pattern(header, free, is_implicit=is_implicit)
+        free = free_lengths(self._header, header)
+        return None if free is None else Pattern(header, self._free | free)
 
     def seen_in(self, window: bytes) -> Seen | None:
         """Whether a file that begins like this is one of them, and where it differs."""
         at, places = 0, dict[int, Place]()
         try:
-            for cut, contents, known, value in self._steps:
-                if cut.unpack_from(window, at) != contents:
+            for cut, contents, size, known, is_short, own, own_vr in self._steps:
+                if cut(window, at) != contents:
                     return None
                 for tag, vr, start, end in known:
                     places[tag] = vr, at + start, at + end
-                at += cut.size
-                if value.width == 2:
+                at += size
+                if is_short:
                     length = window[at] | window[at + 1] << 8
                     at += 2
                 else:
                     length = LENGTH.unpack_from(window, at)[0]
                     at += 4
-                if value.tag in OWN_TAGS:
-                    places[value.tag] = value.vr, at, at + length
+                if own:
+                    places[own] = own_vr, at, at + length
                 at += length
-            cut, contents, known, _ = self._last
-            if cut.unpack_from(window, at) != contents:
+            cut, contents, _, known, *_ = self._last
+            if cut(window, at) != contents:
                 return None
         except (struct.error, IndexError):  # the header goes on beyond the window
             return None
         for tag, vr, start, end in known:
             places[tag] = vr, at + start, at + end
         return Seen(places, at + self._pixel_element)
+
+
+def free_lengths(one: Header, other: Header) -> frozenset[int] | None:
+    """Which values of two headers that make a pattern may have any length; None if they make none.
+
+    Text that differs among neighbours is going to differ in length sooner or later, so it counts at once.
+    """
+    if one[:4] != other[:4]:
+        return None
+    pairs = enumerate(zip(one.values, one.contents, other.contents, strict=True))
+    free = frozenset(
+        number
+        for number, (value, first, second) in pairs
+        if first != second and (value.vr not in EVEN_SIZED or len(first) != len(second))
+    )
+    return None if one.first in free else free
 
 
 class _Writer:
@@ -176,7 +195,9 @@ class _Writer:
 
     def step(self, value: Value) -> _Step:
         self._flush()
-        return _Step(struct.Struct("".join(self._format)), tuple(self._contents), tuple(self.known), value)
+        cut = struct.Struct("".join(self._format))
+        own = value.tag if value.tag in OWN_TAGS else 0
+        return cut.unpack_from, tuple(self._contents), cut.size, tuple(self.known), value.width == 2, own, value.vr
 
     def _flush(self) -> None:
         if self._pending:

@@ -17,7 +17,7 @@ from imaging.dicom.duplicates import without_copies
 from imaging.dicom.frames import Frame, unplaced_frame
 from imaging.dicom.gaps import GAP_CODES
 from imaging.dicom.geometry import angle_deg
-from imaging.dicom.instance import Instance
+from imaging.dicom.instance import Instance, distinct_facts
 from imaging.dicom.kind import Kind
 from imaging.dicom.split import ORIENTATION_TOLERANCE_DEG, Part, same_plane, volumes_of, with_gaps
 from imaging.errors import SeriesRefused
@@ -74,7 +74,11 @@ def series_records(candidates: Sequence[Candidate]) -> Verdicts:
     candidates
         All image files with one Series Instance UID (or, where they have none, of one folder), in any order.
     """
-    ordered = sorted(candidates, key=lambda c: (c.instance.number or 0, c.instance.uid, str(c.instance.path)))
+    keys = {id(c): (c.instance.number or 0, c.instance.uid) for c in candidates}
+    if len(set(keys.values())) < len(keys):
+        ordered = sorted(candidates, key=lambda c: (*keys[id(c)], str(c.instance.path)))
+    else:
+        ordered = sorted(candidates, key=lambda c: keys[id(c)])
     if _is_collision(ordered):
         return _of_colliding_patients(ordered)
     return _of_one_patient(ordered)
@@ -227,13 +231,14 @@ def _broken_concatenation(frames: Sequence[Frame]) -> SeriesRefused | None:
 
 def _is_collision(candidates: Sequence[Candidate]) -> bool:
     """Whether files of different patients, studies or modalities claim to be one series."""
-    instances = [candidate.instance for candidate in candidates]
+    known = distinct_facts(candidate.instance for candidate in candidates)
+    of_slices = distinct_facts(candidate.instance for candidate in candidates if candidate.kind is Kind.SLICE)
     return (
-        len({(instance.facts.patient, instance.facts.study_uid) for instance in instances}) > 1
-        or len({instance.facts.birth_date for instance in instances if instance.facts.birth_date}) > 1
-        or len({instance.facts.sex for instance in instances if instance.facts.sex}) > 1
-        or len({candidate.instance.facts.modality for candidate in candidates if candidate.kind is Kind.SLICE}) > 1
-        or _has_two_names({instance.facts.name_parts for instance in instances if instance.facts.name_parts})
+        len({(facts.patient, facts.study_uid) for facts in known}) > 1
+        or len({facts.birth_date for facts in known if facts.birth_date}) > 1
+        or len({facts.sex for facts in known if facts.sex}) > 1
+        or len({facts.modality for facts in of_slices}) > 1
+        or _has_two_names({facts.name_parts for facts in known if facts.name_parts})
     )
 
 
@@ -323,7 +328,7 @@ def _numbered(
     frames_of_reference: int,
 ) -> tuple[SeriesRecord, ...]:
     """Records of the parts: loadable ones first, in the order of their first instance."""
-    ordered = sorted(judged, key=lambda item: _part_key(item[0]))
+    ordered = sorted(judged, key=lambda item: _part_key(item[0])) if len(judged) > 1 else judged
     loadable = sum(part.stack is not None for part, _ in judged)
     common = list(_series_findings(candidates, lost))
     if frames_of_reference > 1:
@@ -417,17 +422,18 @@ def _series_findings(candidates: Sequence[Candidate], lost: Sequence[Candidate])
 
 def _image_findings(frames: Sequence[Frame]) -> Iterable[Finding]:
     instances = [frame.instance for frame in frames]
-    if any(instance.facts.is_lossy for instance in instances):
+    known = distinct_facts(instances)
+    if any(facts.is_lossy for facts in known):
         ratio = max((instance.lossy_ratio or 0 for instance in instances), default=0)
         strength = f"about {ratio:.3g}:1" if ratio else "nobody says how strongly"
         message = f"the images were compressed with loss, {strength}; values near edges are altered"
         yield Finding("LOSSY", Severity.WARNING, message)
-    if others := sorted({scale for instance in instances for scale in instance.facts.other_scales}):
+    if others := sorted({scale for facts in known for scale in facts.other_scales}):
         message = f"values are those of the public rescale; {' and '.join(others)} would give others and is not applied"
         yield Finding("VALUE_SCALE", Severity.INFO, message)
-    if not all(instance.facts.preamble_is_zero for instance in instances):
+    if not all(facts.preamble_is_zero for facts in known):
         yield Finding("PREAMBLE_NOT_ZERO", Severity.INFO, "files carry foreign bytes before the DICOM header; ignored")
-    if any(instance.facts.concatenation for instance in instances):
+    if any(facts.concatenation for facts in known):
         yield Finding("CONCATENATION", Severity.INFO, "the parts of a concatenation were joined by their positions")
 
 
@@ -439,6 +445,8 @@ def _few_slices(part: Part) -> tuple[Finding, ...]:
 
 
 def _clashing_uids(frames: Sequence[Frame]) -> int:
+    if len({frame.instance.uid for frame in frames}) == len(frames):
+        return 0
     counts = Counter((frame.instance.uid, frame.number) for frame in frames if frame.instance.uid)
     return sum(count > 1 for count in counts.values())
 

@@ -110,9 +110,9 @@ def _by_series(candidates: Sequence[Candidate]) -> Iterator[list[Candidate]]:
     """Files of one series UID; files without one are a series if they lie in one folder and belong to one study."""
     groups = defaultdict[tuple[str, ...], list[Candidate]](list)
     for candidate in candidates:
-        instance = candidate.instance
-        home = (str(instance.path.parent), instance.facts.patient, instance.facts.study_uid)
-        groups[(instance.facts.series_uid,) if instance.facts.series_uid else ("", *home)].append(candidate)
+        path, facts = candidate.instance.path, candidate.instance.facts
+        home = () if facts.series_uid else (str(path.parent), facts.patient, facts.study_uid)
+        groups[facts.series_uid, *home].append(candidate)
     for key in sorted(groups):
         yield groups[key]
 

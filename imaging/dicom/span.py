@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import BinaryIO
 
 from pydicom.tag import BaseTag
@@ -12,6 +13,7 @@ from imaging.dicom.walk import LONG_VRS, PIXEL_DATA, UNDEFINED
 
 __all__ = ["PixelSpan", "is_pixel_data", "pixel_span", "plain_span"]
 
+REMEMBERED = 256  # spans; the slices of a series have a few
 MOST_FRAGMENTS = 2**20  # far more frames than a file of 4 GiB holds; each costs a read
 
 
@@ -61,14 +63,21 @@ def pixel_span(stream: BinaryIO, size: int, *, is_implicit: bool, is_little_endi
 
 def plain_span(window: bytes, at: int, size: int, *, is_implicit: bool) -> PixelSpan | None:
     """The same of native samples (OB or OW) in little endian, if the element begins in the window; else None."""
-    offset = at + (8 if is_implicit else 12)
-    if offset > len(window) or not (is_implicit or window[at + 4 : at + 6] in (b"OW", b"OB")):
+    head = window[at : at + (8 if is_implicit else 12)]
+    return _span_of(head, at, size, is_implicit=is_implicit)
+
+
+@lru_cache(REMEMBERED)
+def _span_of(head: bytes, at: int, size: int, *, is_implicit: bool) -> PixelSpan | None:
+    """Of an element that begins like this."""
+    if len(head) < (8 if is_implicit else 12) or not (is_implicit or head[4:6] in (b"OW", b"OB")):
         return None
-    length = int.from_bytes(window[offset - 4 : offset], "little")
+    length = int.from_bytes(head[-4:], "little")
     if length == UNDEFINED:
         return None
+    offset = at + len(head)
     available = size - offset
-    tag = int.from_bytes(window[at : at + 2], "little") << 16 | int.from_bytes(window[at + 2 : at + 4], "little")
+    tag = int.from_bytes(head[:2], "little") << 16 | int.from_bytes(head[2:4], "little")
     return PixelSpan(PIXEL_DATA[tag], offset, length, min(length, available), length <= available)
 
 

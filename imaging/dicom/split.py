@@ -17,6 +17,7 @@ import numpy as np
 from imaging.dicom.frames import Frame
 from imaging.dicom.gaps import GAP_CODES, stack_with_gaps
 from imaging.dicom.geometry import Stack, angle_deg, plane_directions, stack_slices
+from imaging.dicom.instance import distinct_facts
 from imaging.dicom.marks import Marks
 from imaging.errors import SeriesRefused
 from imaging.finding import Finding, Severity
@@ -50,6 +51,10 @@ class Part:
 
 def same_plane(frames: Sequence[Frame]) -> tuple[tuple[Frame, ...], ...]:
     """The frames by matrix, pixel spacing (within 0.05 %) and orientation (within 0.1°), the largest group first."""
+    if _lie_alike(frames):  # as nearly always: then only the positions differ
+        positions = {frame.position for frame in frames}
+        apart = len(positions) == len(frames) and None not in positions
+        return (tuple(sorted(frames, key=_position if apart else _plane_key)),)
     groups: list[list[Frame]] = []
     for frame in sorted(frames, key=_plane_key):
         home = next((group for group in groups if _is_same_plane(group[0], frame)), None)
@@ -91,11 +96,16 @@ def with_gaps(part: Part) -> Part | None:
 
 def _as_part(frames: Sequence[Frame], *, stacked: Callable[..., Stack] = stack_slices) -> Part:
     first = frames[0].facts
-    spacing = np.mean([frame.pixel_spacing for frame in frames], axis=0)
+    if all(frame.plane is frames[0].plane for frame in frames):
+        orientations = np.tile(frames[0].orientation, (len(frames), 1))
+        spacing = np.tile(frames[0].pixel_spacing, (len(frames), 1)).mean(axis=0)
+    else:
+        orientations = np.array([frame.orientation for frame in frames])
+        spacing = np.mean([frame.pixel_spacing for frame in frames], axis=0)
     try:
         stack = stacked(
             np.asarray([frame.position for frame in frames], dtype=np.float64),
-            [frame.orientation for frame in frames],
+            orientations,
             (float(spacing[0]), float(spacing[1])),
             (first.rows or 0, first.columns or 0),
         )
@@ -119,10 +129,16 @@ def _split_by(frames: Sequence[Frame], fields: Sequence[str], *, least: int) -> 
 
 
 def _candidate_keys(frames: Sequence[Frame], fields: Sequence[str], least: int) -> Iterator[tuple[str, ...]]:
-    values = {field: {getattr(frame.marks, field) for frame in frames} for field in fields}
+    values = _values(frames, fields)
     differing = [field for field in fields if 2 <= len(values[field]) <= len(frames) // least]
     for count in range(1, MOST_FIELDS + 1):
         yield from combinations(differing, count)
+
+
+def _values(frames: Sequence[Frame], fields: Sequence[str]) -> dict[str, set[object]]:
+    """All values that the frames have of some marks."""
+    columns = dict(zip(Marks._fields, zip(*[frame.marks for frame in frames], strict=True), strict=True))
+    return {field: set(columns[field]) for field in fields}
 
 
 def _overlap(parts: Sequence[Part]) -> bool:
@@ -153,14 +169,24 @@ def _is_repeated_evenly(frames: Sequence[Frame]) -> bool:
 
 def _with_mixture_noted(part: Part) -> Part:
     """A whole volume whose slices differ in what their samples mean says so."""
-    differing = [
-        field for field in MEANING if field != "image_type" and len({getattr(f.marks, field) for f in part.frames}) > 1
-    ]
+    told = [field for field in MEANING if field != "image_type"]
+    differing = [field for field, values in _values(part.frames, told).items() if len(values) > 1]
     if not differing:
         return part
     message = f"slices of one volume differ in {', '.join(field.replace('_', ' ') for field in differing)}"
     note = Finding("MIXED_ACQUISITION", Severity.WARNING, message)
     return Part(part.frames, part.stack, findings=(*part.findings, note))
+
+
+def _lie_alike(frames: Sequence[Frame]) -> bool:
+    """Whether all frames have one matrix, spacing and orientation, to the last digit."""
+    planes = {id(frame.plane): frame.plane for frame in frames}.values()
+    matrices = {(facts.rows, facts.columns) for facts in distinct_facts(frame.instance for frame in frames)}
+    return len({(plane.pixel_spacing, plane.orientation) for plane in planes}) == 1 == len(matrices)
+
+
+def _position(frame: Frame) -> tuple[float, ...]:
+    return frame.position or ()
 
 
 def _is_same_plane(one: Frame, two: Frame) -> bool:
