@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.imaging.dicom.both_ways import assert_both_ways_agree
 from tests.imaging.dicom.hazards import (  # noqa: F401  they fill the table
     enhanced_cases,
     file_cases,
@@ -21,6 +22,7 @@ CASES = [(entry, modality) for entry in (*TABLE, *MORE) for modality in entry.fl
 @pytest.mark.parametrize(("entry", "modality"), CASES, ids=[f"{entry.name}-{modality}" for entry, modality in CASES])
 def test_a_hazard_ends_as_the_table_says(entry, modality, tmp_path):
     truths = entry.files(tmp_path / "study", modality)
+    assert_both_ways_agree([tmp_path / "study"])
     found = judge([tmp_path / "study"], truths)
     assert found.outcome is not Outcome.SILENT, found.detail
     assert found.outcome in entry.accepted, (found.outcome, found.codes, found.detail)
