@@ -23,7 +23,7 @@ from imaging.dicom.frames import Look, classic_frame, read_look
 from imaging.dicom.instance import Instance
 from imaging.dicom.kind import Kind
 from imaging.dicom.own import read_own
-from imaging.dicom.pattern import Header, Pattern, Seen, free_lengths, header_of
+from imaging.dicom.pattern import Header, Pattern, Seen, freedom, header_of
 from imaging.dicom.pixels import PixelFormat, pixel_format, require_size
 from imaging.dicom.records import Candidate
 from imaging.dicom.remembered import Watched
@@ -122,7 +122,7 @@ class Alike:
         header = self._latest
         if header is None or self._has_joined(header):
             return
-        free = None if latest is None else free_lengths(latest, header)
+        free = None if latest is None else freedom(latest, header)
         if free is not None:
             self._keep(Pattern(header, free), outcome)
 

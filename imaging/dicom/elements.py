@@ -116,8 +116,15 @@ class Elements:
     def decimal(self, tag: int) -> float | None:
         """The first value as a number; None where absent, empty or not a number."""
         parsed = self.parsed
-        if tag not in (parsed.places if type(parsed) is CutElements else parsed):
-            return None  # as most are
+        if type(parsed) is CutElements:
+            place = parsed.places.get(tag)
+            if place is None:
+                return None  # as most are
+            value = parsed.window[place[1] : place[2]]
+            if len(value) <= LONGEST_REMEMBERED and value.isascii() and b"\x1b" not in value:
+                return _cut_decimal(tag, place[0], value)
+        elif tag not in parsed:
+            return None
         try:
             numbers = self.decimals(tag)
         except InputError:
@@ -186,6 +193,16 @@ def _cut_decimals(tag: int, vr: bytes | None, value: bytes) -> tuple[float, ...]
         return ()
     numbers = _binary(tag, None if vr is None else NAMES[vr], value, "<")
     return _finite(numbers or tuple(_number(part, tag) for part in _ascii_texts(value)), tag)
+
+
+@lru_cache(REMEMBERED)
+def _cut_decimal(tag: int, vr: bytes | None, value: bytes) -> float | None:
+    """The first of them; None where there is none, or any is no number."""
+    try:
+        numbers = _cut_decimals(tag, vr, value)
+    except InputError:
+        return None
+    return numbers[0] if numbers else None
 
 
 def _stripped(values: Sequence[Any]) -> tuple[str, ...]:

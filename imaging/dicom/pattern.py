@@ -2,8 +2,8 @@
 
 A header is a chain of values, each behind bytes that say what it is and how long: tag, VR and length, and where
 sequences of undefined length open and close. Two headers make one pattern if these bytes agree, and so do the values
-that somebody looked at. The bytes of other values are free, and where they were seen in several lengths, the length is
-free as well. A header is compared with a pattern in a few steps, from one free length to the next.
+that somebody looked at. Of all other values, those are free that were seen to differ, and with them the lengths of
+text. A header is compared with a pattern in a few steps, from one free length to the next.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from imaging.dicom.layout import Place
 from imaging.dicom.own import OWN_TAGS
 from imaging.dicom.walk import LONG_VRS, CutElements, leaves_of, pixel_element
 
-__all__ = ["Header", "Pattern", "Seen", "free_lengths", "header_of"]
+__all__ = ["Freedom", "Header", "Pattern", "Seen", "freedom", "header_of"]
 
 EVEN_SIZED = {b"AT", b"DA", b"FD", b"FL", b"SL", b"SS", b"UL", b"US"}  # VRs of one size, whatever the value
 MOST_VALUES = 2048  # of a header; beyond, a comparison would take as long as reading
@@ -45,11 +45,6 @@ class Header(NamedTuple):
     is_implicit: bool
     first: int  # value of the data set, whose length must not look like a VR
     contents: tuple[bytes, ...]
-
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """Of every value, bytes."""
-        return tuple(map(len, self.contents))
 
 
 class Seen(NamedTuple):
@@ -101,36 +96,47 @@ _Step = tuple[
 ]
 
 
-class Pattern:
-    """Headers that agree, and the lengths that are free among them."""
+class Freedom(NamedTuple):
+    """Which values of a pattern may have any length, and which any content."""
 
-    def __init__(self, header: Header, free: frozenset[int]) -> None:
+    lengths: frozenset[int] = frozenset()
+    contents: frozenset[int] = frozenset()
+
+
+class Pattern:
+    """Headers that agree, and what is free among them."""
+
+    def __init__(self, header: Header, free: Freedom) -> None:
         self.is_implicit = header.is_implicit
         self._header, self._free = header, free
         self._steps = list[_Step]()
         self.size, writer = 0, _Writer()
-        for number, (value, length) in enumerate(zip(header.values, header.lengths, strict=True)):
+        for number, (value, content) in enumerate(zip(header.values, header.contents, strict=True)):
+            length = len(content)
             self.size += len(value.opening) + value.width + length
             writer.put(value.opening)
-            if number in free:
+            if number in free.lengths:
                 self._steps.append(writer.step(value))
                 writer = _Writer()
                 continue
             writer.put(length.to_bytes(value.width, "little"))
             if value.tag in OWN_TAGS:
                 writer.known.append((value.tag, value.vr, writer.at, writer.at + length))
-            if value.content is None:
+            if number in free.contents:
                 writer.skip(length)
             else:
-                writer.put(value.content)
+                writer.put(content)
         writer.put(header.ending)
         self._last = writer.step(header.values[-1])
         self._pixel_element = writer.at - (4 if header.is_implicit else 6)
 
     def joined(self, header: Header) -> Pattern | None:
         """The pattern of these headers and another one; None if it differs in more than free values."""
-        free = free_lengths(self._header, header)
-        return None if free is None else Pattern(header, self._free | free)
+        more = freedom(self._header, header)
+        if more is None:
+            return None
+        free = Freedom(self._free.lengths | more.lengths, self._free.contents | more.contents)
+        return Pattern(header, free)
 
     def seen_in(self, window: bytes) -> Seen | None:
         """Whether a file that begins like this is one of them, and where it differs."""
@@ -161,20 +167,19 @@ class Pattern:
         return Seen(places, at + self._pixel_element)
 
 
-def free_lengths(one: Header, other: Header) -> frozenset[int] | None:
-    """Which values of two headers that make a pattern may have any length; None if they make none.
+def freedom(one: Header, other: Header) -> Freedom | None:
+    """What differs between two headers that make a pattern; None if they make none.
 
-    Text that differs among neighbours is going to differ in length sooner or later, so it counts at once.
+    Text that differs among neighbours is going to differ in length sooner or later, so its length is free at once, and
+    so are lengths of groups.
     """
     if one[:4] != other[:4]:
         return None
     pairs = enumerate(zip(one.values, one.contents, other.contents, strict=True))
-    free = frozenset(
-        number
-        for number, (value, first, second) in pairs
-        if first != second and (value.vr not in EVEN_SIZED or len(first) != len(second))
-    )
-    return None if one.first in free else free
+    differing = {number: value.vr not in EVEN_SIZED or len(a) != len(b) for number, (value, a, b) in pairs if a != b}
+    lengths = frozenset(number for number, is_free in differing.items() if is_free)
+    counts = {number for number, value in enumerate(one.values) if value.vr == b"UL" and value.content is None}
+    return None if one.first in lengths else Freedom(lengths, frozenset(differing) | counts)
 
 
 class _Writer:

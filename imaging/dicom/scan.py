@@ -80,22 +80,24 @@ def _everything(paths: Sequence[Path], read: Callable[[Path], Row]) -> Iterator[
     """What every file is; a DICOMDIR that was named itself stands for the files that it names."""
     seen, named, references = set[str](), set(paths), list[Found]()
     for found in files_under(paths, seen):
-        for row in _opened(found, read):
+        row = Skipped(found.path, found.code) if found.code else read(found.path)
+        if type(row) is Candidate:  # as nearly always
             yield row
-            if isinstance(row, Skipped) and row.code == "DICOMDIR" and row.path in named:
-                references += _references(found.path)
+            continue
+        yield from _with_members(row, read)
+        if isinstance(row, Skipped) and row.code == "DICOMDIR" and row.path in named:
+            references += _references(found.path)
     yield from (Skipped(found.path, found.code) for found in references if found.code)
     for found in files_under([found.path for found in references if not found.code], seen):
-        yield from _opened(found, read)
+        yield from _with_members(read(found.path), read)
 
 
-def _opened(found: Found, read: Callable[[Path], Row]) -> Iterator[Row]:
+def _with_members(row: Row, read: Callable[[Path], Row]) -> Iterator[Row]:
     """What a file is; of a zip archive, what its members are."""
-    row = Skipped(found.path, found.code) if found.code else read(found.path)
     if not (isinstance(row, Skipped) and row.code == ARCHIVE):
         yield row
         return
-    for member in members_under(found.path):
+    for member in members_under(row.path):
         inner = Skipped(member.path, member.code) if member.code else read(member.path)
         yield inner if inner != Skipped(member.path, ARCHIVE) else Skipped(member.path, "NESTED_ZIP")
 
