@@ -25,6 +25,9 @@ from imaging.errors import InputError
 __all__ = ["Elements"]
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+ONE_NUMBER = rb" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? *"
+PLAIN_NUMBERS = re.compile(ONE_NUMBER + rb"(\\" + ONE_NUMBER + rb")*")  # with no other padding than blanks
+DECIMAL_VRS = {b"DS", b"IS"}
 BINARY = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q"}
 BINARY_VRS = {vr.encode("ascii") for vr in BINARY}
 SPECIFIC_CHARACTER_SET = 0x00080005
@@ -191,6 +194,8 @@ def _cut_decimals(tag: int, vr: bytes | None, value: bytes) -> tuple[float, ...]
     """The numbers of an element that the walker cut out, whose text (if it is text) is ASCII."""
     if not value:
         return ()
+    if (vr or _dictionary_vr(tag).encode("ascii")) in DECIMAL_VRS and PLAIN_NUMBERS.fullmatch(value):
+        return _finite(value.decode("ascii").split("\\"), tag)  # what the lines below give, sooner
     numbers = _binary(tag, None if vr is None else NAMES[vr], value, "<")
     return _finite(numbers or tuple(_number(part, tag) for part in _ascii_texts(value)), tag)
 
@@ -210,10 +215,11 @@ def _stripped(values: Sequence[Any]) -> tuple[str, ...]:
     return () if stripped == ("",) else stripped
 
 
-def _finite(numbers: Sequence[float], tag: int) -> tuple[float, ...]:
-    if not all(map(math.isfinite, numbers)):
+def _finite(numbers: Sequence[float | str], tag: int) -> tuple[float, ...]:
+    finite = tuple(map(float, numbers))
+    if not all(map(math.isfinite, finite)):
         raise _bad_number(tag)
-    return tuple(map(float, numbers))
+    return finite
 
 
 def _is_sequence(elements: CutElements, tag: int) -> bool:
@@ -255,6 +261,7 @@ def _bad_number(tag: int) -> InputError:
     return InputError(f"{name} holds a value that is no finite number", code="BAD_NUMBER", where=name)
 
 
+@lru_cache(REMEMBERED)
 def _dictionary_vr(tag: int) -> str:
     try:
         return str(dictionary_VR(tag))
