@@ -19,8 +19,8 @@ from imaging.measurement.material import relate_material
 from imaging.measurement.measure import SegmentMeasurement, measure_segment
 from imaging.response.lesion import with_categories
 from imaging.segmentation import LesionId, Segment
-from imaging.segmentation.backend import segmenter
 from imaging.segmentation.bone import find_bone
+from imaging.segmentation.catalogue import segmenter
 from imaging.segmentation.cement import find_material
 from imaging.segmentation.prompt import Prompt, prompts_from_record
 from imaging.volume import Modality, Volume

@@ -26,8 +26,8 @@ from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.segmentation.appearance import histogram_log_odds, seed_adaptive
 from imaging.segmentation.graph_cut import boundary_weights, graph_cut
-from imaging.segmentation.prior import ellipsoid_from_prompts, marked_voxels
-from imaging.segmentation.prompt import BoxPrompt, DiameterPrompt, MaskPrompt, PointPrompt, Prompt, ScribblePrompt
+from imaging.segmentation.prior import ellipsoid_from_prompts, gives_size, marked_voxels
+from imaging.segmentation.prompt import BoxPrompt, MaskPrompt, Prompt
 from imaging.segmentation.quality import LEAK_DISTANCE, Doubts, findings_from, touches_edge
 from imaging.segmentation.random_walk import random_walk
 from imaging.segmentation.region import Region, on_native, on_region, region_around
@@ -162,7 +162,7 @@ def segment_lesion(
         if array is not None and array.shape != volume.grid.shape:
             raise GeometryError(f"{name} {array.shape} does not fill the image's grid {volume.grid.shape}")
     marks = _Marks.on(volume.grid, prompts, exclude=exclude, include=include)
-    if prior is None or _gives_size(prompts):
+    if prior is None or gives_size(prompts):
         shape, remarks = _prompted(prompts)
     else:
         earlier = np.asarray(prior, dtype=np.float32)
@@ -197,15 +197,6 @@ class _Marks:
                 for part in (self.lesion, self.never, self.material)
             )
         )
-
-
-def _gives_size(prompts: Sequence[Prompt]) -> bool:
-    return any(
-        isinstance(prompt, DiameterPrompt)
-        or (isinstance(prompt, BoxPrompt | ScribblePrompt) and prompt.sign > 0)
-        or (isinstance(prompt, PointPrompt) and prompt.sign > 0 and prompt.radius_mm is not None)
-        for prompt in prompts
-    )
 
 
 def _prompted(prompts: Sequence[Prompt]) -> tuple[ExpectedShape, tuple[Finding, ...]]:
