@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from imaging.arrays import FloatArray
 from imaging.geometry import Grid
 from imaging.segmentation.ellipsoid import Ellipsoid
-from imaging.segmentation.region import on_region, right_angles
+from imaging.segmentation.region import on_region, right_angles, samples_seen
 from imaging.volume import Volume
 from imaging.volume.resample import resample_volume
 
@@ -36,6 +38,8 @@ def frame_round(volume: Volume, shape: Ellipsoid, *, voxels: tuple[int, int, int
 def straightened(volume: Volume) -> Volume:
     """The image itself if its axes stand at right angles, else resampled onto straight axes that hold all of it.
 
+    Beyond the image its nearest sample is repeated: a value of its own would enter the model's normalisation.
+
     Examples
     --------
     >>> from imaging.volume import Modality
@@ -55,7 +59,14 @@ def straightened(volume: Volume) -> Volume:
     affine = np.eye(4)
     affine[:3, :3] = directions * spacing
     affine[:3, 3] = directions @ low
-    return resample_volume(volume, Grid((int(count[0]), int(count[1]), int(count[2])), affine))
+    straight = Grid((int(count[0]), int(count[1]), int(count[2])), affine)
+    return replace(
+        volume,
+        samples=on_region(samples_seen(volume), grid, straight),
+        grid=straight,
+        valid=resample_volume(volume, straight).valid,
+        acquired_slices=None,
+    )
 
 
 def on_image(probability: NDArray[np.float32], grid: Grid, volume: Volume) -> NDArray[np.float32]:

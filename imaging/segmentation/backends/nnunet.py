@@ -1,8 +1,10 @@
 """A trained model of nnU-Net v2: the folder that its training wrote, with ``dataset.json`` and ``plans.json``.
 
 Written against nnunetv2 2.8.1 (``nnUNetPredictor.initialize_from_trained_model_folder`` and
-``predict_single_npy_array``). The model sees the whole image with its axes as they are, as nnU-Net's own reader gives
-it; prompts choose the piece of its answer. Its weights are a pickle: name folders of people whom you trust.
+``predict_single_npy_array``), and run with that version on a folder of random weights; the tests use a stand-in with
+the same interface, because PyTorch is too large for them. The model sees the whole image with its axes as they are, as
+nnU-Net's own reader gives it; prompts choose the piece of its answer. Its weights are a pickle: name folders of people
+whom you trust.
 """
 
 from __future__ import annotations

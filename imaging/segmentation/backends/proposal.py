@@ -121,6 +121,8 @@ def proposal_from(
         ~question.never
     )
     kept, other_share = _kept((claimed >= 0.5) | certain, inside, question.lesion)
+    if not (kept & (claimed >= 0.5)).any():  # what the reader marked is no finding of the model
+        kept = np.zeros_like(kept)
     # What was not kept falls below a half, so that mask and probability say the same.
     claimed = np.where(kept, np.maximum(claimed, 0.51), np.minimum(claimed, 0.49)).astype(np.float32)
     claimed[question.never] = 0

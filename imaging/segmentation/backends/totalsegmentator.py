@@ -3,7 +3,7 @@
 Written against TotalSegmentator 2.18.0 (``python_api.totalsegmentator``, ``config``, ``libs``). Its weights of the task
 ``total`` are Apache-2.0. Left to itself it fetches weights and sends statistics of its use: here the process cannot
 reach the network, both functions are replaced, and its settings go into a folder that is thrown away.
-It was run without the real weights only, which were not to be had: what it gives is checked by the tests through a
+With that version it was run as far as its weights, which were not to be had; the tests check the rest through a
 stand-in with the same interface.
 """
 
