@@ -293,7 +293,11 @@ def convert(paths: tuple[Path, ...], out: Path, *, accept_gaps: bool, identified
     "--diameter", "diameters", nargs=6, type=float, multiple=True, metavar="X Y Z X Y Z", help="A line's ends."
 )
 @click.option("--prompts", type=IMAGE, help="Prompts as JSON (osteotrace.prompt/1).")
-@click.option("--backend", metavar="NAME", help="Which engine; the built-in one by default.")
+@click.option(
+    "--backend",
+    metavar="NAME[:PLACE]",
+    help="Which segmenter ('osteotrace doctor' lists them); the built-in one if none.",
+)
 @SERIES
 @MODALITY
 @ACCEPT_GAPS

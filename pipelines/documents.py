@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # heavy modules, needed for their types alone
     from imaging.measurement.measure import SegmentMeasurement
     from imaging.measurement.quantity import Quantity
     from imaging.registration.rigid import Registration
+    from imaging.segmentation.backend import Capabilities
 
 __all__ = [
     "cement_document",
@@ -159,6 +160,7 @@ def segment_document(
     mask: str | None,
     volume: Quantity | None,
     backend: str | None,
+    terms: Capabilities | None = None,
     seconds: float | None,
     confidence: float | None,
     findings: Iterable[Finding],
@@ -169,8 +171,21 @@ def segment_document(
         "mask": mask,
         "volume_ml": quantity_record(volume),
         "backend": backend,
+        "segmenter": None if terms is None else segmenter_record(terms),
         "seconds": seconds,
         "quality": {"confidence": confidence, "findings": findings_record(findings)},
+    }
+
+
+def segmenter_record(terms: Capabilities) -> Document:
+    """Who proposed, and under which terms its code and its weights may be used."""
+    return {
+        "name": terms.name,
+        "version": terms.version,
+        "code_licence": terms.code_licence,
+        "weights": terms.weights or None,
+        "weights_licence": terms.weights_licence,
+        "device": terms.device,
     }
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from imaging.dicom.scan import scan
 from imaging.errors import CaseFileError
 from imaging.segmentation import Status
+from imaging.segmentation.catalogue import segmenter
 from imaging.study.timepoint import require_loadable, require_one_patient
 from pipelines.case import account, outputs
 from pipelines.case.conclude import Case, Word, with_word
@@ -76,6 +77,7 @@ def follow_up(
         If nothing can be loaded, two patients are mixed, or the case file is impossible.
     """
     settings = read_settings(config)
+    engine = segmenter(settings.segmenter)  # first of all: what is missing for it is said before an hour of work
     home = home_of(folders)
     story = read_case_file(case_file or next(home.glob("case.toml"), None))
     own_id = case_id_of(story.id, "\0".join(sorted(folder.resolve().name for folder in folders)))
@@ -105,6 +107,7 @@ def follow_up(
         material=found,
         procedures=story.procedures,
         reviews=(*reviews, *from_case_file(story.reviews, exams)),
+        segmenter=engine,
         accept_gaps=accept_gaps,
         identified=identified,
     )
@@ -125,7 +128,9 @@ def follow_up(
         materials=account.material_rows(related),
         registrations=account.registration_rows(links),
         findings=account.case_findings(index, exams, story, remarks),
-        provenance=account.provenance(index, exams, settings, story, accept_gaps=accept_gaps, identified=identified),
+        provenance=account.provenance(
+            index, exams, settings, story, engine.capabilities(), accept_gaps=accept_gaps, identified=identified
+        ),
     )
     require_unreviewed(target, reviews)
     kept = [*write_label_maps(target, traced, related), *outputs.write_figures(target, traced, related, images)]

@@ -15,6 +15,7 @@ from imaging.measurement.uncertainty import ReaderVariability
 
 __all__ = ["Settings", "pseudonym_key", "read_settings", "read_toml", "screen_is_here"]
 
+DEFAULT_SEGMENTER = "agreement"
 LARGEST_TOML = 4 * 2**20  # bytes; a case file with a thousand prompts has a twentieth of it
 
 
@@ -31,12 +32,15 @@ class Settings:
     registration_error_mm
         How far an accepted registration may be off where material is carried from CT to MR; the sample case and the
         real pairs of the tests are below it on average.
+    segmenter
+        Who proposes outlines: a name as ``osteotrace segment --backend`` takes it.
     """
 
     reader_wcv_ct: float = 0.10
     reader_wcv_mr: float = 0.15
     reader_wcv_mr_cemented: float = 0.20
     registration_error_mm: float = 2.0
+    segmenter: str = DEFAULT_SEGMENTER
 
     def __post_init__(self) -> None:
         for name in ("reader_wcv_ct", "reader_wcv_mr", "reader_wcv_mr_cemented"):
@@ -98,13 +102,20 @@ def read_settings(path: Path | None) -> Settings:
         return Settings()
     table = read_toml(path)
     known = [field.name for field in fields(Settings)]
+    numbers: dict[str, float] = {}
     for name, value in table.items():
         if name not in known:
             listing = ", ".join(known)
             raise UsageError(f"{path.name}: no setting is called {name!r}; known: {listing}", code="BAD_SETTING")
+        if name == "segmenter":
+            continue
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             raise UsageError(f"{path.name}: {name} is a number", code="BAD_SETTING")
-    return Settings(**{name: float(value) for name, value in table.items()})
+        numbers[name] = float(value)
+    segmenter = table.get("segmenter", DEFAULT_SEGMENTER)
+    if not isinstance(segmenter, str):
+        raise UsageError(f"{path.name}: segmenter is a name", code="BAD_SETTING")
+    return Settings(segmenter=segmenter, **numbers)
 
 
 def pseudonym_key() -> bytes:

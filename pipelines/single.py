@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imaging.arrays import BoolArray
 from imaging.errors import CaseFileError, EmptyMask, GeometryError, UsageError
@@ -22,7 +23,7 @@ from imaging.segmentation import LesionId, Segment
 from imaging.segmentation.bone import find_bone
 from imaging.segmentation.catalogue import segmenter
 from imaging.segmentation.cement import find_material
-from imaging.segmentation.prompt import Prompt, prompts_from_record
+from imaging.segmentation.prompt import MaskPrompt, Prompt, prompts_from_record
 from imaging.volume import Modality, Volume
 from imaging.volume.resample import resample_mask
 from pipelines import documents
@@ -65,8 +66,9 @@ def segment_image(
         raise UsageError("say where the lesion is: --point, --box, --diameter or --prompts", code="NO_PROMPT")
     engine = segmenter() if backend is None else segmenter(backend)
     volume = open_image(image, modality=modality, series=series, accept_gaps=accept_gaps)
+    prior = earlier_mask(drawn, volume, image, beside=prompts, accept_gaps=accept_gaps)
     started = time.perf_counter()
-    proposal = engine.segment(volume, drawn)
+    proposal = engine.segment(volume, drawn, prior=prior)
     seconds = round(time.perf_counter() - started, 3)
     atomic_write(out, nifti_bytes(proposal.mask.astype(np.uint8), volume.grid))
     measured = measure_segment(Segment(mask=proposal.mask, grid=volume.grid), volume=volume)
@@ -74,10 +76,23 @@ def segment_image(
         mask=out.name,
         volume=measured.volume_ml,
         backend=proposal.backend,
+        terms=engine.capabilities(),
         seconds=seconds,
         confidence=proposal.confidence,
         findings=tuple(dict.fromkeys((*measured.findings, *proposal.findings))),
     )
+
+
+def earlier_mask(
+    drawn: Sequence[Prompt], volume: Volume, image: Sequence[Path], *, beside: Path | None, accept_gaps: bool
+) -> NDArray[np.float32] | None:
+    """The mask that a mask prompt names, on the image's grid; its path starts at the prompts' own folder."""
+    masks = [prompt for prompt in drawn if isinstance(prompt, MaskPrompt)]
+    if len(masks) > 1:
+        raise UsageError("one lesion has one earlier mask; several mask prompts were given", code="BAD_PROMPT")
+    if not masks or beside is None:
+        return None
+    return one_mask_on(volume, str(beside.parent / masks[0].path), image, accept_gaps=accept_gaps).astype(np.float32)
 
 
 def read_prompts(path: Path) -> tuple[Prompt, ...]:
