@@ -7,4 +7,8 @@ weights are put where the message of a missing one says.
 Decision: what needs PyTorch runs in a child process (:mod:`.child`) that is cut off from the network. Those libraries
 print to standard output, start pools and send statistics; a process of their own keeps all of it away from ours, and
 gives their memory back. Consequence: each call pays the import (10–30 s), so a batch should prefer ONNX.
+
+Decision: what needs PyTorch is no extra of this project. PyTorch comes in builds for processors and for each CUDA, of
+which a locked extra would have to choose one, with gigabytes and proprietary libraries of NVIDIA in the lock file.
+Consequence: the messages name the packages, and their versions are those that each adapter's docstring names.
 """
