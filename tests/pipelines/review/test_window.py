@@ -121,6 +121,21 @@ def test_open_jump_edit_accept_save_and_the_report_says_accepted(reading, screen
     assert "accepted" in (sample_folder / "report.html").read_text()
 
 
+def test_a_click_corrects_a_key_grows_and_undo_takes_both_back(reading, screen, sample_folder):
+    sitting = reading(sample_folder)
+    assert coloured(screen.picture(), 0, PLACE) == 0
+    screen.keys("c")
+    screen.click(CLICK)
+    until(lambda: "1 unsaved" in sitting.title, "the correction")
+    until(lambda: coloured(screen.picture(), 0, PLACE) > 20, "the outline beyond the click")
+    screen.keys("ctrl+z")
+    until(lambda: "· saved" in sitting.title, "the outline as it was")
+    screen.keys("shift+g")
+    until(lambda: "1 unsaved" in sitting.title, "the larger outline")
+    screen.keys("ctrl+z")
+    until(lambda: "· saved" in sitting.title, "the outline as it was")
+
+
 def test_a_killed_window_loses_no_stroke_older_than_two_seconds(reading, screen, sample_folder):
     sitting = reading(sample_folder)
     screen.keys("p")
