@@ -28,6 +28,7 @@ from imaging.volume.volume import Modality
 __all__ = ["Canvas", "lies_straight"]
 
 INT16 = np.iinfo(np.int16)
+FARTHEST = float(np.finfo(np.float32).max)
 CLIPPED_HU = 3071  # the top of the 12-bit scale with intercept -1024, to which many reconstructions clip
 SATURATED_VOXELS = 20  # one maximum is noise; as many at exactly one value are a plateau
 HOUNSFIELD_TYPES = {"", "HU"}
@@ -79,8 +80,8 @@ class Canvas:
             measured = values[~padded]
             values = np.where(padded, 0, values)  # replaced at the end; here they must only not widen the type
         low, high = (float(measured.min()), float(measured.max())) if measured.size else (0.0, 0.0)
-        if not (np.isfinite(low) and np.isfinite(high)):
-            raise SeriesRefused("pixel data holds values that are no numbers", code="BAD_NUMBER")
+        if not (low >= -FARTHEST and high <= FARTHEST):
+            raise SeriesRefused("pixel data holds values that are no numbers, or beyond any", code="BAD_NUMBER")
         if self.samples.dtype == np.int16 and not (low >= INT16.min and high <= INT16.max and _is_whole(values)):
             self.samples = self.samples.astype(np.float32)
         self.samples[index] = values
@@ -148,10 +149,14 @@ class Canvas:
             message = f"{self.empty} slices hold one value throughout"
             yield Finding("EMPTY_SLICE", Severity.INFO, message, record.volume_id)
         if record.modality == Modality.CT and self.undeclared:
+            slices = len(record.frames)
             message = (
-                f"{self.undeclared} slices do not say what their samples mean; they are taken for Hounsfield units"
+                f"{self.undeclared} of {slices} slices do not say what their samples mean; they are taken for "
+                "Hounsfield units"
             )
-            yield Finding("ASSUMED_HU", Severity.INFO, message, record.volume_id)
+            # A scanner declares it in all slices or in none; in some only, values may jump from slice to slice.
+            severity = Severity.INFO if self.undeclared == slices else Severity.WARNING
+            yield Finding("ASSUMED_HU", severity, message, record.volume_id)
         if record.modality == Modality.CT and self.rescale_types - HOUNSFIELD_TYPES:
             message = "the header says that values are not Hounsfield units"
             yield Finding("NOT_HU", Severity.WARNING, message, record.volume_id)

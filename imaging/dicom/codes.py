@@ -89,7 +89,9 @@ VALUES = {
         "refused, warning, passed over", "a size beyond any image, or beyond what the file can hold", FETCH
     ),
     "EMPTY_SLICE": Code("note", "slices that hold one value throughout", "look at them"),
-    "ASSUMED_HU": Code("note", "a CT without rescale; samples are taken for Hounsfield units", "check air and water"),
+    "ASSUMED_HU": Code(
+        "warning, note", "a CT, or slices of one, without rescale; taken for Hounsfield units", "check air and water"
+    ),
     "NOT_HU": Code("warning", "the header says that values are not Hounsfield units", "use no threshold in HU"),
 }
 FILES = {
