@@ -36,6 +36,7 @@ __all__ = [
 
 MAX_PLANE = 2**28  # samples of a frame: 16384 × 16384, far above any scanner
 MAX_BYTES = 16 * 2**30  # of one file's decoded frames
+MAX_FRAMES = 2**16  # of one file; each is a value of its own in an index, whatever its size
 COMPRESSION_LIMIT = 2000  # an empty frame compresses at most about 1000:1 in the codecs of DICOM
 SMALL_FRAMES = 64 * 2**20  # bytes that may always be allocated
 REMEMBERED_TOPS = 8  # transforms; a series has one, or one a slice
@@ -187,7 +188,7 @@ def require_size(file: DicomFile, layout: PixelFormat) -> None:
         DECLARED_SIZE_TOO_LARGE or TRUNCATED_PIXEL_DATA.
     """
     where = str(file.path)
-    if layout.rows * layout.columns > MAX_PLANE or layout.native_bytes > MAX_BYTES:
+    if layout.rows * layout.columns > MAX_PLANE or layout.native_bytes > MAX_BYTES or layout.frames > MAX_FRAMES:
         raise SeriesRefused(
             f"{layout.frames} frames of {layout.rows} × {layout.columns} are declared, beyond any image",
             code="DECLARED_SIZE_TOO_LARGE",
