@@ -18,7 +18,6 @@ Modules that compute are imported inside the commands, so that ``--help`` stays 
 from __future__ import annotations
 
 import functools
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -138,8 +137,9 @@ def internal_error(error: Exception) -> Finding:
 
 
 def write_json(document: Document) -> None:
-    json.dump(document, sys.stdout, ensure_ascii=False, allow_nan=False, indent=2)
-    sys.stdout.write("\n")
+    from pipelines.reports.as_json import json_text
+
+    sys.stdout.write(json_text(document))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
