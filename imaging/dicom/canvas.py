@@ -64,6 +64,7 @@ class Canvas:
     ranges: dict[int, tuple[float, float]] = field(default_factory=dict)
     empty: int = 0
     undeclared: int = 0
+    rounded: int = 0
 
     def __post_init__(self) -> None:
         self.samples = np.empty(self.shape, dtype=np.int16)
@@ -123,6 +124,10 @@ class Canvas:
         self.rescale_types.add(transform.rescale_type)
         self.undeclared += int(not transform.is_declared)
 
+    def note_rounding(self) -> None:
+        """A file's frames came out of a codec that rounds."""
+        self.rounded += 1
+
     def finished(self) -> NDArray[Any]:
         """The samples, padding replaced by the smallest valid value."""
         if self.valid is not None and self.ranges:
@@ -148,6 +153,12 @@ class Canvas:
         if self.empty:
             message = f"{self.empty} slices hold one value throughout"
             yield Finding("EMPTY_SLICE", Severity.INFO, message, record.volume_id)
+        if self.rounded and all(finding.code != "LOSSY" for finding in record.findings):
+            message = (
+                f"{self.rounded} files were compressed with loss, though their headers do not say so; values near "
+                "edges are altered"
+            )
+            yield Finding("LOSSY", Severity.WARNING, message, record.volume_id)
         if record.modality == Modality.CT and self.undeclared:
             slices = len(record.frames)
             message = (

@@ -27,6 +27,7 @@ __all__ = [
     "PixelFormat",
     "clean_samples",
     "frame_readers",
+    "is_rounded_inside",
     "largest_value",
     "modality_transform",
     "pixel_format",
@@ -260,6 +261,17 @@ def _native(data: bytes, dtype: np.dtype[Any], number: int, layout: PixelFormat)
     count = layout.rows * layout.columns
     samples = np.frombuffer(data, dtype, count, number * count * dtype.itemsize).reshape(layout.rows, layout.columns)
     return samples if layout.kind != "integer" else clean_samples(samples, layout, None)
+
+
+def is_rounded_inside(file: DicomFile) -> bool:
+    """Whether the first frame of a compressed file was rounded by its codec, whatever the header says.
+
+    Raises
+    ------
+    InputError
+        The frames cannot be told apart.
+    """
+    return is_rounded(split_fragments(read_pixel_data(file), pixel_format(file).frames)[0], file.syntax)
 
 
 def modality_transform(file: DicomFile, frame: int) -> ModalityTransform:

@@ -198,6 +198,16 @@ def lossy(home, plan):
     return [plan.truth]
 
 
+@hazard("p06_lossy_in_a_lossless_syntax", "warn", "LOSSY", more=True)
+def lossy_unsaid(home, plan):
+    """Neither the header nor the transfer syntax says what the codestream does."""
+    images = unsigned(plan.series())
+    for image in images:
+        compressed(image, "1.2.840.10008.1.2.4.80", lambda samples: imagecodecs.jpegls_encode(samples, level=2))
+    write(images, home)
+    return [replace(plan.truth, rounding=3.0)]
+
+
 @hazard("p07_no_preamble", "load")
 def no_preamble(home, plan):
     for path in write(plan.series(), home):
