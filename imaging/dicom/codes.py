@@ -70,7 +70,7 @@ PLACES = {
         "never mixed; repair the IDs",
     ),
     "PATIENT_CONTRADICTED": Code(
-        "warning", "one Patient ID with two birth dates or sexes", "check that the images are of one patient"
+        "warning", "one Patient ID with two birth dates, sexes or names", "check that the images are of one patient"
     ),
     "MISSING_SERIES_UID": Code("note", "no series UID; one is derived from the content", "nothing"),
 }
