@@ -199,6 +199,9 @@ CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 hazard("i03_secondary_capture_inside", "skip", "SECONDARY_CAPTURE", more=True)(
     inside("SECONDARY_CAPTURE", SOPClassUID=CAPTURE, ImageType=["DERIVED", "SECONDARY"])
 )
+hazard("i03_screen_of_the_slices_own_class_inside", "skip", "SECONDARY_CAPTURE", more=True)(
+    inside("SECONDARY_CAPTURE", ImageType=["DERIVED", "SECONDARY", "SCREEN SAVE"])
+)
 hazard("i03_dose_screen_inside", "skip", "DOSE_REPORT", more=True)(
     inside("DOSE_REPORT", SOPClassUID=CAPTURE, ImageType=["DERIVED", "SECONDARY", "DOSE_INFO"])
 )
