@@ -19,8 +19,19 @@ from imaging.measurement.qiba import QibaClaims, qiba_claims
 from imaging.measurement.quantity import Quantity
 from imaging.volume import Modality
 
-__all__ = ["Change", "LesionSize", "Sized", "exceeds_error", "measure_change", "relative_change"]
+__all__ = [
+    "Change",
+    "LesionSize",
+    "Sized",
+    "exceeds_error",
+    "is_plane_changed",
+    "measure_change",
+    "plane_angle_deg",
+    "relative_change",
+]
 
+Normal = tuple[float, float, float]
+SAME_DEG = 1e-6  # normals are rounded to the sixth digit of a cosine and further: exactly 10° is not more than 10°
 PLANE_TOLERANCE_DEG = 10.0  # slices that lean more against each other cut the lesion elsewhere
 
 
@@ -31,6 +42,8 @@ class Sized(Protocol):
     def volume_ml(self) -> Quantity | None: ...
     @property
     def long_axis_mm(self) -> Quantity | None: ...
+    @property
+    def short_axis_mm(self) -> Quantity | None: ...
     @property
     def modality(self) -> Modality | None: ...
     @property
@@ -53,6 +66,7 @@ class LesionSize:
 
     volume_ml: Quantity | None
     long_axis_mm: Quantity | None = None
+    short_axis_mm: Quantity | None = None
     modality: Modality | None = None
     slice_normal: tuple[float, float, float] | None = None
     slice_distance_mm: float | None = None
@@ -64,6 +78,7 @@ class LesionSize:
         return cls(
             volume_ml=Quantity(0.0, "mL", "lesion absent"),
             long_axis_mm=Quantity(0.0, "mm", "lesion absent"),
+            short_axis_mm=Quantity(0.0, "mm", "lesion absent"),
         )
 
 
@@ -136,6 +151,32 @@ def exceeds_error(reference: Quantity | None, follow_up: Quantity | None) -> boo
     return None if log_sd is None else abs(math.log(follow_up.value / reference.value)) > Z95 * log_sd
 
 
+def plane_angle_deg(one: Normal | None, other: Normal | None) -> float | None:
+    """Between the slices of two exams, 0 to 90, from their unit normals; None where one is not known.
+
+    Examples
+    --------
+    >>> plane_angle_deg((0.0, 0.0, 1.0), (0.0, -1.0, 0.0)), plane_angle_deg((0.0, 0.0, 1.0), None)
+    (90.0, None)
+    """
+    if one is None or other is None:
+        return None
+    return math.degrees(math.atan2(float(np.linalg.norm(np.cross(one, other))), abs(float(np.dot(one, other)))))
+
+
+def is_plane_changed(one: Normal | None, other: Normal | None) -> bool:
+    """Whether the slices lean so much against each other that in-plane diameters cannot be compared.
+
+    Examples
+    --------
+    >>> tilted = [(0.0, math.sin(math.radians(angle)), math.cos(math.radians(angle))) for angle in (10.0, 10.1)]
+    >>> [is_plane_changed((0.0, 0.0, 1.0), normal) for normal in tilted]
+    [False, True]
+    """
+    angle = plane_angle_deg(one, other)
+    return angle is not None and angle > PLANE_TOLERANCE_DEG + SAME_DEG
+
+
 def measure_change(reference: Sized, follow_up: Sized, *, provisional: bool = False) -> Change:
     """The change of one lesion from one exam to another.
 
@@ -204,11 +245,10 @@ def _findings(reference: Sized, follow_up: Sized) -> Iterator[Finding]:
     if reference.modality and follow_up.modality and reference.modality is not follow_up.modality:
         message = f"{reference.modality} is compared with {follow_up.modality}: boundaries look different on the two"
         yield Finding("MODALITY_CHANGED", Severity.WARNING, message)
-    if reference.slice_normal and follow_up.slice_normal:
-        cosine = abs(float(np.dot(reference.slice_normal, follow_up.slice_normal)))
-        if (angle := math.degrees(math.acos(min(cosine, 1.0)))) > PLANE_TOLERANCE_DEG:
-            message = f"the slices of the two exams differ by {angle:.0f}°: in-plane diameters cannot be compared"
-            yield Finding("PLANE_CHANGED", Severity.WARNING, message)
+    if is_plane_changed(reference.slice_normal, follow_up.slice_normal):
+        angle = plane_angle_deg(reference.slice_normal, follow_up.slice_normal)
+        message = f"the slices of the two exams differ by {angle:.0f}°: in-plane diameters cannot be compared"
+        yield Finding("PLANE_CHANGED", Severity.WARNING, message)
     volumes = [exam.volume_ml.value for exam in (reference, follow_up) if exam.volume_ml is not None]
     if len(volumes) == 2 and volumes[0] == 0.0 != volumes[1]:
         yield Finding("NO_REFERENCE_VOLUME", Severity.INFO, "the reference volume is zero: no change in per cent")
