@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from imaging.errors import UsageError
 from imaging.response.response import Category
-from imaging.response.volumetric import ball_diameter_mm, volumetric_response
+from imaging.response.thresholds import ball_diameter_mm
+from imaging.response.volumetric import volumetric_response
 
 CR, PR, SD, PD, NE = Category.CR, Category.PR, Category.SD, Category.PD, Category.NE
 
