@@ -43,6 +43,7 @@ NAMES = (
     "volume_ml",
     "volume_voxels_ml",
     "volume_mesh_ml",
+    "volume_partial_ml",
     "surface_mm2",
     "sphericity",
     "diameter_3d_mm",
@@ -176,16 +177,18 @@ def segment_document(
 
 def measurement_record(measurement: SegmentMeasurement) -> Document:
     """One row of ``segments``."""
-    ends = measurement.long_axis_endpoints_lps_mm
     intensity = measurement.intensity
+    partial = () if measurement.partial_finding is None else (measurement.partial_finding,)
     return {
         "label": measurement.label,
         "name": measurement.name,
         **{name: quantity_record(getattr(measurement, name)) for name in NAMES},
         "centroid_lps_mm": [float(x) for x in measurement.centroid_lps_mm],
-        "long_axis_endpoints_lps_mm": None if ends is None else matrix_record(ends),
+        "long_axis_endpoints_lps_mm": matrix_record(measurement.long_axis_endpoints_lps_mm),
+        "short_axis_endpoints_lps_mm": matrix_record(measurement.short_axis_endpoints_lps_mm),
+        "long_axis_slice": measurement.long_axis_slice,
         "intensity": None if intensity is None else {name: quantity_record(q) for name, q in intensity.items()},
-        "findings": findings_record(measurement.findings),
+        "findings": findings_record((*measurement.findings, *partial)),
     }
 
 

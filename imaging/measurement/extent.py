@@ -65,14 +65,17 @@ class Extent:
         EmptyMask
             If the mask has no voxel.
         """
-        start, stop = _bounds(segment)
-        whole = segment.grid.shape
-        crop = np.ascontiguousarray(segment.mask[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))])
+        if segment.bounds is None:
+            raise EmptyMask(
+                f"segment {segment.label} has no voxel; there is nothing to measure", where=f"#{segment.label}"
+            )
+        crop = np.array(segment.mask[segment.bounds])
+        start, stop = [side.start for side in segment.bounds], [side.stop for side in segment.bounds]
         return cls(
             mask=frozen(crop),
             grid=segment.grid.crop(start, stop),
             start=(start[0], start[1], start[2]),
-            touches_edge=min(start) == 0 or any(b == n for b, n in zip(stop, whole, strict=True)),
+            touches_edge=min(start) == 0 or any(b == n for b, n in zip(stop, segment.grid.shape, strict=True)),
             voxel_count=int(np.count_nonzero(crop)),
         )
 
@@ -158,17 +161,6 @@ def component_count(extent: Extent) -> int:
     2
     """
     return int(Runs.of(extent.mask).pieces_in_space().max()) + 1
-
-
-def _bounds(segment: Segment) -> tuple[list[int], list[int]]:
-    mask = segment.mask
-    slices = np.flatnonzero(mask.any(axis=(1, 2)))
-    if slices.size == 0:
-        raise EmptyMask(f"segment {segment.label} has no voxel; there is nothing to measure", where=f"#{segment.label}")
-    slab: BoolArray = np.any(mask[slices[0] : slices[-1] + 1], axis=0)
-    rows, columns = np.flatnonzero(slab.any(axis=1)), np.flatnonzero(slab.any(axis=0))
-    start = [int(found[0]) for found in (slices, rows, columns)]
-    return start, [int(found[-1]) + 1 for found in (slices, rows, columns)]
 
 
 def _profile(mask: BoolArray, axis: int) -> FloatArray:

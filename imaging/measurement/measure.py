@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imaging.coding import Code
 from imaging.errors import UsageError
@@ -153,10 +153,11 @@ def measure_segment(
     surface = surface_of(extent)
     axes = principal_axes(extent)
     slices = None if volume is None else volume.acquired_slices
-    plane = in_plane_axes(extent if slices is None else Extent.of(imaged_part(segment, slices)))
+    column = _column(segment, extent)
+    plane = in_plane_axes(extent if slices is None else Extent.of(imaged_part(column, slices)))
     widest = max_diameter_3d(extent)
     grid = segment.grid
-    gaps = None if slices is None else GapShare.of(segment, slices)
+    gaps = None if slices is None else GapShare.of(column, slices)
     volume_mm3 = extent.volume_mm3 if gaps is None else gaps.volume_mm3
     error = volume_error(volume_mm3=volume_mm3, area_mm2=surface.area_mm2, grid=grid, reader=reader)
     if gaps is not None:
@@ -216,7 +217,7 @@ def measure_segment(
                 *segment.findings,
                 *(volume.findings if volume else ()),
                 *(() if gaps is None else gaps.findings(where=f"#{segment.label}")),
-                *_findings(segment, extent, volume),
+                *_findings(column, extent, volume),
             )
         ),
     )
@@ -269,23 +270,30 @@ def _ratio(value: float | None, method: str, code: Code) -> Quantity | None:
     return None if value is None else Quantity(value, "1", method, None, code)
 
 
-def _findings(segment: Segment, extent: Extent, volume: Volume | None) -> Iterator[Finding]:
-    where = f"#{segment.label}"
+def _column(segment: Segment, extent: Extent) -> Segment:
+    """The segment on every slice of its grid, without the rows and columns that it does not reach."""
+    _, rows, columns = extent.box
+    start, stop = (0, rows.start, columns.start), (segment.grid.shape[0], rows.stop, columns.stop)
+    return replace(segment, mask=segment.mask[:, rows, columns], grid=segment.grid.crop(start, stop))
+
+
+def _findings(column: Segment, extent: Extent, volume: Volume | None) -> Iterator[Finding]:
+    where = f"#{column.label}"
     slices = None if volume is None else volume.acquired_slices
-    if extent.touches_edge or (volume is not None and is_cut_off(segment.mask, volume)):
+    if extent.touches_edge or (volume is not None and is_cut_off(extent, volume)):
         message = "the mask reaches the first or last slice, row or column, or the edge of the field that was imaged; "
         yield Finding("LESION_TRUNCATED", Severity.WARNING, f"{message}what lies beyond was not measured", where)
-    if (pieces := component_count(extent if slices is None else without_gaps(segment, slices))) > 1:
+    if (pieces := component_count(extent if slices is None else without_gaps(column, slices))) > 1:
         message = f"the mask is {pieces} separate pieces; volumes are of all, in-plane axes of one"
         yield Finding("SEVERAL_COMPONENTS", Severity.INFO, message, where)
-    if extent.slice_count == 1 and segment.grid.shape[0] > 1:
+    if extent.slice_count == 1 and column.grid.shape[0] > 1:
         message = "the mask lies on one slice; how far it reaches across slices is not known"
         yield Finding("SINGLE_SLICE", Severity.WARNING, message, where)
-    if abs(float(segment.grid.slice_normal[2])) < AXIAL_COSINE:
+    if abs(float(column.grid.slice_normal[2])) < AXIAL_COSINE:
         message = "the acquired slices are not axial; in-plane axes are taken on them as they are"
         yield Finding("IN_PLANE_NOT_AXIAL", Severity.INFO, message, where)
-    shown = segment if slices is None else imaged_part(segment, slices)
-    if volume is not None and volume.valid is not None and not volume.valid[shown.mask].all():
+    shown = column if slices is None else imaged_part(column, slices)
+    if volume is not None and volume.valid is not None and (shown.mask & ~volume.valid[:, *extent.box[1:]]).any():
         message = "the mask covers padding that was not imaged; intensities leave it out"
         yield Finding("MASK_ON_PADDING", Severity.WARNING, message, where)
 
