@@ -69,7 +69,9 @@ def segment_image(
     proposal = engine.segment(volume, drawn)
     seconds = round(time.perf_counter() - started, 3)
     atomic_write(out, nifti_bytes(proposal.mask.astype(np.uint8), volume.grid))
-    measured = measure_segment(Segment(mask=proposal.mask, grid=volume.grid), volume=volume)
+    measured = measure_segment(
+        Segment(mask=proposal.mask, grid=volume.grid), volume=volume, engine_wcv=proposal.volume_wcv
+    )
     return documents.segment_document(
         mask=out.name,
         volume=measured.volume_ml,

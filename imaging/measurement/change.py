@@ -23,6 +23,8 @@ __all__ = [
     "Change",
     "LesionSize",
     "Sized",
+    "absolute_change",
+    "claims_of",
     "exceeds_error",
     "is_plane_changed",
     "measure_change",
@@ -30,6 +32,7 @@ __all__ = [
     "relative_change",
 ]
 
+SAME_SLICES = 0.01  # relative: slice distances are rounded in headers; QIBA claims nothing across protocols
 Normal = tuple[float, float, float]
 SAME_DEG = 1e-6  # normals are rounded to the sixth digit of a cosine and further: exactly 10° is not more than 10°
 PLANE_TOLERANCE_DEG = 10.0  # slices that lean more against each other cut the lesion elsewhere
@@ -133,6 +136,34 @@ def relative_change(reference: Quantity | None, follow_up: Quantity | None) -> Q
     return Quantity(100.0 * (ratio - 1.0), "%", f"{method}; 95 % interval of the ratio", interval)
 
 
+def absolute_change(reference: Quantity | None, follow_up: Quantity | None) -> Quantity | None:
+    """Follow-up − reference; its interval is that of the ratio times the reference, so that both tell the same.
+
+    None where either is unknown. A lesion that is gone or has come changed by the whole of itself.
+
+    Examples
+    --------
+    >>> before = Quantity(40.0, "mL", "voxel sum", log_interval95(40.0, 0.1))
+    >>> change = absolute_change(before, Quantity(20.0, "mL", "voxel sum", log_interval95(20.0, 0.1)))
+    >>> change.value, [round(bound, 1) for bound in change.interval95]
+    (-20.0, [-24.8, -13.6])
+    """
+    if reference is None or follow_up is None:
+        return None
+    change = follow_up.value - reference.value
+    percent = relative_change(reference, follow_up)
+    if percent is not None and percent.interval95 is not None:
+        low, high = (reference.value * bound / 100.0 for bound in percent.interval95)
+        interval = (min(low, change), max(high, change))  # the three are rounded apart
+        return Quantity(change, "mL", "follow-up − reference; 95 % interval of the ratio × reference", interval)
+    present = follow_up if reference.value == 0.0 else reference
+    if 0.0 in (reference.value, follow_up.value) and present.interval95 is not None:
+        low, high = present.interval95
+        interval = (low, high) if present is follow_up else (-high, -low)
+        return Quantity(change, "mL", "the whole lesion, with its interval", interval)
+    return Quantity(change, "mL", "follow-up − reference; no interval, because one of the two has none")
+
+
 def exceeds_error(reference: Quantity | None, follow_up: Quantity | None) -> bool | None:
     """Whether the 95 % interval of the ratio leaves out 1; None where that is not known.
 
@@ -177,6 +208,30 @@ def is_plane_changed(one: Normal | None, other: Normal | None) -> bool:
     return angle is not None and angle > PLANE_TOLERANCE_DEG + SAME_DEG
 
 
+def claims_of(reference: Sized, follow_up: Sized) -> QibaClaims | None:
+    """QIBA's claims about the change; None unless both exams are CT with the same slices, and the lesion is in range.
+
+    Examples
+    --------
+    >>> def ct(volume_ml, long_axis_mm, slice_mm):
+    ...     volume, axis = Quantity(volume_ml, "mL", "voxel sum"), Quantity(long_axis_mm, "mm", "outline")
+    ...     return LesionSize(volume_ml=volume, long_axis_mm=axis, modality=Modality.CT, slice_distance_mm=slice_mm)
+    >>> claims_of(ct(40.0, 55.0, 2.0), ct(30.0, 50.0, 2.0))["claim_1_exceeded"]
+    True
+    >>> claims_of(ct(40.0, 55.0, 2.0), ct(30.0, 50.0, 5.0)) is None
+    True
+    """
+    volumes, diameters = (reference.volume_ml, follow_up.volume_ml), (reference.long_axis_mm, follow_up.long_axis_mm)
+    if not reference.modality is follow_up.modality is Modality.CT or None in volumes or None in diameters:
+        return None
+    before, after = reference.slice_distance_mm, follow_up.slice_distance_mm
+    if before is not None and after is not None and not math.isclose(before, after, rel_tol=SAME_SLICES):
+        return None
+    volume_ml = tuple(volume.value for volume in volumes if volume is not None)
+    long_axis_mm = tuple(diameter.value for diameter in diameters if diameter is not None)
+    return qiba_claims(volume_ml=(volume_ml[0], volume_ml[1]), long_axis_mm=(long_axis_mm[0], long_axis_mm[1]))
+
+
 def measure_change(reference: Sized, follow_up: Sized, *, provisional: bool = False) -> Change:
     """The change of one lesion from one exam to another.
 
@@ -198,11 +253,11 @@ def measure_change(reference: Sized, follow_up: Sized, *, provisional: bool = Fa
     -100.0
     """
     return Change(
-        volume_change_ml=_volume_change(reference.volume_ml, follow_up.volume_ml),
+        volume_change_ml=absolute_change(reference.volume_ml, follow_up.volume_ml),
         volume_change_percent=relative_change(reference.volume_ml, follow_up.volume_ml),
         long_axis_change_percent=relative_change(reference.long_axis_mm, follow_up.long_axis_mm),
         exceeds_error=None if provisional else exceeds_error(reference.volume_ml, follow_up.volume_ml),
-        qiba=_qiba(reference, follow_up),
+        qiba=claims_of(reference, follow_up),
         findings=tuple(dict.fromkeys(_findings(reference, follow_up))),
     )
 
@@ -210,33 +265,6 @@ def measure_change(reference: Sized, follow_up: Sized, *, provisional: bool = Fa
 def _log_sd(reference: Quantity, follow_up: Quantity) -> float | None:
     parts = [log_sd_of(reference), log_sd_of(follow_up)]
     return math.hypot(*parts) if None not in parts else None  # type: ignore[arg-type]
-
-
-def _volume_change(reference: Quantity | None, follow_up: Quantity | None) -> Quantity | None:
-    """Follow-up − reference; its interval is that of the ratio times the reference, so that both tell the same."""
-    if reference is None or follow_up is None:
-        return None
-    change = follow_up.value - reference.value
-    percent = relative_change(reference, follow_up)
-    if percent is not None and percent.interval95 is not None:
-        low, high = (reference.value * bound / 100.0 for bound in percent.interval95)
-        interval = (min(low, change), max(high, change))  # the three are rounded apart
-        return Quantity(change, "mL", "follow-up − reference; 95 % interval of the ratio × reference", interval)
-    present = follow_up if reference.value == 0.0 else reference
-    if 0.0 in (reference.value, follow_up.value) and present.interval95 is not None:
-        low, high = present.interval95
-        interval = (low, high) if present is follow_up else (-high, -low)
-        return Quantity(change, "mL", "the whole lesion, with its interval", interval)
-    return Quantity(change, "mL", "follow-up − reference; no interval, because one of the two has none")
-
-
-def _qiba(reference: Sized, follow_up: Sized) -> QibaClaims | None:
-    volumes, diameters = (reference.volume_ml, follow_up.volume_ml), (reference.long_axis_mm, follow_up.long_axis_mm)
-    if not reference.modality is follow_up.modality is Modality.CT or None in volumes or None in diameters:
-        return None
-    volume_ml = tuple(volume.value for volume in volumes if volume is not None)
-    long_axis_mm = tuple(diameter.value for diameter in diameters if diameter is not None)
-    return qiba_claims(volume_ml=(volume_ml[0], volume_ml[1]), long_axis_mm=(long_axis_mm[0], long_axis_mm[1]))
 
 
 def _findings(reference: Sized, follow_up: Sized) -> Iterator[Finding]:

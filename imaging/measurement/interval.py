@@ -41,20 +41,19 @@ def holding(interval: Interval, value: float) -> Interval:
 def widened(interval: Interval, cv: float) -> Interval:
     """An interval with one more independent error, a coefficient of variation, added to what it stands for.
 
-    An interval that begins at zero or below has no logarithm: there the error is added in quadrature to each side.
+    An interval that begins at zero has no logarithm: it keeps its beginning, and its end grows in quadrature.
 
     Examples
     --------
     >>> [round(bound, 2) for bound in widened(log_interval95(10.0, 0.06), 0.08)]
     [8.22, 12.16]
     >>> [round(bound, 2) for bound in widened((0.0, 2.0), 0.1)]
-    [-0.02, 2.02]
+    [0.0, 2.02]
     """
     low, high = interval
     if low <= 0.0:
         middle, half = (low + high) / 2.0, (high - low) / 2.0
-        half = math.hypot(half, Z95 * cv * middle)
-        return (middle - half, middle + half)
+        return (low, middle + math.hypot(half, Z95 * cv * middle))
     log_sd = math.hypot(math.log(high / low) / (2.0 * Z95), math.sqrt(math.log1p(cv * cv)))
     return log_interval95(math.sqrt(low * high), log_sd)
 

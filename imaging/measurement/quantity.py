@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, replace
 
 from imaging.coding import Code
-from imaging.measurement.interval import Interval, holding, widened
+from imaging.measurement.interval import Z95, Interval, holding, widened
 
 __all__ = ["Quantity", "ReaderPart", "TwoPartError"]
 
@@ -65,6 +65,40 @@ class ReaderPart:
         """The part after a reader's word on the mask."""
         return replace(self, accepted=accepted)
 
+    def of_power(self, power: float) -> ReaderPart:
+        """The part of a power of the figure, to first order.
+
+        Examples
+        --------
+        >>> ReaderPart(floor=0.15).of_power(2.0).cv
+        0.3
+        """
+        return replace(
+            self,
+            floor=self.floor * power,
+            engines=None if self.engines is None else self.engines * power,
+            readers=None if self.readers is None else self.readers * power,
+        )
+
+    def times(self, other: ReaderPart) -> ReaderPart:
+        """The part of the product of two figures of one outline that vary apart.
+
+        Examples
+        --------
+        >>> ReaderPart(floor=0.03, engines=0.3).times(ReaderPart(floor=0.04)).cv
+        0.05
+        """
+        return replace(
+            self,
+            floor=math.hypot(self.floor, other.floor),
+            engines=_both(self.engines, other.engines),
+            readers=_both(self.readers, other.readers),
+        )
+
+
+def _both(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else math.hypot(one, other)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TwoPartError:
@@ -89,6 +123,18 @@ class TwoPartError:
     technical95: Interval
     technical: tuple[tuple[str, float], ...]
     reader: ReaderPart | None = None
+
+    @classmethod
+    def technical_alone(cls, interval: Interval, value: float, *parts: tuple[str, Interval]) -> TwoPartError:
+        """The error of a value that no reader outlined, from the 95 % range that each named part gives it.
+
+        Examples
+        --------
+        >>> TwoPartError.technical_alone((1.6, 2.4), 2.0, ("registration", (1.608, 2.392))).technical
+        (('registration', 0.1),)
+        """
+        shares = ((name, (high - low) / (2.0 * Z95 * value)) for name, (low, high) in parts if value > 0.0)
+        return cls(technical95=interval, technical=tuple((name, round(cv, 9)) for name, cv in shares))
 
     @property
     def wording(self) -> str:

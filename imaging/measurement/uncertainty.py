@@ -139,7 +139,7 @@ class ErrorBudget:
 
     def divided(self, power: float) -> ErrorBudget:
         """The budget of the value's ``power``-th root."""
-        reader = None if self.reader is None else raised(self.reader, 1.0 / power)
+        reader = None if self.reader is None else self.reader.of_power(1.0 / power)
         return ErrorBudget(
             grid=self.grid / power,
             outline=self.outline / power,
@@ -153,34 +153,10 @@ class ErrorBudget:
         return ErrorBudget(
             grid=math.hypot(self.grid, other.grid),
             outline=self.outline + other.outline,
-            reader=None if self.reader is None or other.reader is None else multiplied(self.reader, other.reader),
+            reader=None if self.reader is None or other.reader is None else self.reader.times(other.reader),
             gaps=math.hypot(self.gaps, other.gaps),
             bias=1.0 - (1.0 - self.bias) * (1.0 - other.bias),
         )
-
-
-def raised(reader: ReaderPart, power: float) -> ReaderPart:
-    """The reader's part of a power of the figure, to first order."""
-    return replace(
-        reader,
-        floor=reader.floor * power,
-        engines=None if reader.engines is None else reader.engines * power,
-        readers=None if reader.readers is None else reader.readers * power,
-    )
-
-
-def multiplied(one: ReaderPart, other: ReaderPart) -> ReaderPart:
-    """The reader's part of a product of two figures of one outline that vary apart."""
-
-    def both(a: float | None, b: float | None) -> float | None:
-        return None if a is None or b is None else math.hypot(a, b)
-
-    return replace(
-        one,
-        floor=math.hypot(one.floor, other.floor),
-        engines=both(one.engines, other.engines),
-        readers=both(one.readers, other.readers),
-    )
 
 
 def volume_error(*, volume_mm3: float, area_mm2: float, grid: Grid, reader: ReaderPart | None) -> ErrorBudget:
@@ -269,7 +245,7 @@ def diameter_error(
     missed = 0.0 if line is Line.LONGEST else length * (2.0 / slice_count) ** 2  # L c²/H², with H = n c/2
     spread = missed * math.sqrt(1.0 / 320.0 - 1.0 / 24.0**2)
     if reader is not None:
-        reader = raised(reader, 1.0 / DIAMETERS_PER_VOLUME)
+        reader = reader.of_power(1.0 / DIAMETERS_PER_VOLUME)
         if modality is Modality.MR:
             reader = replace(reader, floor=max(reader.floor, MR_DIAMETER_READER_SD_MM / length))
     return ErrorBudget(

@@ -10,6 +10,7 @@ from imaging.finding import Finding, Severity
 from imaging.lesions.lesion import Lesion, Method, Observation
 from imaging.lesions.procedure import ClinicalRecord, Procedure
 from imaging.lesions.timeline import LesionChange, changes_of
+from imaging.measurement.quantity import Quantity
 from imaging.response.recist import Target, target_response
 from imaging.response.response import Response
 from imaging.response.volumetric import volumetric_response
@@ -87,7 +88,7 @@ def with_word(case: Case, word: Word, reader: str) -> tuple[Case, bool]:
     same = observation.mask_sha256 == word.segment.sha256
     current = same and Status.REJECTED not in (word.status, observation.status)
     settled = tuple(finding for finding in observation.findings if finding.code != REVIEW_PENDING)
-    judged = replace(observation, status=word.status, reader=reader, findings=settled) if same else observation
+    judged = replace(stood_for(observation, word.status), reader=reader, findings=settled) if same else observation
     behind = set() if same else {observation.timepoint}
     if not current:
         behind |= {o.timepoint for o in followed_from(case, observation)}
@@ -95,6 +96,23 @@ def with_word(case: Case, word: Word, reader: str) -> tuple[Case, bool]:
     late = [o.primary and o.lesion == observation.lesion and o.timepoint in behind for o in rows]
     told = tuple(pending(o, observation.timepoint, reader) if old else o for o, old in zip(rows, late, strict=True))
     return replace(case, observations=told), current
+
+
+def stood_for(observation: Observation, status: Status) -> Observation:
+    """The observation under a reader's word: the spread of engines widens its figures until the mask is accepted."""
+    accepted = status is Status.ACCEPTED
+
+    def judged(quantity: Quantity | None) -> Quantity | None:
+        return None if quantity is None else quantity.judged(accepted=accepted)
+
+    return replace(
+        observation,
+        status=status,
+        volume=judged(observation.volume),
+        net_volume=judged(observation.net_volume),
+        long_axis=judged(observation.long_axis),
+        short_axis=judged(observation.short_axis),
+    )
 
 
 def followed_from(case: Case, source: Observation) -> list[Observation]:

@@ -128,10 +128,12 @@ def change_record(change: LesionChange) -> Document:
         "timepoint": change.timepoint,
         "reference": change.reference,
         "reference_timepoint": change.reference_timepoint,
+        "volume_change_ml": quantity_record(change.volume_change_ml),
         "volume_percent": quantity_record(change.volume_percent),
         "net_volume_percent": quantity_record(change.net_volume_percent),
         "long_axis_percent": quantity_record(change.long_axis_percent),
         "exceeds_error": change.exceeds_error,
+        "qiba": None if change.qiba is None else dict(change.qiba),
     }
 
 
