@@ -127,6 +127,8 @@ def follow_up(
         registrations=account.registration_rows(links),
         findings=account.case_findings(index, exams, story, remarks),
         provenance=account.provenance(index, exams, settings, story, accept_gaps=accept_gaps, identified=identified),
+        readings=exams.readings(story.readings),
+        criteria=settings.criteria,
     )
     require_unreviewed(target, reviews)
     kept = [*write_label_maps(target, traced, related), *outputs.write_figures(target, traced, related, images)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from imaging.lesions.lesion import Eligibility
-from imaging.response.exact import exact
+from imaging.response.exact import Size, exact
 
 __all__ = ["NodeClass", "is_measurable", "least_diameter_mm", "measurability", "node_class"]
 
@@ -46,7 +46,7 @@ def least_diameter_mm(slice_mm: float | None) -> float:
 
 
 def is_measurable(
-    long_axis_mm: float,
+    long_axis_mm: Size,
     *,
     slice_mm: float | None = None,
     prior_local_therapy: bool = False,
@@ -69,7 +69,7 @@ def is_measurable(
     return progressed_since if prior_local_therapy else True
 
 
-def node_class(short_axis_mm: float) -> NodeClass:
+def node_class(short_axis_mm: Size) -> NodeClass:
     """What a node of that short axis counts as at baseline.
 
     Examples
@@ -86,8 +86,8 @@ def node_class(short_axis_mm: float) -> NodeClass:
 def measurability(
     eligibility: Eligibility,
     *,
-    long_axis_mm: float | None,
-    short_axis_mm: float | None,
+    long_axis_mm: Size | None,
+    short_axis_mm: Size | None,
     slice_mm: float | None,
     prior_local_therapy: bool,
 ) -> tuple[bool | None, str]:
@@ -128,9 +128,11 @@ def _bone_reason(eligibility: Eligibility) -> str:
     return ""
 
 
-def _size_reason(size_mm: float, slice_mm: float | None, *, is_node: bool) -> str:
+def _size_reason(size_mm: Size, slice_mm: float | None, *, is_node: bool) -> str:
     if is_node and node_class(size_mm) is not NodeClass.TARGET:
-        return f"a node of {size_mm:.1f} mm is {node_class(size_mm)}: {TARGET_NODE_MM} mm of short axis are needed"
+        return (
+            f"a node of {float(size_mm):.1f} mm is {node_class(size_mm)}: {TARGET_NODE_MM} mm of short axis are needed"
+        )
     if not is_node and not is_measurable(size_mm, slice_mm=slice_mm):
-        return f"{size_mm:.1f} mm is too small to be a target: {least_diameter_mm(slice_mm):.0f} mm are needed"
+        return f"{float(size_mm):.1f} mm is too small to be a target: {least_diameter_mm(slice_mm):.0f} mm are needed"
     return ""

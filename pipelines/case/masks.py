@@ -145,7 +145,12 @@ def trace_lesions(
 
 def lesion_of(entry: LesionEntry, case_id: str) -> Lesion:
     return Lesion(
-        id=entry.id, name=entry.name, side=entry.side, kind=entry.kind, tracking_uid=uid_from(case_id, entry.id)
+        id=entry.id,
+        name=entry.name,
+        side=entry.side,
+        kind=entry.kind,
+        tracking_uid=uid_from(case_id, entry.id),
+        eligibility=entry.eligibility,
     )
 
 

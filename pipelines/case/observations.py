@@ -11,8 +11,9 @@ import numpy as np
 from imaging.finding import Finding, Severity
 from imaging.lesions.lesion import Observation
 from imaging.measurement.carried import material_inside
-from imaging.measurement.measure import measure_segment
 from imaging.measurement.interval import Interval
+from imaging.measurement.measure import measure_segment
+from imaging.measurement.pieces import piece_long_axes_mm
 from imaging.measurement.quantity import Quantity, TwoPartError
 from imaging.measurement.truncation import told_once
 from imaging.segmentation import Segment, Status
@@ -62,6 +63,8 @@ def observation(row: Traced, timepoint: Timepoint, ground: Ground, settings: Set
         engine_wcv=row.engine_wcv,
         variability=settings.variability(),
     )
+    several = any(finding.code == "SEVERAL_COMPONENTS" for finding in measured.findings)
+    thickness = row.record.slice_thickness_mm or 0.0
     net = None if material is None or measured.volume_ml is None else net_volume(measured.volume_ml, material)
     return replace(
         bare,
@@ -70,6 +73,9 @@ def observation(row: Traced, timepoint: Timepoint, ground: Ground, settings: Set
         net_volume=net,
         long_axis=measured.long_axis_mm,
         short_axis=measured.short_axis_mm,
+        pieces_mm=piece_long_axes_mm(row.segment) if several else (),
+        slice_mm=max(thickness, measured.slice_distance_mm),
+        slice_normal=measured.slice_normal,
         findings=told_once((*row.findings, *measured.findings, *remarks)),
     )
 
