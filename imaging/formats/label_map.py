@@ -137,7 +137,7 @@ def _numbers_inside(number: int, texts: Mapping[int, LabelText], present: list[i
     return [other for other in present if other in texts and texts[other].inside == text.lesion]
 
 
-def _common_box(boxes: Sequence[tuple[slice, ...]]) -> Box:
+def _common_box(boxes: Sequence[Box]) -> Box:
     """The smallest box that holds them all."""
     s, r, c = (slice(min(b.start for b in axis), max(b.stop for b in axis)) for axis in zip(*boxes, strict=True))
     return (s, r, c)
@@ -255,17 +255,11 @@ def _label_boxes(labels: NDArray[Any], where: str) -> tuple[dict[int, Box], bool
     """Where each positive number lies, in ascending order and in one pass; and whether there are negative ones."""
     if labels.dtype.kind == "f" and not (np.isfinite(labels).all() and np.array_equal(labels, np.rint(labels))):
         raise InputError("a mask holds whole numbers; this file holds fractions", code="NOT_A_LABEL_MAP", where=where)
-    low, high = int(labels.min()), int(labels.max())
+    deepest = labels.max(axis=2)
+    low, high = 0 if labels.dtype.kind == "u" else int(labels.min()), int(deepest.max())
     if max(-low, high) > LARGEST_LABEL:
         raise InputError(f"label numbers reach {high}; this is no label map", code="NOT_A_LABEL_MAP", where=where)
-    if max(-low, high) <= np.iinfo(np.uint16).max:
-        whole = labels if labels.dtype.kind in "ui" else labels.astype(np.int32)
-        found = ndimage.find_objects(whole, max(high, 1))
-        boxes = {number: _common_box([box]) for number, box in enumerate(found, start=1) if box is not None}
-    else:
-        values, place = np.unique(labels, return_inverse=True)
-        found = ndimage.find_objects(place.reshape(labels.shape) + 1)
-        boxes = {int(value): _common_box([box]) for value, box in zip(values, found, strict=True) if value > 0}
+    boxes = _boxes_of(labels, deepest > 0, high) if high > 0 else {}
     if len(boxes) > MAX_LABELS:
         raise InputError(
             f"a mask holds few numbers; this file holds {len(boxes)} different ones and is more likely an image",
@@ -273,6 +267,25 @@ def _label_boxes(labels: NDArray[Any], where: str) -> tuple[dict[int, Box], bool
             where=where,
         )
     return boxes, low < 0
+
+
+def _boxes_of(labels: NDArray[Any], rows_hit: NDArray[np.bool_], high: int) -> dict[int, Box]:
+    """Where each positive number lies, sought where there is any."""
+    slices, rows = np.flatnonzero(rows_hit.any(axis=1)), np.flatnonzero(rows_hit.any(axis=0))
+    start = (int(slices[0]), int(rows[0]), 0)
+    part = labels[start[0] : slices[-1] + 1, start[1] : rows[-1] + 1]
+    if high <= np.iinfo(np.uint16).max:
+        whole = part if labels.dtype.kind in "ui" else part.astype(np.int32)
+        found = ndimage.find_objects(whole, high)
+        return {number: _moved(box, start) for number, box in enumerate(found, start=1) if box is not None}
+    values, place = np.unique(part, return_inverse=True)
+    found = ndimage.find_objects(place.reshape(part.shape) + 1)
+    return {int(value): _moved(box, start) for value, box in zip(values, found, strict=True) if value > 0}
+
+
+def _moved(box: Sequence[slice], start: Sequence[int]) -> Box:
+    s, r, c = (slice(side.start + first, side.stop + first) for side, first in zip(box, start, strict=True))
+    return (s, r, c)
 
 
 def _remarks(where: str) -> tuple[Finding, ...]:

@@ -253,7 +253,7 @@ def _by_shares(volume_mm3: float | None, error: ErrorBudget) -> Quantity | None:
     if volume_mm3 is None or volume_mm3 <= 0.0:
         return None
     method = "voxels within, and at the border the lesion's share of each by its brightness"
-    return _with_error(volume_mm3 / MM3_PER_ML, "mL", method, error, None)
+    return _with_error(volume_mm3 / MM3_PER_ML, "mL", method, error, concept.VOLUME_PARTIAL)
 
 
 def _product(plane: InPlaneAxes, long: ErrorBudget, short: ErrorBudget) -> Quantity:

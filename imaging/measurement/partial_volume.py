@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imaging.arrays import BoolArray, FloatArray
+from imaging.arrays import BoolArray, FloatArray, SampleArray
 from imaging.finding import Finding, Severity
 from imaging.measurement.extent import Extent
 from imaging.volume import Volume
@@ -123,8 +123,8 @@ def _shares(extent: Extent, volume: Volume) -> tuple[float | None, str]:
         return None, hidden
     mask = np.pad(extent.mask, [(r, r) for r in around])
     zones = _zones(mask, reach)
-    samples = volume.samples[tuple(box)].astype(np.float64)
-    background = samples[zones.ring]
+    samples = volume.samples[tuple(box)]
+    background = samples[zones.ring].astype(np.float64)
     outside = float(np.median(background))
     inside = _lesion_level(samples, mask, zones, outside)
     if inside is None:
@@ -133,7 +133,8 @@ def _shares(extent: Extent, volume: Volume) -> tuple[float | None, str]:
     if unclear := _unclear(background, abs(inside - outside), noise):
         return None, unclear
     room = NOISE_ROOM * noise / abs(inside - outside)
-    shares = ((samples[zones.border] - outside) / (inside - outside)).clip(-room, 1.0 + room)
+    shares = (samples[zones.border].astype(np.float64) - outside) / (inside - outside)
+    shares = shares.clip(-room, 1.0 + room)
     return float(np.count_nonzero(zones.core) + shares.sum()), ""
 
 
@@ -184,7 +185,7 @@ def _grown(mask: BoolArray, reach: tuple[int, int, int]) -> BoolArray:
     return mask
 
 
-def _lesion_level(samples: FloatArray, mask: BoolArray, zones: _Zones, background: float) -> float | None:
+def _lesion_level(samples: SampleArray, mask: BoolArray, zones: _Zones, background: float) -> float | None:
     """What a voxel shows that the lesion fills; None if there is too little of it.
 
     The median of the core. A lesion of few slices has none, because every slice lies beside its end: then that of the
@@ -197,11 +198,11 @@ def _lesion_level(samples: FloatArray, mask: BoolArray, zones: _Zones, backgroun
     return max((float(level) for level in levels), key=lambda level: abs(level - background), default=None)
 
 
-def _noise(samples: FloatArray, ring: BoolArray) -> float:
+def _noise(samples: SampleArray, ring: BoolArray) -> float:
     """Standard deviation of the noise, from differences along rows within the ring.
 
     Of every other pixel, because noise is alike from one to the next.
     """
     both = ring[:, :, 2:] & ring[:, :, :-2]
-    differences = np.abs(samples[:, :, 2:][both] - samples[:, :, :-2][both])
-    return float(MEDIAN_TO_SD * np.median(differences) / math.sqrt(2.0))
+    differences = samples[:, :, 2:][both].astype(np.float64) - samples[:, :, :-2][both]
+    return float(MEDIAN_TO_SD * np.median(np.abs(differences)) / math.sqrt(2.0))
