@@ -117,7 +117,7 @@ def hollow_ball(diameter_mm: float) -> Solid:
 
     def distance_mm(points: FloatArray) -> FloatArray:
         cavity = radius / 2 - np.linalg.norm(points - [radius / 4, 0.0, 0.0], axis=1)
-        return np.maximum(np.linalg.norm(points, axis=1) - radius, cavity)
+        return np.asarray(np.maximum(np.linalg.norm(points, axis=1) - radius, cavity), dtype=np.float64)
 
     volume = 4.0 / 3.0 * math.pi * (radius**3 - (radius / 2) ** 3)
     return Solid(distance_mm=distance_mm, volume_mm3=volume, reach_mm=radius)
