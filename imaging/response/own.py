@@ -30,7 +30,7 @@ GROWTHS = ("least_growth_mm", "least_growth_ml")
 METRICS = (Metric.VOLUME, Metric.NET_VOLUME, Metric.LONG_AXIS, Metric.PRODUCT)
 LARGEST = 10**6  # no change, millimetre or millilitre of a lesion is beyond it
 FINEST = -12  # power of ten: digits below it belong to no threshold
-TAKEN = ("who", "mda bone", "sphere volume")
+TAKEN = ("who", "mda bone", "sphere volume", "volumetric_sphere")
 
 
 def own_criteria(records: Sequence[Mapping[str, Any]]) -> tuple[Thresholds, ...]:
@@ -132,7 +132,7 @@ def _number(record: Mapping[str, Any], key: str) -> Fraction:
             number = Decimal(value)
         except (InvalidOperation, ValueError):
             number = Decimal("nan")
-        if number.is_finite() and abs(number) < LARGEST and int(number.as_tuple().exponent) >= FINEST:
+        if number.is_finite() and -LARGEST < number < LARGEST and int(number.as_tuple().exponent) >= FINEST:
             return Fraction(number)
     raise _bad(f'{key} is a decimal number, as text or as TOML: "-0.35"')
 

@@ -20,10 +20,10 @@ from imaging.lesions.lesion import Eligibility, Lesion, Method, Observation
 from imaging.lesions.procedure import ClinicalRecord, Procedure
 from imaging.lesions.timeline import LesionChange
 from imaging.response.own import own_criteria
-from imaging.response.response import Response
 from imaging.segmentation import LesionId, Status
 from pipelines.case.conclude import Case, CaseExam, changes
 from pipelines.case.responses import responses
+from pipelines.documents import response_record
 from pipelines.readings import reading_from_record, reading_record
 from pipelines.workspace import CaseFolder
 
@@ -44,7 +44,7 @@ def case_document(case: Case, outputs: Sequence[Mapping[str, str]]) -> Document:
         "lesions": [lesion_record(case, lesion) for lesion in case.lesions],
         "materials": [dict(row) for row in case.materials],
         "readings": [reading_record(reading) for reading in case.readings],
-        "responses": [response_record(timepoint, response) for timepoint, response in responses(case)],
+        "responses": [{"timepoint": timepoint, **response_record(response)} for timepoint, response in responses(case)],
         "registrations": [dict(row) for row in case.registrations],
         "findings": findings_record(case.findings),
         "outputs": [dict(row) for row in outputs],
@@ -151,18 +151,6 @@ def change_record(change: LesionChange) -> Document:
         "long_axis_percent": quantity_record(change.long_axis_percent),
         "exceeds_error": change.exceeds_error,
         "qiba": None if change.qiba is None else dict(change.qiba),
-    }
-
-
-def response_record(timepoint: str, response: Response) -> Document:
-    return {
-        "timepoint": timepoint,
-        "criterion": response.criterion,
-        "category": str(response.category),
-        "scope": response.scope,
-        "reasons": list(response.reasons),
-        "inputs": dict(response.inputs),
-        "source": response.source,
     }
 
 
