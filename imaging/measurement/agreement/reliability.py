@@ -69,10 +69,10 @@ def icc_2_1(ratings: ArrayLike) -> IntraclassCorrelation | None:
     if spread <= 0.0:
         return None
     value = (m.between - m.error) / spread
-    # Satterthwaite's degrees of freedom of a·MSJ + b·MSE.
-    a = k * value / (n * (1.0 - value)) if value < 1.0 else np.inf
-    if not np.isfinite(a):
+    if value == 1.0:
         return IntraclassCorrelation(1.0, (1.0, 1.0))
+    # Satterthwaite's degrees of freedom of a·MSJ + b·MSE.
+    a = k * value / (n * (1.0 - value))
     b = 1.0 + k * value * (n - 1) / (n * (1.0 - value))
     freedom = (a * m.judges + b * m.error) ** 2 / (
         (a * m.judges) ** 2 / (k - 1) + (b * m.error) ** 2 / ((n - 1) * (k - 1))

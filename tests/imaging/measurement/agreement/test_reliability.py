@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import f
 
 from imaging.errors import UsageError
 from imaging.measurement.agreement import icc_2_1, icc_3_1
@@ -21,6 +22,27 @@ def test_the_published_table_has_the_published_coefficients() -> None:
     assert [round(bound, 2) for bound in consistency.interval95] == [0.34, 0.95]
 
 
+def test_the_intervals_are_those_of_the_papers_formulas() -> None:
+    # Mean squares of the table as Shrout & Fleiss print them: 11.24, 32.49, 1.02; here with all their digits.
+    n, k = TABLE.shape
+    rows, columns = TABLE.mean(axis=1), TABLE.mean(axis=0)
+    msb, msj = k * rows.var(ddof=1), n * columns.var(ddof=1)
+    mse = (((TABLE - TABLE.mean()) ** 2).sum() - (n - 1) * msb - (k - 1) * msj) / ((n - 1) * (k - 1))
+    assert (round(msb, 2), round(msj, 2), round(mse, 2)) == (11.24, 32.49, 1.02)
+    rho, fj = icc_2_1(TABLE).value, msj / mse
+    ratio = n * (1 + (k - 1) * rho) - k * rho
+    freedom = (k - 1) * (n - 1) * (k * rho * fj + ratio) ** 2 / ((n - 1) * k**2 * rho**2 * fj**2 + ratio**2)
+    low_f, high_f = f.ppf(0.975, n - 1, freedom), f.ppf(0.975, freedom, n - 1)
+    rest = k * msj + (k * n - k - n) * mse
+    low = n * (msb - low_f * mse) / (low_f * rest + n * msb)
+    high = n * (high_f * msb - mse) / (rest + n * high_f * msb)
+    assert icc_2_1(TABLE).interval95 == pytest.approx((low, high), rel=1e-9)
+    low = msb / mse / f.ppf(0.975, n - 1, (n - 1) * (k - 1))
+    high = msb / mse * f.ppf(0.975, (n - 1) * (k - 1), n - 1)
+    expected = ((low - 1) / (low + k - 1), (high - 1) / (high + k - 1))
+    assert icc_3_1(TABLE).interval95 == pytest.approx(expected, rel=1e-9)
+
+
 def test_a_rater_s_bias_counts_for_agreement_and_not_for_consistency() -> None:
     shifted = TABLE + np.array([0.0, 5.0, 0.0, -3.0])
     assert icc_3_1(shifted).value == pytest.approx(icc_3_1(TABLE).value, rel=1e-12)
@@ -30,7 +52,7 @@ def test_a_rater_s_bias_counts_for_agreement_and_not_for_consistency() -> None:
 
 @pytest.mark.parametrize("icc", [icc_2_1, icc_3_1])
 def test_unit_and_origin_change_nothing(icc) -> None:
-    found, other = icc(TABLE), icc(1000.0 * TABLE + 7.0)
+    found, other = icc(TABLE), icc(0.001 * TABLE + 7.0)
     assert other.value == pytest.approx(found.value, rel=1e-9)
     assert other.interval95 == pytest.approx(found.interval95, rel=1e-9)
 
