@@ -210,3 +210,61 @@ def test_the_limit_of_structure_is_a_third_of_the_contrast_on_one_side(level: fl
     samples, mask, grid = block()
     samples[:, :, :9] = level  # a range of r counts as a standard deviation of r ÷ (2 · 1.645)
     assert (shares(samples, mask, grid).volume_mm3 is not None) is told
+
+
+def test_a_share_is_clipped_three_standard_deviations_of_noise_beyond_all_and_nothing() -> None:
+    samples, mask, grid = block()
+    samples += np.random.default_rng(10).normal(0, 5, grid.shape)
+    before = shares(samples, mask, grid).volume_mm3
+    for value, moved in ((10_000.0, 1.0), (-10_000.0, 0.0)):
+        other = samples.copy()
+        other[5, 15, 22] = value  # two pixels outside the mask
+        change = shares(other, mask, grid).volume_mm3 - before
+        beyond = change - moved + samples[5, 15, 22] / 100.0
+        # Three times the noise of 0.05, on the side of the value; noise and levels are known to a tenth.
+        assert beyond == pytest.approx(math.copysign(0.15, value), abs=0.03)
+
+
+@pytest.mark.parametrize("side, told", [(6, True), (5, False)])
+def test_eight_voxels_away_from_the_border_are_enough(side: int, told: bool) -> None:
+    grid = Grid.from_spacing((14, 30, 30), (1.0, 1.0, 1.0))
+    samples, mask = np.zeros(grid.shape), np.zeros(grid.shape, bool)
+    mask[4 : 4 + side, 12 : 12 + side, 12 : 12 + side] = True  # its core is (side − 4)³, on a slice (side − 4)²
+    samples[mask] = 100.0
+    assert (shares(samples, mask, grid).volume_mm3 is not None) is told
+
+
+def test_exactly_eight_voxels_of_core_tell_the_brightness_not_the_slices() -> None:
+    grid = Grid.from_spacing((16, 30, 30), (1.0, 1.0, 1.0))
+    samples, mask = np.zeros(grid.shape), np.zeros(grid.shape, bool)
+    mask[4:10, 10:16, 10:16] = True
+    samples[mask] = 100.0
+    mask[4, 8:18, 8:18], samples[4, 8:18, 8:18] = True, 120.0  # a brighter, wider plate at the end
+    found = shares(samples, mask, grid)
+    assert found.volume_mm3 == pytest.approx(100 + 5 * 36, rel=0.01)  # by the plate's brightness it would be 250
+
+
+def test_one_thick_slice_on_either_side_is_neighbourhood_enough() -> None:
+    grid = Grid.from_spacing((6, 30, 30), (5.0, 1.0, 1.0))
+    samples, mask = np.zeros(grid.shape), np.zeros(grid.shape, bool)
+    mask[1:5, 9:21, 9:21] = True
+    samples[mask] = 100.0
+    assert shares(samples, mask, grid).volume_mm3 == 4 * 144 * 5.0
+
+
+def test_the_noise_is_that_of_the_ring_whatever_lies_beside_it() -> None:
+    random = np.random.default_rng(11)
+    ring = np.zeros((4, 40, 60), bool)
+    ring[:, :, 10:14] = ring[:, :, 40:44] = True
+    samples = np.where(ring, random.normal(0.0, 7.0, ring.shape), random.normal(0.0, 500.0, ring.shape))
+    assert module._noise(samples, ring) == pytest.approx(7.0, rel=0.15)
+
+
+@pytest.mark.parametrize("share, told", [(0.03, True), (0.07, False)])
+def test_tissue_that_fills_a_twentieth_of_the_ring_counts(share: float, told: bool) -> None:
+    samples, mask, grid = block()
+    ring = module._zones(mask, (2, 2, 2)).ring
+    rows = np.argwhere(ring)
+    chosen = rows[np.random.default_rng(12).permutation(len(rows))[: round(2 * share * len(rows))]]
+    samples[tuple(chosen[::2].T)], samples[tuple(chosen[1::2].T)] = 60.0, -60.0  # as many darker as brighter
+    assert (shares(samples, mask, grid).volume_mm3 is not None) is told
