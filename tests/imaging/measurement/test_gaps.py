@@ -100,6 +100,7 @@ def test_the_volume_is_within_the_derived_bound_and_its_interval_holds_the_truth
     assert finding.severity == "warning"
     bridged_ml, whole_ml = map(float, re.search(r"([\d.]+) of its ([\d.]+) mL", finding.message).groups())
     assert 0.0 <= bridged_ml < whole_ml == round(measured.volume_ml.value, 2)
+    assert measured.volume_error.gaps == pytest.approx(bridged_ml / whole_ml / math.sqrt(3), abs=0.01 / whole_ml)
     assert "extent" in measured.volume_ml.method
     assert "gaps between slices" in measured.volume_ml.method
 

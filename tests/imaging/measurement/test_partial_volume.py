@@ -117,8 +117,9 @@ def test_a_sheared_grid_has_its_own_voxel_volume() -> None:
 
 
 def test_the_reach_across_slices_is_as_far_as_in_plane_and_a_slice_at_least() -> None:
-    for slices, expected in ((0.5, 4), (1.0, 2), (1.9, 1), (6.0, 1)):
-        grid = Grid.from_spacing((1, 1, 1), (slices, 1.0, 1.0))
+    table = ((0.5, 1.0, 4), (1.0, 1.0, 2), (1.9, 1.0, 1), (6.0, 1.0, 1), (0.5, 0.5, 2), (1.0, 0.5, 1), (1.0, 2.0, 4))
+    for slices, pixel, expected in table:
+        grid = Grid.from_spacing((1, 1, 1), (slices, pixel, pixel))
         extent = Extent.of(Segment(mask=np.ones((1, 1, 1), bool), grid=grid))
         assert module._reach(extent) == (expected, 2, 2)
 
@@ -129,6 +130,7 @@ def test_on_two_slices_the_fuller_one_tells_the_lesion_s_brightness() -> None:
     mask[2:4, 9:21, 9:21] = True
     samples[2, 9:21, 9:21], samples[3, 9:21, 9:21] = 100.0, 70.0
     assert shares(samples, mask, grid).volume_mm3 == pytest.approx(1.7 * 144 * 5)
+    assert shares(200.0 - samples, mask, grid).volume_mm3 == pytest.approx(1.7 * 144 * 5)  # dark in bright tissue
 
 
 @pytest.mark.parametrize(
@@ -268,3 +270,10 @@ def test_tissue_that_fills_a_twentieth_of_the_ring_counts(share: float, told: bo
     chosen = rows[np.random.default_rng(12).permutation(len(rows))[: round(2 * share * len(rows))]]
     samples[tuple(chosen[::2].T)], samples[tuple(chosen[1::2].T)] = 60.0, -60.0  # as many darker as brighter
     assert (shares(samples, mask, grid).volume_mm3 is not None) is told
+
+
+def test_the_background_is_seen_on_the_slices_of_the_border_and_on_no_others() -> None:
+    _, mask, _ = block()
+    ring = module._zones(mask, (2, 2, 2)).ring
+    assert sorted({int(k) for k in np.argwhere(ring)[:, 0]}) == list(range(1, 13))
+    assert np.count_nonzero(ring[7]) == 22**2 - 16**2  # three pixels wide, beyond two of the border
