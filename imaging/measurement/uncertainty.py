@@ -19,6 +19,12 @@ logarithm, so that an interval never reaches below zero: value · exp(±1.96 s).
 - gaps: where slices are missing or uneven, what stands for space that no slice shows is anything from nothing to twice
   as much, all alike, so its standard deviation is 1/√3 of it. Zero on an even stack.
 
+Not a part of its own: blur and thick slices, cut at half of the brightness, take something off a curved surface, up to
+about 8 % of a ball of 10 mm on 5 mm slices and about 1 % from 20 mm on. That lies within the outline's part. A body
+that is thinner than one slice may lose more, and then the interval promises too much.
+
+Checked by scripts/benchmark_uncertainty.py: the technical interval is to hold the truth in 92–98 % of solids.
+
 *Reader*: the same lesion outlined again. Floors by modality, see :class:`ReaderVariability`.
 
 Source: D. G. Kendall & R. A. Rankin, Quart. J. Math. 4 (1953) 178, for the count of lattice points in a random body;

@@ -140,6 +140,8 @@ def test_an_interval_from_zero_keeps_its_beginning_and_grows_at_its_end() -> Non
     assert low == 0.0
     assert high == pytest.approx(2.0 + math.hypot(2.0, Z95 * 0.5 * 2.0), rel=1e-12)
     assert widened((0.0, 0.0), 0.5) == (0.0, 0.0)
+    low, high = widened((-1.0, 3.0), 0.5)
+    assert (low, high) == pytest.approx((-1.0, 1.0 + math.hypot(2.0, Z95 * 0.5)), rel=1e-12)
 
 
 def test_an_interval_is_made_to_hold_a_value() -> None:
