@@ -173,7 +173,7 @@ def empty_measure(findings: list[Finding]) -> Document:
 def empty_compare(findings: list[Finding]) -> Document:
     from pipelines.documents import compare_document
 
-    return compare_document(None, findings)
+    return compare_document(None, findings=findings)
 
 
 def empty_cement(findings: list[Finding]) -> Document:
@@ -358,6 +358,7 @@ def measure(mask: str, **options: Any) -> tuple[Document, int]:
 @click.argument("mask1")
 @click.option("--image0", type=IMAGE, help="The image of MASK0.")
 @click.option("--image1", type=IMAGE, help="The image of MASK1.")
+@click.option("--config", type=IMAGE, help="Settings as TOML: a site's own criteria.")
 @MODALITY
 @ACCEPT_GAPS
 @run_command(empty_compare)

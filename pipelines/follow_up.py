@@ -24,7 +24,7 @@ from pipelines.case.links import link_exams
 from pipelines.case.masks import Ground, carried_lesions, trace_lesions
 from pipelines.case.materials import find_materials, relate_materials
 from pipelines.case.observations import observe
-from pipelines.case.reviews import from_case_file, read_reviews, require_unreviewed, write_review
+from pipelines.case.reviews import from_case_file, read_reviews, readers_wcv, require_unreviewed, write_review
 from pipelines.case_file import read_case_file
 from pipelines.documents import needed_series_refused
 from pipelines.settings import read_settings
@@ -105,6 +105,7 @@ def follow_up(
         material=found,
         procedures=story.procedures,
         reviews=(*reviews, *from_case_file(story.reviews, exams)),
+        reader_wcv=readers_wcv(target),
         accept_gaps=accept_gaps,
         identified=identified,
     )
@@ -126,6 +127,8 @@ def follow_up(
         registrations=account.registration_rows(links),
         findings=account.case_findings(index, exams, story, remarks),
         provenance=account.provenance(index, exams, settings, story, accept_gaps=accept_gaps, identified=identified),
+        readings=exams.readings(story.readings),
+        criteria=settings.criteria,
     )
     require_unreviewed(target, reviews)
     kept = [*write_label_maps(target, traced, related), *outputs.write_figures(target, traced, related, images)]
