@@ -25,7 +25,7 @@ from pipelines.case.links import link_exams
 from pipelines.case.masks import Ground, carried_lesions, trace_lesions
 from pipelines.case.materials import find_materials, relate_materials
 from pipelines.case.observations import observe
-from pipelines.case.reviews import from_case_file, read_reviews, require_unreviewed, write_review
+from pipelines.case.reviews import from_case_file, read_reviews, readers_wcv, require_unreviewed, write_review
 from pipelines.case_file import read_case_file
 from pipelines.documents import needed_series_refused
 from pipelines.settings import read_settings
@@ -108,6 +108,7 @@ def follow_up(
         procedures=story.procedures,
         reviews=(*reviews, *from_case_file(story.reviews, exams)),
         segmenter=engine,
+        reader_wcv=readers_wcv(target),
         accept_gaps=accept_gaps,
         identified=identified,
     )
@@ -131,6 +132,8 @@ def follow_up(
         provenance=account.provenance(
             index, exams, settings, story, engine.capabilities(), accept_gaps=accept_gaps, identified=identified
         ),
+        readings=exams.readings(story.readings),
+        criteria=settings.criteria,
     )
     require_unreviewed(target, reviews)
     kept = [*write_label_maps(target, traced, related), *outputs.write_figures(target, traced, related, images)]

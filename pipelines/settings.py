@@ -6,12 +6,16 @@ import os
 import stat
 import sys
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from imaging.errors import CaseFileError, UnreadableFile, UsageError
 from imaging.measurement.uncertainty import ReaderVariability
+from imaging.response.own import own_criteria, own_record
+from imaging.response.thresholds import Thresholds
 
 __all__ = ["Settings", "pseudonym_key", "read_settings", "read_toml", "screen_is_here"]
 
@@ -34,6 +38,8 @@ class Settings:
         real pairs of the tests are below it on average.
     segmenter
         Who proposes outlines: a name as ``osteotrace segment --backend`` takes it.
+    criteria
+        The site's own response criteria, ``[[criterion]]`` (:mod:`imaging.response.own`), judged beside the published.
     """
 
     reader_wcv_ct: float = 0.10
@@ -41,6 +47,7 @@ class Settings:
     reader_wcv_mr_cemented: float = 0.20
     registration_error_mm: float = 2.0
     segmenter: str = DEFAULT_SEGMENTER
+    criteria: tuple[Thresholds, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("reader_wcv_ct", "reader_wcv_mr", "reader_wcv_mr_cemented"):
@@ -53,11 +60,12 @@ class Settings:
 
     def record(self) -> dict[str, Any]:
         """The values by name, for the provenance."""
-        return asdict(self)
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return values | {"criteria": [own_record(criterion) for criterion in self.criteria]}
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """The document in a TOML file.
+def read_toml(path: Path, *, number: Callable[[str], Any] = float) -> dict[str, Any]:
+    """The document in a TOML file; ``number`` makes a value of each decimal number's text.
 
     Raises
     ------
@@ -75,7 +83,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     if content is None:
         raise CaseFileError(f"{path.name} is no file of at most {LARGEST_TOML} bytes", where=path.name)
     try:
-        return tomllib.loads(content)
+        return tomllib.loads(content, parse_float=number)
     except tomllib.TOMLDecodeError as error:
         place = str(error).rpartition("(")[2].rstrip(")")
         raise CaseFileError(f"{path.name} is not TOML ({place})", where=path.name) from None
@@ -100,22 +108,22 @@ def read_settings(path: Path | None) -> Settings:
     """
     if path is None:
         return Settings()
-    table = read_toml(path)
-    known = [field.name for field in fields(Settings)]
-    numbers: dict[str, float] = {}
+    table = read_toml(path, number=Decimal)
+    written = table.pop("criterion", [])
+    if not isinstance(written, list) or not all(isinstance(row, dict) for row in written):
+        raise UsageError(f"{path.name}: criteria are written as [[criterion]] tables", code="BAD_SETTING")
+    segmenter = table.pop("segmenter", DEFAULT_SEGMENTER)
+    if not isinstance(segmenter, str):
+        raise UsageError(f"{path.name}: segmenter is a name", code="BAD_SETTING")
+    known = [field.name for field in fields(Settings) if field.name not in ("criteria", "segmenter")]
     for name, value in table.items():
         if name not in known:
             listing = ", ".join(known)
             raise UsageError(f"{path.name}: no setting is called {name!r}; known: {listing}", code="BAD_SETTING")
-        if name == "segmenter":
-            continue
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
+        if not isinstance(value, (int, Decimal)) or isinstance(value, bool):
             raise UsageError(f"{path.name}: {name} is a number", code="BAD_SETTING")
-        numbers[name] = float(value)
-    segmenter = table.get("segmenter", DEFAULT_SEGMENTER)
-    if not isinstance(segmenter, str):
-        raise UsageError(f"{path.name}: segmenter is a name", code="BAD_SETTING")
-    return Settings(segmenter=segmenter, **numbers)
+    numbers = {name: float(value) for name, value in table.items()}
+    return Settings(**numbers, segmenter=segmenter, criteria=own_criteria(written))
 
 
 def pseudonym_key() -> bytes:

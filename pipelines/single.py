@@ -18,7 +18,7 @@ from imaging.formats.nifti import nifti_bytes
 from imaging.measurement.change import measure_change
 from imaging.measurement.material import relate_material
 from imaging.measurement.measure import SegmentMeasurement, measure_segment
-from imaging.response.lesion import with_categories
+from imaging.response.lesion import lesion_responses, with_categories
 from imaging.segmentation import LesionId, Segment
 from imaging.segmentation.bone import find_bone
 from imaging.segmentation.catalogue import segmenter
@@ -28,6 +28,7 @@ from imaging.volume import Modality, Volume
 from imaging.volume.resample import resample_mask
 from pipelines import documents
 from pipelines.reports.as_json import json_text
+from pipelines.settings import read_settings
 from pipelines.sources import open_image, open_masks
 from pipelines.workspace import atomic_write
 
@@ -71,7 +72,9 @@ def segment_image(
     proposal = engine.segment(volume, drawn, prior=prior)
     seconds = round(time.perf_counter() - started, 3)
     atomic_write(out, nifti_bytes(proposal.mask.astype(np.uint8), volume.grid))
-    measured = measure_segment(Segment(mask=proposal.mask, grid=volume.grid), volume=volume)
+    measured = measure_segment(
+        Segment(mask=proposal.mask, grid=volume.grid), volume=volume, engine_wcv=proposal.volume_wcv
+    )
     return documents.segment_document(
         mask=out.name,
         volume=measured.volume_ml,
@@ -145,9 +148,11 @@ def compare_masks(
     image0: Path | None = None,
     image1: Path | None = None,
     modality: str | None = None,
+    config: Path | None = None,
     accept_gaps: bool = False,
 ) -> Document:
     """Change of one lesion; both masks are taken as accepted."""
+    settings = read_settings(config)
     measured = []
     for mask, image in ((mask0, image0), (mask1, image1)):
         segments = open_masks(mask, image=None if image is None else [image], accept_gaps=accept_gaps)
@@ -160,7 +165,10 @@ def compare_masks(
         volume = None if image is None else open_image([image], modality=modality, accept_gaps=accept_gaps)
         kind = Modality(modality.upper()) if modality else None
         measured.append(measure_segment(segments[0], volume=volume, modality=kind))
-    return documents.compare_document(with_categories(measure_change(*measured), *measured))
+    reference, follow_up = measured
+    change = measure_change(reference, follow_up)
+    responses = lesion_responses(reference, follow_up, change, settings.criteria)
+    return documents.compare_document(with_categories(change, responses), responses)
 
 
 def cement_in_image(

@@ -23,6 +23,7 @@ ANNOTATIONS = {
 }
 DOSE_REPORTS = {"1.2.840.10008.5.1.4.1.1.88.67", "1.2.840.10008.5.1.4.1.1.88.68", "1.2.840.10008.5.1.4.1.1.88.73"}
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+SCREEN = "SCREEN SAVE"  # Image Type of a photographed screen that GE stores as a CT or MR image
 LOADED = {"CT", "MR"}
 
 
@@ -59,7 +60,8 @@ def _without_image(file: DicomFile, instance: Instance) -> tuple[Kind, str] | No
 
 
 def _without_slice(file: DicomFile, instance: Instance) -> tuple[Kind, str] | None:
-    if instance.sop_class == SECONDARY_CAPTURE or instance.sop_class.startswith(f"{SECONDARY_CAPTURE}."):
+    is_capture = instance.sop_class == SECONDARY_CAPTURE or instance.sop_class.startswith(f"{SECONDARY_CAPTURE}.")
+    if is_capture or SCREEN in instance.image_type:
         has_dose = any("DOSE" in value for value in instance.image_type)
         return Kind.NO_SLICE, "DOSE_REPORT" if has_dose else "SECONDARY_CAPTURE"
     if instance.modality not in LOADED:

@@ -88,6 +88,8 @@ class LesionProposal:
         Mean Dice of the engines with one another, 0…1; None where there is but one.
     volume_low_ml, volume_high_ml
         Least and largest volume among the alternatives: a spread of methods, not a confidence interval.
+    volume_wcv
+        Standard deviation ÷ mean of the engines' volumes: what stands for the reader's error until one has looked.
     findings
         What to doubt.
     """
@@ -101,6 +103,7 @@ class LesionProposal:
     confidence: float | None
     volume_low_ml: float
     volume_high_ml: float
+    volume_wcv: float | None = None
     findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
@@ -266,6 +269,7 @@ def _propose(
         confidence=_confidence(alternatives),
         volume_low_ml=low,
         volume_high_ml=high,
+        volume_wcv=_volume_wcv(alternatives),
         findings=(*remarks, *nothing, *findings_from(doubts, where=volume.series_uid)),
     )
 
@@ -349,6 +353,12 @@ def _closed(mask: BoolArray, distance: NDArray[np.float32]) -> BoolArray:
     reach = CLOSING * voxel
     grown = ndimage.distance_transform_edt(~mask) <= reach
     return np.asarray((ndimage.distance_transform_edt(grown) > reach) & (distance < 0), dtype=bool)
+
+
+def _volume_wcv(alternatives: Sequence[BoolArray]) -> float | None:
+    """Coefficient of variation of the alternatives' volumes (n − 1); None where there is but one, or all are empty."""
+    volumes = np.array([np.count_nonzero(alternative) for alternative in alternatives], dtype=np.float64)
+    return float(volumes.std(ddof=1) / volumes.mean()) if len(volumes) > 1 and volumes.any() else None
 
 
 def _confidence(alternatives: Sequence[BoolArray]) -> float:

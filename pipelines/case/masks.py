@@ -57,6 +57,8 @@ class Traced:
         None unless there is a mask that can be measured.
     carried
         On a CT where the tumour cannot be outlined: where the lesion lies by registration, for material alone.
+    engine_wcv
+        How much the methods that proposed the mask differ in volume.
     """
 
     lesion: LesionId
@@ -67,6 +69,7 @@ class Traced:
     method: Method
     primary: bool = True
     carried: BoolArray | None = None
+    engine_wcv: float | None = None
     findings: tuple[Finding, ...] = ()
 
 
@@ -101,6 +104,7 @@ class Ground:
     procedures: Sequence[Procedure]
     reviews: Sequence[StoredReview]
     segmenter: Segmenter
+    reader_wcv: Mapping[tuple[LesionId, str], float] = field(default_factory=dict)  # by lesion and timepoint
     accept_gaps: bool = False
     identified: bool  # whether free text of the images may be shown
 
@@ -142,7 +146,12 @@ def trace_lesions(
 
 def lesion_of(entry: LesionEntry, case_id: str) -> Lesion:
     return Lesion(
-        id=entry.id, name=entry.name, side=entry.side, kind=entry.kind, tracking_uid=uid_from(case_id, entry.id)
+        id=entry.id,
+        name=entry.name,
+        side=entry.side,
+        kind=entry.kind,
+        tracking_uid=uid_from(case_id, entry.id),
+        eligibility=entry.eligibility,
     )
 
 
@@ -412,6 +421,7 @@ def proposed_row(
         segment=segment,
         status=Status.PROPOSED,
         method=method,
+        engine_wcv=proposal.volume_wcv,
         findings=remarks,
     )
 

@@ -154,7 +154,7 @@ def test_compare_names_the_change_and_whether_it_exceeds_the_error(
     ratio = ball(10).sum() / ball(15).sum()
     assert document["volume_change_percent"]["value"] == pytest.approx(100 * (ratio - 1))
     assert document["exceeds_error"] is True
-    assert document["categories"] == {"recist_1_1": "PR", "volumetric_sphere": "PR"}
+    assert document["categories"] == {"recist_1_1": "PR", "who": "PR", "volumetric_sphere": "PR"}
 
 
 def test_compare_of_a_mask_with_itself_is_no_change(files: Path, osteotrace: Osteotrace) -> None:

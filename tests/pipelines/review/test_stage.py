@@ -129,7 +129,7 @@ def test_a_click_moves_the_outline_past_it_on_its_own_side(stage):
     pane = stage.panes[0]
     before = pane.sheet.mask(L1)
     edge = np.argwhere(before)[np.argwhere(before)[:, 2].argmax()]
-    outside = edge + [0, 0, 2]
+    outside = edge + np.array([0, 0, 2])
     stage.correct(pane, outside.astype(float))
     after = pane.sheet.mask(L1)
     assert after[tuple(outside)]

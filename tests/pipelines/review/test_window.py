@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.xdist_group("review"), pytest.mark.journey]
 
 OSTEOTRACE = Path(sys.executable).with_name("osteotrace")
 STROKE = ((400, 300), (420, 340))  # in the first pane, on muscle beside the lesion
+CLICK = (410, 320)  # in the middle of it
 PLACE = (slice(285, 355), slice(385, 435))  # rows and columns around it
 MIDDLE = (slice(130, 350), slice(150, 370))  # of the first pane
 
