@@ -72,7 +72,7 @@ class Panel(QWidget):
         heading = QLabel(f"{self.session.document['case_id']} · reader: {self.session.reader}")
         for widget in (heading, self.table, self.remarks, self.buttons(), self.message):
             layout.addWidget(widget)
-        stage.on_paint, stage.on_visit = self.painted, self.fill
+        stage.on_paint, stage.on_visit, stage.on_refusal = self.painted, self.fill, self.say
         self.begin()
 
     # --- its parts -------------------------------------------------------------------------------------------------

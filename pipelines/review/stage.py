@@ -14,6 +14,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
 from imaging.arrays import BoolArray, FloatArray
+from imaging.errors import OsteotraceError
 from imaging.geometry import Grid
 from imaging.segmentation import LesionId, SegmentKind
 from imaging.segmentation.editing.correct import Correction, corrected
@@ -96,12 +97,15 @@ class Stage:
         Told after each stroke, undo and redo.
     on_visit
         Told when a press of the mouse made another exam the current one.
+    on_refusal
+        Told why a click corrected nothing.
     """
 
     def __init__(self, viewer: ViewerModel, session: Session) -> None:
         self.viewer, self.session = viewer, session
         self.on_paint: Callable[[], None] = lambda: None
         self.on_visit: Callable[[], None] = lambda: None
+        self.on_refusal: Callable[[str], None] = lambda _: None
         self.panes: list[Pane] = []
         self.plane = "axial"
         self.current: Place | None = None
@@ -254,15 +258,17 @@ class Stage:
         viewer.layers.selection.active = pane.lesions  # of two series of one exam, the pressed one
         if self.correcting:
             index = np.asarray(pane.lesions.world_to_data(event.position))
-            self.correct(pane, pane.sheet.order.native_index(index, pane.sheet.grid.shape))
+            try:
+                self.correct(pane, pane.sheet.order.native_index(index, pane.sheet.grid.shape))
+            except OsteotraceError as error:
+                self.on_refusal(f"{error.code}: {error}")
 
     def correct(self, pane: Pane, index: FloatArray) -> None:
         """What the current outline says of this voxel (fractional native index) is wrong: move it past there."""
         if self.current is not None:
             grid, mask = pane.sheet.grid, pane.sheet.mask(self.current.lesion)
-            if mask.any():  # without an outline there is none to move
-                click = Correction.at(mask, grid, grid.points([index])[0])
-                self.change(pane, corrected(mask, grid, [click]))
+            click = Correction.at(mask, grid, grid.points([index])[0])
+            self.change(pane, corrected(mask, grid, [click]))
 
     def apply(self, change: Callable[[BoolArray, Grid], BoolArray]) -> None:
         """Make of the current outline what a tool makes of it; one undo takes it back."""

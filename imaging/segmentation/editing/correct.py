@@ -42,31 +42,36 @@ class Correction:
 
     @classmethod
     def at(cls, mask: BoolArray, grid: Grid, point_lps_mm: Sequence[float]) -> Correction:
-        """A click: what the mask says of this point is wrong, and the border lies beyond it.
+        """A click: what the mask says of this point is wrong, and the border belongs a pixel beyond it.
 
         Raises
         ------
         UsageError
-            CLICK_OUTSIDE_IMAGE, or NOTHING_TO_CORRECT where the mask is empty or everywhere.
+            CLICK_OUTSIDE_IMAGE, NOTHING_TO_CORRECT where the mask is empty or everywhere, or CLICK_TOO_FAR: farther
+            from the border than the radius of the ball of the lesion's volume, it corrects nothing of this lesion.
 
         Examples
         --------
         >>> mask = np.array([[[0, 0, 0, 1, 1, 1]]], bool)
-        >>> click = Correction.at(mask, Grid.from_spacing(mask.shape, (1.0, 1.0, 1.0)), (1.0, 0.0, 0.0))
+        >>> click = Correction.at(mask, Grid.from_spacing(mask.shape, (1.0, 1.0, 1.0)), (2.0, 0.0, 0.0))
         >>> click.adds, click.stroke.radius_mm
-        (True, 1.5)
+        (True, 1.0)
         """
         index = np.rint(grid.indices([point_lps_mm])[0]).astype(np.int64)
         if ((index < 0) | (index >= mask.shape)).any():
             raise UsageError("the click lies outside the image", code="CLICK_OUTSIDE_IMAGE")
         if not mask.any() or mask.all():
-            raise UsageError("there is no border to correct", code="NOTHING_TO_CORRECT")
+            raise UsageError("there is no outline to correct", code="NOTHING_TO_CORRECT")
         is_inside = bool(mask[tuple(index)])
-        others = grid.points(np.argwhere(mask != is_inside))
         x, y, z = (float(value) for value in point_lps_mm)
-        nearest_mm = float(np.linalg.norm(others - (x, y, z), axis=1).min())
-        radius_mm = max(nearest_mm - min(grid.spacing_mm) / 2, min(grid.spacing_mm) / 2)
-        return cls(Stroke(((x, y, z),), radius_mm), adds=not is_inside)
+        others = grid.points(np.argwhere(mask != is_inside))
+        away_mm = float(np.linalg.norm(others - (x, y, z), axis=1).min())
+        if away_mm > ball_radius_mm(mask, grid) + max(grid.spacing_mm):
+            raise UsageError(
+                f"the click lies {away_mm:.0f} mm from the outline, farther than the lesion is wide: paint there",
+                code="CLICK_TOO_FAR",
+            )
+        return cls(Stroke(((x, y, z),), min(grid.spacing_mm)), adds=not is_inside)
 
 
 def corrected(mask: BoolArray, grid: Grid, corrections: Sequence[Correction]) -> BoolArray:
@@ -96,7 +101,7 @@ def corrected(mask: BoolArray, grid: Grid, corrections: Sequence[Correction]) ->
     (0, 61, False)
     """
     *earlier, last = corrections
-    radius_mm = math.cbrt(3 * np.count_nonzero(mask) * grid.voxel_volume_mm3 / (4 * math.pi))
+    radius_mm = ball_radius_mm(mask, grid)
     reach_mm = REACH_OF_RADIUS * radius_mm + REACH_OF_STROKE * last.stroke.radius_mm
     window = _around(last.stroke, grid, FARTHEST * reach_mm)
     part, result = mask[window], np.array(mask, dtype=bool)
@@ -109,6 +114,11 @@ def corrected(mask: BoolArray, grid: Grid, corrections: Sequence[Correction]) ->
         draw = painted if correction.adds else erased
         result = draw(result, correction.stroke, grid)
     return result
+
+
+def ball_radius_mm(mask: BoolArray, grid: Grid) -> float:
+    """Radius of the ball of the mask's volume."""
+    return math.cbrt(3 * np.count_nonzero(mask) * grid.voxel_volume_mm3 / (4 * math.pi))
 
 
 def _around(stroke: Stroke, grid: Grid, margin_mm: float) -> Window:

@@ -83,13 +83,21 @@ def test_what_an_earlier_correction_said_stays_said() -> None:
     assert not twice[again].any()
 
 
-def test_a_click_knows_its_side_and_its_size() -> None:
+@pytest.mark.parametrize("x", [14.0, 11.5, 8.0, 5.0])
+def test_a_click_is_on_the_right_side_afterwards_and_the_way_to_it_is_too(x: float) -> None:
     mask = ellipsoid(10.0, 10.0, 10.0)
-    outside, inside = (Correction.at(mask, GRID, at(x, 0.0, 0.0)) for x in (14.0, 7.0))
-    assert outside.adds and not inside.adds
-    assert outside.stroke.radius_mm == pytest.approx(4.0, abs=1.0)
-    assert inside.stroke.radius_mm == pytest.approx(3.0, abs=1.0)
-    assert corrected(mask, GRID, [outside])[tuple(np.rint(GRID.indices([at(14.0, 0.0, 0.0)])[0]).astype(int))]
+    click = Correction.at(mask, GRID, at(x, 0.0, 0.0))
+    assert click.adds == (x > 10.0)
+    after = corrected(mask, GRID, [click])
+    between = np.linspace(x, 10.0, 9)
+    voxels = np.rint(GRID.indices([at(place, 0.0, 0.0) for place in between])).astype(int)
+    assert (after[tuple(voxels[:-2].T)] == click.adds).all()
+
+
+def test_a_click_far_from_the_outline_is_refused() -> None:
+    with pytest.raises(UsageError, match="paint there") as refusal:
+        Correction.at(ellipsoid(4.0, 4.0, 4.0), GRID, at(15.0, 10.0, 0.0))
+    assert refusal.value.code == "CLICK_TOO_FAR"
 
 
 @pytest.mark.parametrize("filled", [True, False])
@@ -98,7 +106,7 @@ def test_without_a_border_only_the_stroke_itself_counts(filled: bool) -> None:
     stroke = Stroke((at(0.0, 0.0, 0.0),), 4.0)
     after = corrected(mask, GRID, [Correction(stroke, adds=not filled)])
     assert np.array_equal(after, erased(mask, stroke, GRID) if filled else painted(mask, stroke, GRID))
-    with pytest.raises(UsageError, match="no border"):
+    with pytest.raises(UsageError, match="no outline"):
         Correction.at(mask, GRID, at(0.0, 0.0, 0.0))
 
 
