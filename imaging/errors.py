@@ -4,7 +4,9 @@
 
     OsteotraceError
     ├── UsageError            (ValueError)    a call that makes no sense, whatever the data           exit 2
-    │   └── AmbiguousSeries                   several volumes could be meant and none was chosen      exit 2
+    │   ├── AmbiguousSeries                   several volumes could be meant and none was chosen      exit 2
+    │   └── BackendUnavailable                a segmenter without its package, weights or server      exit 2
+    ├── BackendFailed         (RuntimeError)  a segmenter that began and gave no usable answer        exit 3
     ├── InputError            (ValueError)    data that cannot be used; the code says why             exit 3
     │   ├── UnreadableFile    (OSError)       not a readable file of a known kind
     │   ├── SeriesRefused                     a series whose geometry or values cannot be trusted
@@ -23,6 +25,8 @@ from __future__ import annotations
 
 __all__ = [
     "AmbiguousSeries",
+    "BackendFailed",
+    "BackendUnavailable",
     "CaseFileError",
     "ConflictError",
     "EmptyMask",
@@ -74,6 +78,18 @@ class AmbiguousSeries(UsageError):
     """Several volumes could be meant and none was chosen."""
 
     CODE = "AMBIGUOUS_SERIES"
+
+
+class BackendUnavailable(UsageError):
+    """A segmenter was named whose package, weights or server is not here; the message says what to install where."""
+
+    CODE = "BACKEND_UNAVAILABLE"
+
+
+class BackendFailed(OsteotraceError, RuntimeError):
+    """A segmenter began and gave no usable answer."""
+
+    CODE = "BACKEND_FAILED"
 
 
 class InputError(OsteotraceError, ValueError):

@@ -6,32 +6,35 @@ everything that is not understood is said: impossible values raise, unknown keys
 
 from __future__ import annotations
 
-import contextlib
-import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from imaging.errors import CaseFileError
 from imaging.finding import Finding, Severity
+from imaging.lesions.lesion import Eligibility
 from imaging.lesions.procedure import ClinicalRecord, Procedure
+from imaging.response.reading import Reading
 from imaging.segmentation import LesionId
 from imaging.segmentation.prompt import Prompt, prompts_from_record
+from pipelines.readings import ELIGIBILITY_KEYS, READING_KEYS, eligibility_from, readings_from
 from pipelines.settings import read_toml
+from pipelines.toml_table import moment, moment_or_name, optional_text, tables, text
 from pipelines.workspace import SAFE_NAME
 
 __all__ = ["CaseFile", "LesionEntry", "PlacedPrompt", "Review", "read_case_file"]
 
 KEYS = {
-    "": {"case", "lesion", "procedure", "clinical", "series"},
+    "": {"case", "lesion", "procedure", "clinical", "series", "reading"},
     "case": {"id"},
-    "lesion": {"id", "name", "side", "kind", "prompt", "review"},
+    "lesion": {"id", "name", "side", "kind", "prompt", "review", *ELIGIBILITY_KEYS},
     "lesion.prompt": {"timepoint", "series", "kind", "points_lps_mm", "radius_mm", "sign", "axes", "mask", "path"},
     "lesion.review": {"timepoint", "status", "reader", "mask_sha256"},
     "procedure": {"id", "when", "kind", "lesion", "materials", "note"},
     "clinical": {"when", "pain_nrs", "side", "walking", "event", "grade", "note"},
     "series": {"uid", "role"},
+    "reading": READING_KEYS,
 }
 SIDES = ("left", "right", "midline")
 ROLES = (
@@ -70,6 +73,7 @@ class LesionEntry:
     side: str | None
     kind: str
     prompts: tuple[PlacedPrompt, ...]
+    eligibility: Eligibility = field(default_factory=Eligibility)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,7 @@ class CaseFile:
     id: str | None = None
     lesions: tuple[LesionEntry, ...] = ()
     reviews: tuple[Review, ...] = ()
+    readings: tuple[Reading, ...] = ()
     procedures: tuple[Procedure, ...] = ()
     clinical: tuple[ClinicalRecord, ...] = ()
     roles: Mapping[str, str]
@@ -114,6 +119,7 @@ def read_case_file(path: Path | None) -> CaseFile:
         id=optional_text(case, "id", "case"),
         lesions=lesions,
         reviews=tuple(review for row in tables(document, "lesion") for review in reviews_from(row)),
+        readings=readings_from(tables(document, "reading"), {lesion.id: lesion.eligibility for lesion in lesions}),
         procedures=tuple(sorted(procedures, key=lambda procedure: (procedure.when, procedure.id))),
         clinical=tuple(clinical_from(row, f"clinical {n}") for n, row in enumerate(tables(document, "clinical"), 1)),
         roles={text(row, "uid", "series"): role_from(row) for row in tables(document, "series")},
@@ -139,7 +145,12 @@ def lesion_from(row: Mapping[str, Any], where: str) -> LesionEntry:
         for prompt in tables(row, "prompt")
     )
     return LesionEntry(
-        id=identity, name=optional_text(row, "name", where) or identity, side=side, kind=kind, prompts=prompts
+        id=identity,
+        name=optional_text(row, "name", where) or identity,
+        side=side,
+        kind=kind,
+        prompts=prompts,
+        eligibility=eligibility_from(row, where),
     )
 
 
@@ -212,49 +223,6 @@ def clinical_from(row: Mapping[str, Any], where: str) -> ClinicalRecord:
         event=optional_text(row, "event", where) or None,
         grade=grade,
     )
-
-
-def tables(row: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    """The array of tables called ``key``; empty where it is not there."""
-    value = row.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise CaseFileError(f"{key} is written as [[{key}]] tables")
-    return value
-
-
-def text(row: Mapping[str, Any], key: str, where: str) -> str:
-    value = row.get(key)
-    if not isinstance(value, str) or not value:
-        raise CaseFileError(f"{where}: {key} is missing or is not text", where=where)
-    return value
-
-
-def optional_text(row: Mapping[str, Any], key: str, where: str) -> str | None:
-    value = row.get(key)
-    if value is None or isinstance(value, str):
-        return value
-    raise CaseFileError(f"{where}: {key} is not text", where=where)
-
-
-def moment(row: Mapping[str, Any], key: str, where: str) -> str:
-    """An ISO date or date-time, from a TOML date or from text."""
-    value = row.get(key)
-    if isinstance(value, str):
-        with contextlib.suppress(ValueError):
-            day_only = len(value) <= len("2003-01-17")
-            value = dt.date.fromisoformat(value) if day_only else dt.datetime.fromisoformat(value)
-    if isinstance(value, dt.datetime):
-        if value.tzinfo is not None:
-            raise CaseFileError(f"{where}: {key} has a UTC offset; exams tell local time, so leave it out", where=where)
-        return value.isoformat(timespec="seconds")
-    if isinstance(value, dt.date):
-        return value.isoformat()
-    raise CaseFileError(f"{where}: {key} is a date or date-time (2003-01-17 or 2003-01-17T10:30:00)", where=where)
-
-
-def moment_or_name(row: Mapping[str, Any], key: str, where: str) -> str:
-    value = row.get(key)
-    return value.isoformat() if isinstance(value, (dt.datetime, dt.date)) else text(row, key, where)
 
 
 def unknown_keys(table: Mapping[str, Any], where: str, path: str = "") -> list[Finding]:

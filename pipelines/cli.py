@@ -18,7 +18,6 @@ Modules that compute are imported inside the commands, so that ``--help`` stays 
 from __future__ import annotations
 
 import functools
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -138,8 +137,9 @@ def internal_error(error: Exception) -> Finding:
 
 
 def write_json(document: Document) -> None:
-    json.dump(document, sys.stdout, ensure_ascii=False, allow_nan=False, indent=2)
-    sys.stdout.write("\n")
+    from pipelines.reports.as_json import json_text
+
+    sys.stdout.write(json_text(document))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -173,7 +173,7 @@ def empty_measure(findings: list[Finding]) -> Document:
 def empty_compare(findings: list[Finding]) -> Document:
     from pipelines.documents import compare_document
 
-    return compare_document(None, findings)
+    return compare_document(None, findings=findings)
 
 
 def empty_cement(findings: list[Finding]) -> Document:
@@ -293,7 +293,11 @@ def convert(paths: tuple[Path, ...], out: Path, *, accept_gaps: bool, identified
     "--diameter", "diameters", nargs=6, type=float, multiple=True, metavar="X Y Z X Y Z", help="A line's ends."
 )
 @click.option("--prompts", type=IMAGE, help="Prompts as JSON (osteotrace.prompt/1).")
-@click.option("--backend", metavar="NAME", help="Which engine; the built-in one by default.")
+@click.option(
+    "--backend",
+    metavar="NAME[:PLACE]",
+    help="Which segmenter ('osteotrace doctor' lists them); the built-in one if none.",
+)
 @SERIES
 @MODALITY
 @ACCEPT_GAPS
@@ -358,6 +362,7 @@ def measure(mask: str, **options: Any) -> tuple[Document, int]:
 @click.argument("mask1")
 @click.option("--image0", type=IMAGE, help="The image of MASK0.")
 @click.option("--image1", type=IMAGE, help="The image of MASK1.")
+@click.option("--config", type=IMAGE, help="Settings as TOML: a site's own criteria.")
 @MODALITY
 @ACCEPT_GAPS
 @run_command(empty_compare)

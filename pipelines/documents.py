@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # heavy modules, needed for their types alone
     from imaging.measurement.measure import SegmentMeasurement
     from imaging.measurement.quantity import Quantity
     from imaging.registration.rigid import Registration
+    from imaging.response.response import Response
+    from imaging.segmentation.backend import Capabilities
 
 __all__ = [
     "cement_document",
@@ -32,6 +34,7 @@ __all__ = [
     "needed_series_refused",
     "pseudonym",
     "register_document",
+    "response_record",
     "scan_document",
     "segment_document",
     "series_record",
@@ -43,6 +46,7 @@ NAMES = (
     "volume_ml",
     "volume_voxels_ml",
     "volume_mesh_ml",
+    "volume_partial_ml",
     "surface_mm2",
     "sphericity",
     "diameter_3d_mm",
@@ -159,6 +163,7 @@ def segment_document(
     mask: str | None,
     volume: Quantity | None,
     backend: str | None,
+    terms: Capabilities | None = None,
     seconds: float | None,
     confidence: float | None,
     findings: Iterable[Finding],
@@ -169,23 +174,38 @@ def segment_document(
         "mask": mask,
         "volume_ml": quantity_record(volume),
         "backend": backend,
+        "segmenter": None if terms is None else segmenter_record(terms),
         "seconds": seconds,
         "quality": {"confidence": confidence, "findings": findings_record(findings)},
     }
 
 
+def segmenter_record(terms: Capabilities) -> Document:
+    """Who proposed, and under which terms its code and its weights may be used."""
+    return {
+        "name": terms.name,
+        "version": terms.version,
+        "code_licence": terms.code_licence,
+        "weights": terms.weights or None,
+        "weights_licence": terms.weights_licence,
+        "device": terms.device,
+    }
+
+
 def measurement_record(measurement: SegmentMeasurement) -> Document:
     """One row of ``segments``."""
-    ends = measurement.long_axis_endpoints_lps_mm
     intensity = measurement.intensity
+    partial = () if measurement.partial_finding is None else (measurement.partial_finding,)
     return {
         "label": measurement.label,
         "name": measurement.name,
         **{name: quantity_record(getattr(measurement, name)) for name in NAMES},
         "centroid_lps_mm": [float(x) for x in measurement.centroid_lps_mm],
-        "long_axis_endpoints_lps_mm": None if ends is None else matrix_record(ends),
+        "long_axis_endpoints_lps_mm": matrix_record(measurement.long_axis_endpoints_lps_mm),
+        "short_axis_endpoints_lps_mm": matrix_record(measurement.short_axis_endpoints_lps_mm),
+        "long_axis_slice": measurement.long_axis_slice,
         "intensity": None if intensity is None else {name: quantity_record(q) for name, q in intensity.items()},
-        "findings": findings_record(measurement.findings),
+        "findings": findings_record((*measurement.findings, *partial)),
     }
 
 
@@ -198,8 +218,10 @@ def measure_document(measurements: Iterable[SegmentMeasurement], findings: Itera
     }
 
 
-def compare_document(change: Change | None, findings: Iterable[Finding] = ()) -> Document:
-    """``osteotrace.compare/1``."""
+def compare_document(
+    change: Change | None, responses: Mapping[str, Response] | None = None, findings: Iterable[Finding] = ()
+) -> Document:
+    """``osteotrace.compare/1``; ``responses`` are the categories of ``change``, with reasons, by the same names."""
     if change is None:
         values: Document = dict.fromkeys(("volume_change_ml", "volume_change_percent", "long_axis_change_percent"))
         return {
@@ -208,6 +230,7 @@ def compare_document(change: Change | None, findings: Iterable[Finding] = ()) ->
             "exceeds_error": None,
             "qiba": None,
             "categories": {},
+            "responses": {},
             "findings": findings_record(findings),
         }
     return {
@@ -218,7 +241,20 @@ def compare_document(change: Change | None, findings: Iterable[Finding] = ()) ->
         "exceeds_error": change.exceeds_error,
         "qiba": None if change.qiba is None else dict(change.qiba),
         "categories": dict(change.categories),
+        "responses": {name: response_record(response) for name, response in (responses or {}).items()},
         "findings": findings_record([*change.findings, *findings]),
+    }
+
+
+def response_record(response: Response) -> Document:
+    """One category with its reasons, inputs and source."""
+    return {
+        "criterion": response.criterion,
+        "category": str(response.category),
+        "scope": response.scope,
+        "reasons": list(response.reasons),
+        "inputs": dict(response.inputs),
+        "source": response.source,
     }
 
 

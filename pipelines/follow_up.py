@@ -14,6 +14,7 @@ from typing import Any
 from imaging.dicom.scan import scan
 from imaging.errors import CaseFileError
 from imaging.segmentation import Status
+from imaging.segmentation.catalogue import segmenter
 from imaging.study.timepoint import require_loadable, require_one_patient
 from pipelines.case import account, outputs
 from pipelines.case.conclude import Case, Word, with_word
@@ -24,7 +25,7 @@ from pipelines.case.links import link_exams
 from pipelines.case.masks import Ground, carried_lesions, trace_lesions
 from pipelines.case.materials import find_materials, relate_materials
 from pipelines.case.observations import observe
-from pipelines.case.reviews import from_case_file, read_reviews, require_unreviewed, write_review
+from pipelines.case.reviews import from_case_file, read_reviews, readers_wcv, require_unreviewed, write_review
 from pipelines.case_file import read_case_file
 from pipelines.documents import needed_series_refused
 from pipelines.settings import read_settings
@@ -76,6 +77,7 @@ def follow_up(
         If nothing can be loaded, two patients are mixed, or the case file is impossible.
     """
     settings = read_settings(config)
+    engine = segmenter(settings.segmenter)  # first of all: what is missing for it is said before an hour of work
     home = home_of(folders)
     story = read_case_file(case_file or next(home.glob("case.toml"), None))
     own_id = case_id_of(story.id, "\0".join(sorted(folder.resolve().name for folder in folders)))
@@ -105,6 +107,8 @@ def follow_up(
         material=found,
         procedures=story.procedures,
         reviews=(*reviews, *from_case_file(story.reviews, exams)),
+        segmenter=engine,
+        reader_wcv=readers_wcv(target),
         accept_gaps=accept_gaps,
         identified=identified,
     )
@@ -125,7 +129,11 @@ def follow_up(
         materials=account.material_rows(related),
         registrations=account.registration_rows(links),
         findings=account.case_findings(index, exams, story, remarks),
-        provenance=account.provenance(index, exams, settings, story, accept_gaps=accept_gaps, identified=identified),
+        provenance=account.provenance(
+            index, exams, settings, story, engine.capabilities(), accept_gaps=accept_gaps, identified=identified
+        ),
+        readings=exams.readings(story.readings),
+        criteria=settings.criteria,
     )
     require_unreviewed(target, reviews)
     kept = [*write_label_maps(target, traced, related), *outputs.write_figures(target, traced, related, images)]

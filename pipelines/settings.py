@@ -6,15 +6,20 @@ import os
 import stat
 import sys
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from imaging.errors import CaseFileError, UnreadableFile, UsageError
 from imaging.measurement.uncertainty import ReaderVariability
+from imaging.response.own import own_criteria, own_record
+from imaging.response.thresholds import Thresholds
 
 __all__ = ["Settings", "pseudonym_key", "read_settings", "read_toml", "screen_is_here"]
 
+DEFAULT_SEGMENTER = "agreement"
 LARGEST_TOML = 4 * 2**20  # bytes; a case file with a thousand prompts has a twentieth of it
 
 
@@ -31,12 +36,18 @@ class Settings:
     registration_error_mm
         How far an accepted registration may be off where material is carried from CT to MR; the sample case and the
         real pairs of the tests are below it on average.
+    segmenter
+        Who proposes outlines: a name as ``osteotrace segment --backend`` takes it.
+    criteria
+        The site's own response criteria, ``[[criterion]]`` (:mod:`imaging.response.own`), judged beside the published.
     """
 
     reader_wcv_ct: float = 0.10
     reader_wcv_mr: float = 0.15
     reader_wcv_mr_cemented: float = 0.20
     registration_error_mm: float = 2.0
+    segmenter: str = DEFAULT_SEGMENTER
+    criteria: tuple[Thresholds, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("reader_wcv_ct", "reader_wcv_mr", "reader_wcv_mr_cemented"):
@@ -49,11 +60,12 @@ class Settings:
 
     def record(self) -> dict[str, Any]:
         """The values by name, for the provenance."""
-        return asdict(self)
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return values | {"criteria": [own_record(criterion) for criterion in self.criteria]}
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """The document in a TOML file.
+def read_toml(path: Path, *, number: Callable[[str], Any] = float) -> dict[str, Any]:
+    """The document in a TOML file; ``number`` makes a value of each decimal number's text.
 
     Raises
     ------
@@ -71,7 +83,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     if content is None:
         raise CaseFileError(f"{path.name} is no file of at most {LARGEST_TOML} bytes", where=path.name)
     try:
-        return tomllib.loads(content)
+        return tomllib.loads(content, parse_float=number)
     except tomllib.TOMLDecodeError as error:
         place = str(error).rpartition("(")[2].rstrip(")")
         raise CaseFileError(f"{path.name} is not TOML ({place})", where=path.name) from None
@@ -96,15 +108,22 @@ def read_settings(path: Path | None) -> Settings:
     """
     if path is None:
         return Settings()
-    table = read_toml(path)
-    known = [field.name for field in fields(Settings)]
+    table = read_toml(path, number=Decimal)
+    written = table.pop("criterion", [])
+    if not isinstance(written, list) or not all(isinstance(row, dict) for row in written):
+        raise UsageError(f"{path.name}: criteria are written as [[criterion]] tables", code="BAD_SETTING")
+    segmenter = table.pop("segmenter", DEFAULT_SEGMENTER)
+    if not isinstance(segmenter, str):
+        raise UsageError(f"{path.name}: segmenter is a name", code="BAD_SETTING")
+    known = [field.name for field in fields(Settings) if field.name not in ("criteria", "segmenter")]
     for name, value in table.items():
         if name not in known:
             listing = ", ".join(known)
             raise UsageError(f"{path.name}: no setting is called {name!r}; known: {listing}", code="BAD_SETTING")
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
+        if not isinstance(value, (int, Decimal)) or isinstance(value, bool):
             raise UsageError(f"{path.name}: {name} is a number", code="BAD_SETTING")
-    return Settings(**{name: float(value) for name, value in table.items()})
+    numbers = {name: float(value) for name, value in table.items()}
+    return Settings(**numbers, segmenter=segmenter, criteria=own_criteria(written))
 
 
 def pseudonym_key() -> bytes:

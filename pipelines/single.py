@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imaging.arrays import BoolArray
 from imaging.errors import CaseFileError, EmptyMask, GeometryError, UsageError
@@ -17,16 +18,17 @@ from imaging.formats.nifti import nifti_bytes
 from imaging.measurement.change import measure_change
 from imaging.measurement.material import relate_material
 from imaging.measurement.measure import SegmentMeasurement, measure_segment
-from imaging.response.lesion import with_categories
+from imaging.response.lesion import lesion_responses, with_categories
 from imaging.segmentation import LesionId, Segment
-from imaging.segmentation.backend import segmenter
 from imaging.segmentation.bone import find_bone
+from imaging.segmentation.catalogue import segmenter
 from imaging.segmentation.cement import find_material
-from imaging.segmentation.prompt import Prompt, prompts_from_record
+from imaging.segmentation.prompt import MaskPrompt, Prompt, prompts_from_record
 from imaging.volume import Modality, Volume
 from imaging.volume.resample import resample_mask
 from pipelines import documents
 from pipelines.reports.as_json import json_text
+from pipelines.settings import read_settings
 from pipelines.sources import open_image, open_masks
 from pipelines.workspace import atomic_write
 
@@ -65,19 +67,35 @@ def segment_image(
         raise UsageError("say where the lesion is: --point, --box, --diameter or --prompts", code="NO_PROMPT")
     engine = segmenter() if backend is None else segmenter(backend)
     volume = open_image(image, modality=modality, series=series, accept_gaps=accept_gaps)
+    prior = earlier_mask(drawn, volume, image, beside=prompts, accept_gaps=accept_gaps)
     started = time.perf_counter()
-    proposal = engine.segment(volume, drawn)
+    proposal = engine.segment(volume, drawn, prior=prior)
     seconds = round(time.perf_counter() - started, 3)
     atomic_write(out, nifti_bytes(proposal.mask.astype(np.uint8), volume.grid))
-    measured = measure_segment(Segment(mask=proposal.mask, grid=volume.grid), volume=volume)
+    measured = measure_segment(
+        Segment(mask=proposal.mask, grid=volume.grid), volume=volume, engine_wcv=proposal.volume_wcv
+    )
     return documents.segment_document(
         mask=out.name,
         volume=measured.volume_ml,
         backend=proposal.backend,
+        terms=engine.capabilities(),
         seconds=seconds,
         confidence=proposal.confidence,
         findings=tuple(dict.fromkeys((*measured.findings, *proposal.findings))),
     )
+
+
+def earlier_mask(
+    drawn: Sequence[Prompt], volume: Volume, image: Sequence[Path], *, beside: Path | None, accept_gaps: bool
+) -> NDArray[np.float32] | None:
+    """The mask that a mask prompt names, on the image's grid; its path starts at the prompts' own folder."""
+    masks = [prompt for prompt in drawn if isinstance(prompt, MaskPrompt)]
+    if len(masks) > 1:
+        raise UsageError("one lesion has one earlier mask; several mask prompts were given", code="BAD_PROMPT")
+    if not masks or beside is None:
+        return None
+    return one_mask_on(volume, str(beside.parent / masks[0].path), image, accept_gaps=accept_gaps).astype(np.float32)
 
 
 def read_prompts(path: Path) -> tuple[Prompt, ...]:
@@ -130,9 +148,11 @@ def compare_masks(
     image0: Path | None = None,
     image1: Path | None = None,
     modality: str | None = None,
+    config: Path | None = None,
     accept_gaps: bool = False,
 ) -> Document:
     """Change of one lesion; both masks are taken as accepted."""
+    settings = read_settings(config)
     measured = []
     for mask, image in ((mask0, image0), (mask1, image1)):
         segments = open_masks(mask, image=None if image is None else [image], accept_gaps=accept_gaps)
@@ -145,7 +165,10 @@ def compare_masks(
         volume = None if image is None else open_image([image], modality=modality, accept_gaps=accept_gaps)
         kind = Modality(modality.upper()) if modality else None
         measured.append(measure_segment(segments[0], volume=volume, modality=kind))
-    return documents.compare_document(with_categories(measure_change(*measured), *measured))
+    reference, follow_up = measured
+    change = measure_change(reference, follow_up)
+    responses = lesion_responses(reference, follow_up, change, settings.criteria)
+    return documents.compare_document(with_categories(change, responses), responses)
 
 
 def cement_in_image(

@@ -17,7 +17,7 @@ SOURCES = sorted([*(ROOT / "imaging").rglob("*.py"), *(ROOT / "pipelines").rglob
 BANNED_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "requests", "urllib.request"}
 BANNED_CALLS = {"eval", "exec", "compile", "__import__", "print", "input"}
 BANNED_METHODS = {
-    ("os", "system"), ("os", "popen"), ("yaml", "load"), ("tempfile", "mktemp"), ("torch", "load"),
+    ("os", "system"), ("os", "popen"), ("yaml", "load"), ("tempfile", "mktemp"),
     ("time", "time"), ("datetime", "now"), ("date", "today"), ("datetime", "utcnow"),
 }  # fmt: skip
 WRITERS = {"write_text", "write_bytes", "WriteImage", "tofile", "savez", "savez_compressed", "imwrite", "imsave"}
@@ -52,7 +52,17 @@ def offences(path: Path) -> list[str]:
                 value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
                 if (keyword.arg, value) in {("shell", True), ("allow_pickle", True)}:
                     found.append(f"{keyword.arg}=True")
+            if name[-2:] == ("torch", "load") and not loads_data_alone(node):
+                found.append("torch.load")
     return found
+
+
+def loads_data_alone(call: ast.Call) -> bool:
+    """Whether it is written with ``weights_only=True``, which runs nothing that the file holds."""
+    return any(
+        keyword.arg == "weights_only" and isinstance(keyword.value, ast.Constant) and keyword.value.value is True
+        for keyword in call.keywords
+    )
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -65,9 +75,10 @@ def test_the_check_finds_what_it_bans(tmp_path: Path) -> None:
     bad.write_text(
         "import pickle\nimport subprocess, yaml, numpy, datetime\neval('1')\nyaml.load('')\n"
         "subprocess.run('x', shell=True)\nnumpy.load('x', allow_pickle=True)\ndatetime.datetime.now()\n"
+        "torch.load('x')\ntorch.load('x', weights_only=False)\ntorch.load('x', weights_only=True)\n"
     )
     assert sorted(offences(bad)) == sorted(
-        ["pickle", "eval", "yaml.load", "shell=True", "allow_pickle=True", "datetime.datetime.now"]
+        ["pickle", "eval", "yaml.load", "shell=True", "allow_pickle=True", "datetime.datetime.now", *["torch.load"] * 2]
     )
 
 

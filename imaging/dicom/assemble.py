@@ -25,6 +25,7 @@ from imaging.dicom.file import PARSE_ERRORS, DicomFile, open_dicom, parser_silen
 from imaging.dicom.pixels import (
     ModalityTransform,
     frame_readers,
+    is_rounded_inside,
     largest_value,
     modality_transform,
     pixel_format,
@@ -148,6 +149,8 @@ def _drawn_or_decoding(
     require_size(layout, file.pixels, file.syntax, str(file.path))
     is_straight, needs_decoder = lies_straight(file, layout), is_compressed(file.syntax)
     readers = () if is_straight else frame_readers(file)
+    if needs_decoder and is_rounded_inside(file):
+        canvas.note_rounding()
     for frame, (index, _) in sorted(places.items()):
         transform = modality_transform(file, frame)
         canvas.note(transform, largest_value(transform, layout))

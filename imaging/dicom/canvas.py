@@ -28,6 +28,7 @@ from imaging.volume.volume import Modality
 __all__ = ["Canvas", "lies_straight"]
 
 INT16 = np.iinfo(np.int16)
+FARTHEST = float(np.finfo(np.float32).max)
 CLIPPED_HU = 3071  # the top of the 12-bit scale with intercept -1024, to which many reconstructions clip
 SATURATED_VOXELS = 20  # one maximum is noise; as many at exactly one value are a plateau
 HOUNSFIELD_TYPES = {"", "HU"}
@@ -63,6 +64,7 @@ class Canvas:
     ranges: dict[int, tuple[float, float]] = field(default_factory=dict)
     empty: int = 0
     undeclared: int = 0
+    rounded: int = 0
 
     def __post_init__(self) -> None:
         self.samples = np.empty(self.shape, dtype=np.int16)
@@ -79,8 +81,8 @@ class Canvas:
             measured = values[~padded]
             values = np.where(padded, 0, values)  # replaced at the end; here they must only not widen the type
         low, high = (float(measured.min()), float(measured.max())) if measured.size else (0.0, 0.0)
-        if not (np.isfinite(low) and np.isfinite(high)):
-            raise SeriesRefused("pixel data holds values that are no numbers", code="BAD_NUMBER")
+        if not (low >= -FARTHEST and high <= FARTHEST):
+            raise SeriesRefused("pixel data holds values that are no numbers, or beyond any", code="BAD_NUMBER")
         if self.samples.dtype == np.int16 and not (low >= INT16.min and high <= INT16.max and _is_whole(values)):
             self.samples = self.samples.astype(np.float32)
         self.samples[index] = values
@@ -122,6 +124,10 @@ class Canvas:
         self.rescale_types.add(transform.rescale_type)
         self.undeclared += int(not transform.is_declared)
 
+    def note_rounding(self) -> None:
+        """A file's frames came out of a codec that rounds."""
+        self.rounded += 1
+
     def finished(self) -> NDArray[Any]:
         """The samples, padding replaced by the smallest valid value."""
         if self.valid is not None and self.ranges:
@@ -147,11 +153,21 @@ class Canvas:
         if self.empty:
             message = f"{self.empty} slices hold one value throughout"
             yield Finding("EMPTY_SLICE", Severity.INFO, message, record.volume_id)
-        if record.modality == Modality.CT and self.undeclared:
+        if self.rounded and all(finding.code != "LOSSY" for finding in record.findings):
             message = (
-                f"{self.undeclared} slices do not say what their samples mean; they are taken for Hounsfield units"
+                f"{self.rounded} files were compressed with loss, though their headers do not say so; values near "
+                "edges are altered"
             )
-            yield Finding("ASSUMED_HU", Severity.INFO, message, record.volume_id)
+            yield Finding("LOSSY", Severity.WARNING, message, record.volume_id)
+        if record.modality == Modality.CT and self.undeclared:
+            slices = len(record.frames)
+            message = (
+                f"{self.undeclared} of {slices} slices do not say what their samples mean; they are taken for "
+                "Hounsfield units"
+            )
+            # A scanner declares it in all slices or in none; in some only, values may jump from slice to slice.
+            severity = Severity.INFO if self.undeclared == slices else Severity.WARNING
+            yield Finding("ASSUMED_HU", severity, message, record.volume_id)
         if record.modality == Modality.CT and self.rescale_types - HOUNSFIELD_TYPES:
             message = "the header says that values are not Hounsfield units"
             yield Finding("NOT_HU", Severity.WARNING, message, record.volume_id)

@@ -70,7 +70,7 @@ PLACES = {
         "never mixed; repair the IDs",
     ),
     "PATIENT_CONTRADICTED": Code(
-        "warning", "one Patient ID with two birth dates or sexes", "check that the images are of one patient"
+        "warning", "one Patient ID with two birth dates, sexes or names", "check that the images are of one patient"
     ),
     "MISSING_SERIES_UID": Code("note", "no series UID; one is derived from the content", "nothing"),
 }
@@ -89,7 +89,9 @@ VALUES = {
         "refused, warning, passed over", "a size beyond any image, or beyond what the file can hold", FETCH
     ),
     "EMPTY_SLICE": Code("note", "slices that hold one value throughout", "look at them"),
-    "ASSUMED_HU": Code("note", "a CT without rescale; samples are taken for Hounsfield units", "check air and water"),
+    "ASSUMED_HU": Code(
+        "warning, note", "a CT, or slices of one, without rescale; taken for Hounsfield units", "check air and water"
+    ),
     "NOT_HU": Code("warning", "the header says that values are not Hounsfield units", "use no threshold in HU"),
 }
 FILES = {

@@ -35,6 +35,7 @@ NATIVE = {
 FRAME_HEADERS = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
 BARE_MARKERS = {0x01, *range(0xD0, 0xD9)}  # without a length
 END_OF_IMAGE = b"\xff\xd9"
+START_OF_SCAN = b"\xff\xda"
 CODING_STYLE, WAVELET = b"\xff\x52", 13  # ISO/IEC 15444-1 A.6.1: the marker, and how far behind it the wavelet is named
 IRREVERSIBLE = 0
 
@@ -153,12 +154,17 @@ def decode_codestream(
 def is_rounded(data: bytes, syntax: str) -> bool:
     """Whether samples come out of a rounding (a DCT, JPEG-LS with an allowed error, the irreversible wavelet).
 
-    Such samples may lie a little beyond the range of what went in.
+    Such samples may lie a little beyond the range of what went in. The codestream tells, as far as it can: a transfer
+    syntax whose name says "lossless" does not keep an encoder from rounding.
     """
     if syntax in JPEG_2000 | HTJ2K:
         at = data.find(CODING_STYLE, 0, 4096)
         return at >= 0 and data[at + WAVELET : at + WAVELET + 1] == bytes([IRREVERSIBLE])
-    return syntax in (JPEG_BASELINE, JPEG_EXTENDED, JPEG_LS_NEAR)
+    if syntax in JPEG_LS:
+        # The scan's header ends in NEAR, ILV and the point transform (ISO/IEC 14495-1 C.2.3, one component).
+        at = data.find(START_OF_SCAN, 0, 4096)
+        return at >= 0 and data[at + 7 : at + 8] not in (b"", b"\0")
+    return syntax in (JPEG_BASELINE, JPEG_EXTENDED)
 
 
 def _items(data: bytes) -> tuple[bytes, tuple[bytes, ...], tuple[int, ...]]:

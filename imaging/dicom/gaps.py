@@ -27,6 +27,7 @@ from imaging.dicom.geometry import (
     TILT_LIMIT_DEG,
     Stack,
     in_plane_steps,
+    is_jitter,
     spacing_tolerance_mm,
     tilt_finding,
 )
@@ -86,8 +87,8 @@ def stack_with_gaps(
     direction = _direction(points, heights, normal, pixel_spacing)
     leaning = float(np.linalg.norm(direction - normal))
     lattice = _lattice(heights, leaning, min(pixel_spacing))
-    if leaning * (heights[-1] - heights[0]) <= IN_PLANE_TOLERANCE * min(pixel_spacing):
-        direction = normal  # jitter, not tilt
+    if is_jitter(leaning * (heights[-1] - heights[0]), float(np.degrees(np.arctan(leaning))), min(pixel_spacing)):
+        direction = normal
     step, planes = lattice.step_mm * direction, lattice.planes
     origin = points.mean(axis=0) + (lattice.first_mm - heights.mean()) * direction
     tilt = float(np.degrees(np.arctan2(np.linalg.norm(np.cross(step, normal)), step @ normal)))

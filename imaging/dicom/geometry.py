@@ -28,6 +28,7 @@ __all__ = [
     "Stack",
     "angle_deg",
     "in_plane_steps",
+    "is_jitter",
     "plane_directions",
     "spacing_tolerance_mm",
     "stack_slices",
@@ -117,15 +118,36 @@ def stack_slices(
         raise SeriesRefused(f"the slices lean by {tilt:.1f}°, more than any gantry", code="MIXED_GEOMETRY")
     leaning = step - (step @ normal) * normal
     findings: tuple[Finding, ...] = ()
-    if np.linalg.norm(leaning) * (len(points) - 1) <= IN_PLANE_TOLERANCE * min(pixel_spacing):
+    if is_jitter(float(np.linalg.norm(leaning)) * (len(points) - 1), tilt, min(pixel_spacing)):
         step, origin = (step @ normal) * normal, points.mean(axis=0) - (len(points) - 1) / 2 * (step @ normal) * normal
-        tilt = 0.0  # jitter, not tilt
+        tilt = 0.0
     elif tilt > TILT_FROM_DEG:
         findings = (tilt_finding(tilt),)
     affine = np.eye(4)
     affine[:3] = np.stack([step, row_step, column_step, origin], axis=1)
     shape = (len(points), int(plane[0]), int(plane[1]))
     return Stack(Grid(shape, affine), tuple(int(i) for i in order), tilt, findings)
+
+
+def is_jitter(lean_mm: float, tilt_deg: float, pixel_mm: float) -> bool:
+    """Whether a stack leans no more than rounding lets an upright one lean, or too little to matter.
+
+    Parameters
+    ----------
+    lean_mm
+        How far the last slice lies beside the first.
+    tilt_deg
+        The same as an angle: a few thin slices lean by much when one is a hundredth of a millimetre off.
+    pixel_mm
+        The shorter side of a pixel.
+
+    Examples
+    --------
+    >>> is_jitter(0.03, 0.8, 0.7), is_jitter(0.06, 0.03, 0.7), is_jitter(0.06, 0.06, 0.7)
+    (True, True, False)
+    """
+    is_rounding = lean_mm <= DRIFT_TOLERANCE * SPACING_TOLERANCE_MM
+    return is_rounding or (tilt_deg <= TILT_FROM_DEG and lean_mm <= IN_PLANE_TOLERANCE * pixel_mm)
 
 
 def plane_directions(orientations: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -23,6 +23,7 @@ ANNOTATIONS = {
 }
 DOSE_REPORTS = {"1.2.840.10008.5.1.4.1.1.88.67", "1.2.840.10008.5.1.4.1.1.88.68", "1.2.840.10008.5.1.4.1.1.88.73"}
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+SCREEN = "SCREEN SAVE"  # Image Type of a photographed screen that GE stores as a CT or MR image
 LOADED = {"CT", "MR"}
 
 
@@ -59,7 +60,8 @@ def _without_image(file: DicomFile, facts: Facts) -> tuple[Kind, str] | None:
 
 
 def _without_slice(file: DicomFile, facts: Facts) -> tuple[Kind, str] | None:
-    if facts.sop_class == SECONDARY_CAPTURE or facts.sop_class.startswith(f"{SECONDARY_CAPTURE}."):
+    is_capture = facts.sop_class == SECONDARY_CAPTURE or facts.sop_class.startswith(f"{SECONDARY_CAPTURE}.")
+    if is_capture or SCREEN in facts.image_type:
         has_dose = any("DOSE" in value for value in facts.image_type)
         return Kind.NO_SLICE, "DOSE_REPORT" if has_dose else "SECONDARY_CAPTURE"
     if facts.modality not in LOADED:

@@ -27,6 +27,7 @@ __all__ = [
     "PixelFormat",
     "clean_samples",
     "frame_readers",
+    "is_rounded_inside",
     "largest_value",
     "modality_transform",
     "pixel_format",
@@ -36,10 +37,16 @@ __all__ = [
 
 MAX_PLANE = 2**28  # samples of a frame: 16384 × 16384, far above any scanner
 MAX_BYTES = 16 * 2**30  # of one file's decoded frames
+MAX_FRAMES = 2**16  # of one file; each is a value of its own in an index, whatever its size
 COMPRESSION_LIMIT = 2000  # an empty frame compresses at most about 1000:1 in the codecs of DICOM
 SMALL_FRAMES = 64 * 2**20  # bytes that may always be allocated
 REMEMBERED_TOPS = 8  # transforms; a series has one, or one a slice
 FLOAT_KINDS = {"float": "f4", "double": "f8"}
+PADDING = {
+    "integer": (tags.PIXEL_PADDING_VALUE, tags.PIXEL_PADDING_RANGE_LIMIT),
+    "float": (tags.FLOAT_PADDING_VALUE, tags.FLOAT_PADDING_RANGE_LIMIT),
+    "double": (tags.DOUBLE_PADDING_VALUE, tags.DOUBLE_PADDING_RANGE_LIMIT),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +93,14 @@ class ModalityTransform:
     rescale_type
         The unit that the header names, in capitals; "" where it names none.
     is_declared
-        Whether the header says anything of what samples mean.
+        Whether the header says what samples mean: slope and intercept, or a LUT.
     """
 
     slope: float = 1.0
     intercept: float = 0.0
     first: int = 0
     table: NDArray[np.int64] | None = None
-    padding: tuple[int, int] | None = None
+    padding: tuple[float, float] | None = None
     rescale_type: str = ""
     is_declared: bool = True
 
@@ -116,7 +123,9 @@ class ModalityTransform:
         if self.is_whole and stored.dtype.kind in "iu":
             if stored.dtype.itemsize <= 2 and abs(self.slope) < 2**14 and abs(self.intercept) < 2**30:
                 return np.asarray(stored.astype(np.int32) * np.int32(self.slope) + np.int32(self.intercept))
-            return np.asarray(stored.astype(np.int64) * int(self.slope) + int(self.intercept))
+            reach = max(-int(stored.min()), int(stored.max())) * abs(self.slope) + abs(self.intercept)
+            if reach < 2**63:
+                return np.asarray(stored.astype(np.int64) * int(self.slope) + int(self.intercept))
         return np.asarray(stored.astype(np.float64) * self.slope + self.intercept)
 
     def padded(self, stored: NDArray[Any]) -> BoolArray | None:
@@ -179,7 +188,7 @@ def require_size(layout: PixelFormat, pixels: PixelSpan | None, syntax: str, whe
     SeriesRefused
         DECLARED_SIZE_TOO_LARGE or TRUNCATED_PIXEL_DATA.
     """
-    if layout.rows * layout.columns > MAX_PLANE or layout.native_bytes > MAX_BYTES:
+    if layout.rows * layout.columns > MAX_PLANE or layout.native_bytes > MAX_BYTES or layout.frames > MAX_FRAMES:
         raise SeriesRefused(
             f"{layout.frames} frames of {layout.rows} × {layout.columns} are declared, beyond any image",
             code="DECLARED_SIZE_TOO_LARGE",
@@ -253,6 +262,17 @@ def _native(data: bytes, dtype: np.dtype[Any], number: int, layout: PixelFormat)
     return samples if layout.kind != "integer" else clean_samples(samples, layout, None)
 
 
+def is_rounded_inside(file: DicomFile) -> bool:
+    """Whether the first frame of a compressed file was rounded by its codec, whatever the header says.
+
+    Raises
+    ------
+    InputError
+        The frames cannot be told apart.
+    """
+    return is_rounded(split_fragments(read_pixel_data(file), pixel_format(file).frames)[0], file.syntax)
+
+
 def modality_transform(file: DicomFile, frame: int) -> ModalityTransform:
     """What one frame's stored samples mean.
 
@@ -291,7 +311,7 @@ def _transform(
         table,
         _padding(elements, layout),
         rescale.text(tags.RESCALE_TYPE).upper(),
-        bool(slope or intercept) or table is not None,
+        bool(slope and intercept) or table is not None,
     )
 
 
@@ -358,19 +378,21 @@ def _modality_lut(
     return first, table.astype(np.int64)
 
 
-def _padding(elements: Elements, layout: PixelFormat) -> tuple[int, int] | None:
+def _padding(elements: Elements, layout: PixelFormat) -> tuple[float, float] | None:
     """The stored samples that are padding (PS3.3 C.7.5.1.1.2); they have the sign of the pixels, whatever their VR."""
-    value = elements.integer(tags.PIXEL_PADDING_VALUE)
-    if value is None or layout.kind != "integer":
+    value, limit = (elements.decimal(tag) for tag in PADDING[layout.kind])
+    if value is None:
         return None
-    limit = elements.integer(tags.PIXEL_PADDING_RANGE_LIMIT)
-    ends = sorted(_signed(end, layout) for end in (value, value if limit is None else limit))
-    return ends[0], ends[1]
+    ends = (value, value if limit is None else limit)
+    low, high = sorted(ends if layout.kind != "integer" else (_signed(int(end), layout) for end in ends))
+    return low, high
 
 
 def _signed(value: int, layout: PixelFormat) -> int:
     width = max(layout.bits_allocated, 16) if abs(value) >= 2**16 else 16
     value &= (1 << width) - 1
+    if value >> layout.bits_stored == 0:  # written without the bits that only repeat the sign
+        width = layout.bits_stored
     if layout.is_signed and value >= 1 << (width - 1):
         return value - (1 << width)
     return value

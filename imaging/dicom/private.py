@@ -6,6 +6,8 @@ DD 001 2001,xx03, MR Imaging DD 001 2005,xx0E), as collected in dcm2niix' vendor
 
 from __future__ import annotations
 
+import struct
+
 from imaging.dicom.elements import Elements
 
 __all__ = ["has_private_scale", "images_in_mosaic", "private_b_value", "private_element"]
@@ -15,6 +17,8 @@ SIEMENS, SIEMENS_B_VALUE, SIEMENS_IMAGES_IN_MOSAIC = "SIEMENS MR HEADER", 0x0C, 
 GE, GE_B_VALUE = "GEMS_PARM_01", 0x39
 PHILIPS, PHILIPS_B_VALUE = "Philips Imaging DD 001", 0x03
 PHILIPS_MR, PHILIPS_SCALE_SLOPE, PHILIPS_FRAME = "Philips MR Imaging DD 001", 0x0E, 0x2005140F
+FLOAT = struct.Struct("<f")  # what Philips writes; representations are left out in little endian alone
+MOST_B = 50_000  # s/mm²; beyond any scanner's gradients
 GE_OFFSET = 100_000  # newer software adds a multiple of it, which means nothing for the weighting
 
 
@@ -31,12 +35,21 @@ def private_b_value(elements: Elements) -> float | None:
     """
     for group, creator, element in ((0x0019, SIEMENS, SIEMENS_B_VALUE), (0x2001, PHILIPS, PHILIPS_B_VALUE)):
         tag = private_element(elements, group, creator, element)
-        value = elements.decimal(tag) if tag is not None else None
+        value = None if tag is None else _decimal(elements, tag)
         if value is not None:
             return value
     tag = private_element(elements, 0x0043, GE, GE_B_VALUE)
     value = elements.decimal(tag) if tag is not None else None
     return None if value is None else value % GE_OFFSET
+
+
+def _decimal(elements: Elements, tag: int) -> float | None:
+    """The number, also where an archive has rewritten the file without the representations of private elements."""
+    value, raw = elements.decimal(tag), elements.raw(tag)
+    if value is not None or len(raw) != FLOAT.size:
+        return value
+    (number,) = FLOAT.unpack(raw)
+    return float(number) if 0 <= number <= MOST_B else None
 
 
 def images_in_mosaic(elements: Elements) -> int | None:

@@ -13,20 +13,21 @@ the lesion that comes back is its own number and every number inside it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from imaging.errors import InputError, RecordError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.provenance import Provenance
 from imaging.segmentation.choice import is_chosen, segment_not_found
-from imaging.segmentation.segment import LesionId, Segment, SegmentKind, Status
+from imaging.segmentation.segment import Box, LesionId, Segment, SegmentKind, Status
 
 __all__ = [
     "LabelText",
@@ -104,8 +105,8 @@ def segments_from(
     >>> [(part.label, part.name, int(part.mask.sum())) for part in parts]
     [(2, 'label 2', 2), (5, 'cyst', 1)]
     """
-    numbers = _label_numbers(labels, where)
-    positive = [number for number in numbers if number > 0]
+    boxes, has_negative = _label_boxes(labels, where)
+    positive = list(boxes)
     names = {number: texts[number].name if number in texts else f"label {number}" for number in positive}
     meant = [number for number in positive if is_chosen(choice, number, names[number])]
     if choice is not None and not meant:
@@ -116,26 +117,30 @@ def segments_from(
             code="TOO_MANY_LABELS",
             where=where,
         )
-    findings = _remarks(numbers, where)
-    return tuple(
-        segment_of(
-            _voxels(labels, number, texts, positive),
-            grid,
-            number,
-            texts.get(number, LabelText(name=names[number])),
-            findings=findings,
-        )
-        for number in meant
-    )
+    findings = _remarks(where) if has_negative else ()
+    found = []
+    for number in meant:
+        text = texts.get(number, LabelText(name=names[number]))
+        numbers = [number, *_numbers_inside(number, texts, positive)]
+        box = _common_box([boxes[each] for each in numbers])
+        mask = np.zeros(labels.shape, dtype=bool)  # untouched memory costs nothing
+        mask[box] = labels[box] == number if len(numbers) == 1 else np.isin(labels[box], numbers)
+        found.append(segment_of(mask, grid, number, text, findings=findings).found_within(box))
+    return tuple(found)
 
 
-def _voxels(labels: NDArray[Any], number: int, texts: Mapping[int, LabelText], present: list[int]) -> NDArray[np.bool_]:
-    """The number's voxels; a lesion's are also those of every number inside it."""
+def _numbers_inside(number: int, texts: Mapping[int, LabelText], present: list[int]) -> list[int]:
+    """The numbers whose voxels are this lesion's too."""
     text = texts.get(number)
     if text is None or text.kind is not SegmentKind.LESION or text.lesion is None:
-        return np.asarray(labels == number)
-    within = [other for other in present if other in texts and texts[other].inside == text.lesion]
-    return np.isin(labels, [number, *within])
+        return []
+    return [other for other in present if other in texts and texts[other].inside == text.lesion]
+
+
+def _common_box(boxes: Sequence[Box]) -> Box:
+    """The smallest box that holds them all."""
+    s, r, c = (slice(min(b.start for b in axis), max(b.stop for b in axis)) for axis in zip(*boxes, strict=True))
+    return (s, r, c)
 
 
 def segment_of(
@@ -246,29 +251,43 @@ def _text(row: Mapping[str, Any]) -> LabelText:
     )
 
 
-def _label_numbers(labels: NDArray[Any], where: str) -> list[int]:
+def _label_boxes(labels: NDArray[Any], where: str) -> tuple[dict[int, Box], bool]:
+    """Where each positive number lies, in ascending order and in one pass; and whether there are negative ones."""
     if labels.dtype.kind == "f" and not (np.isfinite(labels).all() and np.array_equal(labels, np.rint(labels))):
         raise InputError("a mask holds whole numbers; this file holds fractions", code="NOT_A_LABEL_MAP", where=where)
-    low, high = int(labels.min()), int(labels.max())
+    deepest = labels.max(axis=2)
+    low, high = 0 if labels.dtype.kind == "u" else int(labels.min()), int(deepest.max())
     if max(-low, high) > LARGEST_LABEL:
         raise InputError(f"label numbers reach {high}; this is no label map", code="NOT_A_LABEL_MAP", where=where)
-    if high - low < labels.size:
-        present = np.zeros(high - low + 1, dtype=bool)  # ten times faster than np.unique, which sorts all voxels
-        present[labels.astype(np.int64) - low] = True
-        numbers = np.flatnonzero(present) + low
-    else:
-        numbers = np.unique(labels)
-    if len(numbers) > MAX_LABELS:
+    boxes = _boxes_of(labels, deepest > 0, high) if high > 0 else {}
+    if len(boxes) > MAX_LABELS:
         raise InputError(
-            f"a mask holds few numbers; this file holds {len(numbers)} different ones and is more likely an image",
+            f"a mask holds few numbers; this file holds {len(boxes)} different ones and is more likely an image",
             code="NOT_A_LABEL_MAP",
             where=where,
         )
-    return [int(number) for number in numbers]
+    return boxes, low < 0
 
 
-def _remarks(numbers: list[int], where: str) -> tuple[Finding, ...]:
-    if not numbers or numbers[0] >= 0:
-        return ()
+def _boxes_of(labels: NDArray[Any], rows_hit: NDArray[np.bool_], high: int) -> dict[int, Box]:
+    """Where each positive number lies, sought where there is any."""
+    slices, rows = np.flatnonzero(rows_hit.any(axis=1)), np.flatnonzero(rows_hit.any(axis=0))
+    start = (int(slices[0]), int(rows[0]), 0)
+    part = labels[start[0] : slices[-1] + 1, start[1] : rows[-1] + 1]
+    if high <= np.iinfo(np.uint16).max:
+        whole = part if labels.dtype.kind in "ui" else part.astype(np.int32)
+        found = ndimage.find_objects(whole, high)
+        return {number: _moved(box, start) for number, box in enumerate(found, start=1) if box is not None}
+    values, place = np.unique(part, return_inverse=True)
+    found = ndimage.find_objects(place.reshape(part.shape) + 1)
+    return {int(value): _moved(box, start) for value, box in zip(values, found, strict=True) if value > 0}
+
+
+def _moved(box: Sequence[slice], start: Sequence[int]) -> Box:
+    s, r, c = (slice(side.start + first, side.stop + first) for side, first in zip(box, start, strict=True))
+    return (s, r, c)
+
+
+def _remarks(where: str) -> tuple[Finding, ...]:
     message = "voxels with negative numbers were taken as background"
     return (Finding("NEGATIVE_LABELS", Severity.WARNING, message, where),)

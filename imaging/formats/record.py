@@ -8,7 +8,7 @@ from typing import Any
 from imaging.coding import Code
 from imaging.errors import RecordError
 from imaging.finding import Finding, Severity
-from imaging.measurement.quantity import Quantity
+from imaging.measurement.quantity import Quantity, ReaderPart, TwoPartError
 
 __all__ = [
     "finding_from_record",
@@ -45,7 +45,37 @@ def quantity_record(quantity: Quantity | None) -> Record | None:
             "scheme": quantity.code.scheme,
             "meaning": quantity.code.meaning,
         }
+    if quantity.error is not None:
+        record["error"] = error_record(quantity.error)
     return record
+
+
+def error_record(error: TwoPartError) -> Record:
+    """What an interval is made of: the technical part with its own interval, and the reader's with its source.
+
+    ``cv`` are coefficients of variation; the reader's is the one that counts, never below ``floor``.
+
+    Examples
+    --------
+    >>> reader = ReaderPart(floor=0.1, engines=0.2)
+    >>> error_record(TwoPartError(technical95=(9.0, 11.0), technical=(("outline", 0.05),), reader=reader))["reader"]
+    {'cv': 0.2, 'source': 'engines', 'floor': 0.1, 'engines': 0.2, 'readers': None, 'accepted': False}
+    """
+    reader = error.reader
+    return {
+        "technical95": list(error.technical95),
+        "technical": [{"part": name, "cv": cv} for name, cv in error.technical],
+        "reader": None
+        if reader is None
+        else {
+            "cv": reader.cv,
+            "source": reader.source,
+            "floor": reader.floor,
+            "engines": reader.engines,
+            "readers": reader.readers,
+            "accepted": reader.accepted,
+        },
+    }
 
 
 def quantity_from_record(record: Mapping[str, Any] | None) -> Quantity | None:
@@ -71,9 +101,23 @@ def quantity_from_record(record: Mapping[str, Any] | None) -> Quantity | None:
             record["method"],
             None if bounds is None else (bounds[0], bounds[1]),
             None if code is None else Code(code["value"], code["scheme"], code["meaning"]),
+            error_from_record(record.get("error")),
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise RecordError(f"a stored quantity is damaged ({type(error).__name__})") from error
+
+
+def error_from_record(record: Mapping[str, Any] | None) -> TwoPartError | None:
+    if record is None:
+        return None
+    low, high = record["technical95"]
+    reader = record["reader"]
+    names = ("floor", "engines", "readers", "accepted")
+    return TwoPartError(
+        technical95=(low, high),
+        technical=tuple((part["part"], part["cv"]) for part in record["technical"]),
+        reader=None if reader is None else ReaderPart(**{name: reader[name] for name in names}),
+    )
 
 
 def finding_record(finding: Finding) -> Record:

@@ -56,6 +56,12 @@ class AxisOrder:
         last = np.array(shape)[list(self.axes)] - 1
         return np.where(self.flipped, last - picked, picked)
 
+    def native_index(self, turned_index: NDArray[Any], shape: tuple[int, int, int]) -> NDArray[np.float64]:
+        """The inverse of :meth:`index`."""
+        last = np.array(shape)[list(self.axes)] - 1
+        picked = np.where(self.flipped, last - turned_index, turned_index)
+        return np.asarray(picked[np.argsort(self.axes)], dtype=np.float64)
+
     @property
     def steps(self) -> tuple[slice, ...]:
         return tuple(slice(None, None, -1 if flip else 1) for flip in self.flipped)

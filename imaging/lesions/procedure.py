@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from imaging.segmentation.segment import LesionId
 
-__all__ = ["ClinicalRecord", "Procedure"]
+__all__ = ["LOCAL_THERAPIES", "ClinicalRecord", "Procedure"]
+
+# What changes a lesion in its place: after it the lesion's size no longer tells what other therapy does.
+LOCAL_THERAPIES = frozenset({"embolization", "sacroplasty", "vertebroplasty", "ablation", "radiotherapy", "surgery"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 
 from imaging.lesions.lesion import Method, Observation
 from imaging.lesions.procedure import Procedure
-from imaging.measurement.change import exceeds_error, relative_change
+from imaging.measurement.change import LesionSize, absolute_change, claims_of, exceeds_error, relative_change
+from imaging.measurement.qiba import QibaClaims
 from imaging.measurement.quantity import Quantity
 from imaging.segmentation.segment import Status
+from imaging.volume import Modality
 
 __all__ = ["LesionChange", "changes_of", "happened_before"]
 
@@ -29,6 +31,8 @@ class LesionChange:
         The later and the earlier exam.
     reference
         Why that one: baseline, previous, nadir, or pre-procedure:<id>.
+    volume_change_ml
+        Later − earlier, gross.
     volume_percent, long_axis_percent
         100 · (later ÷ earlier − 1), with the interval of the ratio.
     net_volume_percent
@@ -36,15 +40,19 @@ class LesionChange:
         3 mL of cement off an unchanged lesion is no response.
     exceeds_error
         Whether the gross volume changed by more than its error; None unless a reader accepted both masks.
+    qiba
+        QIBA's claims about the gross volume, where they apply: on CT.
     """
 
     timepoint: str
     reference: str
     reference_timepoint: str
+    volume_change_ml: Quantity | None
     volume_percent: Quantity | None
     net_volume_percent: Quantity | None
     long_axis_percent: Quantity | None
     exceeds_error: bool | None
+    qiba: QibaClaims | None = None
 
 
 def changes_of(
@@ -74,7 +82,7 @@ def changes_of(
     lesions = {observation.lesion for observation in observations}
     if len(lesions) > 1:
         raise ValueError(f"changes are those of one lesion; got observations of {sorted(lesions)}")
-    measured = [sized for observation in observations if (sized := measurable(observation)) is not None]
+    measured = [known for observation in observations if (known := measurable(observation)) is not None]
     changes: list[LesionChange] = []
     for position, now in enumerate(measured):
         earlier = comparable(now, measured[:position])
@@ -98,10 +106,22 @@ def change(
         timepoint=now.timepoint,
         reference=why,
         reference_timepoint=then.timepoint,
+        volume_change_ml=absolute_change(then.volume, now.volume),
         volume_percent=relative_change(then.volume, now.volume),
         net_volume_percent=relative_change(then.net_volume, now.net_volume) if material_before else None,
         long_axis_percent=relative_change(then.long_axis, now.long_axis),
         exceeds_error=exceeds_error(then.volume, now.volume) if confirmed else None,
+        qiba=claims_of(sized(then), sized(now)),
+    )
+
+
+def sized(observation: Observation) -> LesionSize:
+    """The size as far as QIBA's claims ask for it."""
+    return LesionSize(
+        volume_ml=observation.volume,
+        long_axis_mm=observation.long_axis,
+        modality=Modality.CT if observation.role == "ct" else None,
+        slice_distance_mm=observation.slice_mm,
     )
 
 

@@ -12,6 +12,7 @@ diameter       longest distances, in space and on acquired slices; chord: the pe
 intensity      the image under the mask
 uncertainty    how far a volume or a diameter may be off: voxel grid, outline, reader
 change         two exams: millilitres, per cent, and whether it is more than the error; qiba
+agreement      two masks of one lesion, or the numbers of several readers: how well they agree
 =============  ==============================================================================
 
 Volumes are those of the native grid. The primary one is the voxel sum; the mesh's stands beside it.

@@ -10,7 +10,7 @@ from imaging.arrays import BoolArray, FloatArray
 from imaging.errors import GeometryError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
-from imaging.measurement.quantity import Quantity
+from imaging.measurement.quantity import Quantity, TwoPartError
 from imaging.segmentation.reach import box_around
 
 __all__ = ["material_inside"]
@@ -45,7 +45,8 @@ def material_inside(
     Returns
     -------
     quantity, finding
-        mL, with the range over shifts by the registration error along each patient axis; MATERIAL_CARRIED.
+        mL, with the range over shifts by the registration error along each patient axis, which the error names as a
+        part of its own; MATERIAL_CARRIED.
 
     Raises
     ------
@@ -75,6 +76,10 @@ def material_inside(
         shifted = ndimage.shift(share, steps, order=1, mode="nearest")
         reachable.append(float(shifted[inside].sum() * voxel_ml))
     interval = (min(reachable) * min(relative_interval[0], 1.0), max(reachable) * max(relative_interval[1], 1.0))
+    by_place = (min(reachable), max(reachable))
+    by_threshold = (value * min(relative_interval[0], 1.0), value * max(relative_interval[1], 1.0))
+    parts = (("outline of the material", by_threshold), ("registration", by_place))
+    error = TwoPartError.technical_alone(interval, value, *(parts if registration_error_mm > 0.0 else parts[:1]))
     method = f"material of the CT of {source_date} within the contour; interval from ± {registration_error_mm:g} mm"
     message = f"material was carried from the CT of {source_date} by registration (± {registration_error_mm:g} mm)"
-    return Quantity(value, "mL", method, interval), Finding("MATERIAL_CARRIED", Severity.INFO, message)
+    return Quantity(value, "mL", method, interval, error=error), Finding("MATERIAL_CARRIED", Severity.INFO, message)

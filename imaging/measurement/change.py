@@ -19,8 +19,22 @@ from imaging.measurement.qiba import QibaClaims, qiba_claims
 from imaging.measurement.quantity import Quantity
 from imaging.volume import Modality
 
-__all__ = ["Change", "LesionSize", "Sized", "exceeds_error", "measure_change", "relative_change"]
+__all__ = [
+    "Change",
+    "LesionSize",
+    "Sized",
+    "absolute_change",
+    "claims_of",
+    "exceeds_error",
+    "is_plane_changed",
+    "measure_change",
+    "plane_angle_deg",
+    "relative_change",
+]
 
+SAME_SLICES = 0.01  # relative: slice distances are rounded in headers; QIBA claims nothing across protocols
+Normal = tuple[float, float, float]
+SAME_DEG = 1e-6  # normals are rounded to the sixth digit of a cosine and further: exactly 10° is not more than 10°
 PLANE_TOLERANCE_DEG = 10.0  # slices that lean more against each other cut the lesion elsewhere
 
 
@@ -31,6 +45,8 @@ class Sized(Protocol):
     def volume_ml(self) -> Quantity | None: ...
     @property
     def long_axis_mm(self) -> Quantity | None: ...
+    @property
+    def short_axis_mm(self) -> Quantity | None: ...
     @property
     def modality(self) -> Modality | None: ...
     @property
@@ -53,6 +69,7 @@ class LesionSize:
 
     volume_ml: Quantity | None
     long_axis_mm: Quantity | None = None
+    short_axis_mm: Quantity | None = None
     modality: Modality | None = None
     slice_normal: tuple[float, float, float] | None = None
     slice_distance_mm: float | None = None
@@ -64,6 +81,7 @@ class LesionSize:
         return cls(
             volume_ml=Quantity(0.0, "mL", "lesion absent"),
             long_axis_mm=Quantity(0.0, "mm", "lesion absent"),
+            short_axis_mm=Quantity(0.0, "mm", "lesion absent"),
         )
 
 
@@ -118,6 +136,34 @@ def relative_change(reference: Quantity | None, follow_up: Quantity | None) -> Q
     return Quantity(100.0 * (ratio - 1.0), "%", f"{method}; 95 % interval of the ratio", interval)
 
 
+def absolute_change(reference: Quantity | None, follow_up: Quantity | None) -> Quantity | None:
+    """Follow-up − reference; its interval is that of the ratio times the reference, so that both tell the same.
+
+    None where either is unknown. A lesion that is gone or has come changed by the whole of itself.
+
+    Examples
+    --------
+    >>> before = Quantity(40.0, "mL", "voxel sum", log_interval95(40.0, 0.1))
+    >>> change = absolute_change(before, Quantity(20.0, "mL", "voxel sum", log_interval95(20.0, 0.1)))
+    >>> change.value, [round(bound, 1) for bound in change.interval95]
+    (-20.0, [-24.8, -13.6])
+    """
+    if reference is None or follow_up is None:
+        return None
+    change = follow_up.value - reference.value
+    percent = relative_change(reference, follow_up)
+    if percent is not None and percent.interval95 is not None:
+        low, high = (reference.value * bound / 100.0 for bound in percent.interval95)
+        interval = (min(low, change), max(high, change))  # the three are rounded apart
+        return Quantity(change, "mL", "follow-up − reference; 95 % interval of the ratio × reference", interval)
+    present = follow_up if reference.value == 0.0 else reference
+    if 0.0 in (reference.value, follow_up.value) and present.interval95 is not None:
+        low, high = present.interval95
+        interval = (low, high) if present is follow_up else (-high, -low)
+        return Quantity(change, "mL", "the whole lesion, with its interval", interval)
+    return Quantity(change, "mL", "follow-up − reference; no interval, because one of the two has none")
+
+
 def exceeds_error(reference: Quantity | None, follow_up: Quantity | None) -> bool | None:
     """Whether the 95 % interval of the ratio leaves out 1; None where that is not known.
 
@@ -134,6 +180,56 @@ def exceeds_error(reference: Quantity | None, follow_up: Quantity | None) -> boo
         return reference.value != follow_up.value
     log_sd = _log_sd(reference, follow_up)
     return None if log_sd is None else abs(math.log(follow_up.value / reference.value)) > Z95 * log_sd
+
+
+def plane_angle_deg(one: Normal | None, other: Normal | None) -> float | None:
+    """Between the slices of two exams, 0 to 90, from their unit normals; None where one is not known.
+
+    Examples
+    --------
+    >>> plane_angle_deg((0.0, 0.0, 1.0), (0.0, -1.0, 0.0)), plane_angle_deg((0.0, 0.0, 1.0), None)
+    (90.0, None)
+    """
+    if one is None or other is None:
+        return None
+    return math.degrees(math.atan2(float(np.linalg.norm(np.cross(one, other))), abs(float(np.dot(one, other)))))
+
+
+def is_plane_changed(one: Normal | None, other: Normal | None) -> bool:
+    """Whether the slices lean so much against each other that in-plane diameters cannot be compared.
+
+    Examples
+    --------
+    >>> tilted = [(0.0, math.sin(math.radians(angle)), math.cos(math.radians(angle))) for angle in (10.0, 10.1)]
+    >>> [is_plane_changed((0.0, 0.0, 1.0), normal) for normal in tilted]
+    [False, True]
+    """
+    angle = plane_angle_deg(one, other)
+    return angle is not None and angle > PLANE_TOLERANCE_DEG + SAME_DEG
+
+
+def claims_of(reference: Sized, follow_up: Sized) -> QibaClaims | None:
+    """QIBA's claims about the change; None unless both exams are CT with the same slices, and the lesion is in range.
+
+    Examples
+    --------
+    >>> def ct(volume_ml, long_axis_mm, slice_mm):
+    ...     volume, axis = Quantity(volume_ml, "mL", "voxel sum"), Quantity(long_axis_mm, "mm", "outline")
+    ...     return LesionSize(volume_ml=volume, long_axis_mm=axis, modality=Modality.CT, slice_distance_mm=slice_mm)
+    >>> claims_of(ct(40.0, 55.0, 2.0), ct(30.0, 50.0, 2.0))["claim_1_exceeded"]
+    True
+    >>> claims_of(ct(40.0, 55.0, 2.0), ct(30.0, 50.0, 5.0)) is None
+    True
+    """
+    volumes, diameters = (reference.volume_ml, follow_up.volume_ml), (reference.long_axis_mm, follow_up.long_axis_mm)
+    if not reference.modality is follow_up.modality is Modality.CT or None in volumes or None in diameters:
+        return None
+    before, after = reference.slice_distance_mm, follow_up.slice_distance_mm
+    if before is not None and after is not None and not math.isclose(before, after, rel_tol=SAME_SLICES):
+        return None
+    volume_ml = tuple(volume.value for volume in volumes if volume is not None)
+    long_axis_mm = tuple(diameter.value for diameter in diameters if diameter is not None)
+    return qiba_claims(volume_ml=(volume_ml[0], volume_ml[1]), long_axis_mm=(long_axis_mm[0], long_axis_mm[1]))
 
 
 def measure_change(reference: Sized, follow_up: Sized, *, provisional: bool = False) -> Change:
@@ -157,11 +253,11 @@ def measure_change(reference: Sized, follow_up: Sized, *, provisional: bool = Fa
     -100.0
     """
     return Change(
-        volume_change_ml=_volume_change(reference.volume_ml, follow_up.volume_ml),
+        volume_change_ml=absolute_change(reference.volume_ml, follow_up.volume_ml),
         volume_change_percent=relative_change(reference.volume_ml, follow_up.volume_ml),
         long_axis_change_percent=relative_change(reference.long_axis_mm, follow_up.long_axis_mm),
         exceeds_error=None if provisional else exceeds_error(reference.volume_ml, follow_up.volume_ml),
-        qiba=_qiba(reference, follow_up),
+        qiba=claims_of(reference, follow_up),
         findings=tuple(dict.fromkeys(_findings(reference, follow_up))),
     )
 
@@ -171,44 +267,16 @@ def _log_sd(reference: Quantity, follow_up: Quantity) -> float | None:
     return math.hypot(*parts) if None not in parts else None  # type: ignore[arg-type]
 
 
-def _volume_change(reference: Quantity | None, follow_up: Quantity | None) -> Quantity | None:
-    """Follow-up − reference; its interval is that of the ratio times the reference, so that both tell the same."""
-    if reference is None or follow_up is None:
-        return None
-    change = follow_up.value - reference.value
-    percent = relative_change(reference, follow_up)
-    if percent is not None and percent.interval95 is not None:
-        low, high = (reference.value * bound / 100.0 for bound in percent.interval95)
-        interval = (min(low, change), max(high, change))  # the three are rounded apart
-        return Quantity(change, "mL", "follow-up − reference; 95 % interval of the ratio × reference", interval)
-    present = follow_up if reference.value == 0.0 else reference
-    if 0.0 in (reference.value, follow_up.value) and present.interval95 is not None:
-        low, high = present.interval95
-        interval = (low, high) if present is follow_up else (-high, -low)
-        return Quantity(change, "mL", "the whole lesion, with its interval", interval)
-    return Quantity(change, "mL", "follow-up − reference; no interval, because one of the two has none")
-
-
-def _qiba(reference: Sized, follow_up: Sized) -> QibaClaims | None:
-    volumes, diameters = (reference.volume_ml, follow_up.volume_ml), (reference.long_axis_mm, follow_up.long_axis_mm)
-    if not reference.modality is follow_up.modality is Modality.CT or None in volumes or None in diameters:
-        return None
-    volume_ml = tuple(volume.value for volume in volumes if volume is not None)
-    long_axis_mm = tuple(diameter.value for diameter in diameters if diameter is not None)
-    return qiba_claims(volume_ml=(volume_ml[0], volume_ml[1]), long_axis_mm=(long_axis_mm[0], long_axis_mm[1]))
-
-
 def _findings(reference: Sized, follow_up: Sized) -> Iterator[Finding]:
     for exam in (reference, follow_up):
         yield from (finding for finding in exam.findings if finding.severity is not Severity.INFO)
     if reference.modality and follow_up.modality and reference.modality is not follow_up.modality:
         message = f"{reference.modality} is compared with {follow_up.modality}: boundaries look different on the two"
         yield Finding("MODALITY_CHANGED", Severity.WARNING, message)
-    if reference.slice_normal and follow_up.slice_normal:
-        cosine = abs(float(np.dot(reference.slice_normal, follow_up.slice_normal)))
-        if (angle := math.degrees(math.acos(min(cosine, 1.0)))) > PLANE_TOLERANCE_DEG:
-            message = f"the slices of the two exams differ by {angle:.0f}°: in-plane diameters cannot be compared"
-            yield Finding("PLANE_CHANGED", Severity.WARNING, message)
+    if is_plane_changed(reference.slice_normal, follow_up.slice_normal):
+        angle = plane_angle_deg(reference.slice_normal, follow_up.slice_normal)
+        message = f"the slices of the two exams differ by {angle:.0f}°: in-plane diameters cannot be compared"
+        yield Finding("PLANE_CHANGED", Severity.WARNING, message)
     volumes = [exam.volume_ml.value for exam in (reference, follow_up) if exam.volume_ml is not None]
     if len(volumes) == 2 and volumes[0] == 0.0 != volumes[1]:
         yield Finding("NO_REFERENCE_VOLUME", Severity.INFO, "the reference volume is zero: no change in per cent")

@@ -1,6 +1,7 @@
 """What each measured number means, in the vocabularies that DICOM reports use.
 
-Source: IBSI reference manual (feature identifiers); DICOM PS3.16 CID 7470, 7472 and the shape features of CID 7475.
+Source: IBSI reference manual (feature identifiers); DICOM PS3.16 CID 7464, 7469, 7470, 7472 and the shape features of
+CID 7475.
 A WHO product and a centroid have no code in either.
 """
 
@@ -21,11 +22,13 @@ __all__ = [
     "SPHERICITY",
     "SURFACE",
     "VOLUME_MESH",
+    "VOLUME_PARTIAL",
     "VOLUME_VOXELS",
 ]
 
 VOLUME_VOXELS = Code("YEKZ", "IBSI", "Volume from Voxel Summation")
 VOLUME_MESH = Code("RNU0", "IBSI", "Volume of Mesh")
+VOLUME_PARTIAL = Code("118565006", "SCT", "Volume")  # by shares of voxels: no identifier of IBSI's
 SURFACE = Code("C0JK", "IBSI", "Surface Area of Mesh")
 SPHERICITY = Code("QCFX", "IBSI", "Sphericity")
 DIAMETER_3D = Code("L0JK", "IBSI", "Maximum 3D Diameter of a Mesh")
@@ -39,6 +42,7 @@ SHORT_AXIS = Code("103340004", "SCT", "Short axis")
 
 INTENSITY = {
     "mean": Code("Q4LE", "IBSI", "Mean Intensity"),
+    "sd": Code("386136009", "SCT", "Standard Deviation"),
     "min": Code("1GSF", "IBSI", "Minimum Intensity"),
     "median": Code("Y12H", "IBSI", "Median Intensity"),
     "max": Code("84IY", "IBSI", "Maximum Intensity"),

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from imaging.arrays import BoolArray, FloatArray, frozen
 from imaging.errors import EmptyMask
 from imaging.geometry import Grid
+from imaging.measurement.runs import Runs
 from imaging.segmentation.segment import Segment
 
 __all__ = ["MM3_PER_ML", "Extent", "PrincipalAxes", "component_count", "principal_axes"]
@@ -65,14 +65,17 @@ class Extent:
         EmptyMask
             If the mask has no voxel.
         """
-        start, stop = _bounds(segment)
-        whole = segment.grid.shape
-        crop = np.ascontiguousarray(segment.mask[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))])
+        if segment.bounds is None:
+            raise EmptyMask(
+                f"segment {segment.label} has no voxel; there is nothing to measure", where=f"#{segment.label}"
+            )
+        crop = np.array(segment.mask[segment.bounds])
+        start, stop = [side.start for side in segment.bounds], [side.stop for side in segment.bounds]
         return cls(
             mask=frozen(crop),
             grid=segment.grid.crop(start, stop),
             start=(start[0], start[1], start[2]),
-            touches_edge=min(start) == 0 or any(b == n for b, n in zip(stop, whole, strict=True)),
+            touches_edge=min(start) == 0 or any(b == n for b, n in zip(stop, segment.grid.shape, strict=True)),
             voxel_count=int(np.count_nonzero(crop)),
         )
 
@@ -157,19 +160,7 @@ def component_count(extent: Extent) -> int:
     >>> component_count(Extent.of(Segment(mask=mask, grid=Grid.from_spacing((1, 4, 3), (1.0, 1.0, 1.0)))))
     2
     """
-    _, count = ndimage.label(extent.mask, structure=ANY_NEIGHBOUR)
-    return int(count)
-
-
-def _bounds(segment: Segment) -> tuple[list[int], list[int]]:
-    mask = segment.mask
-    slices = np.flatnonzero(mask.any(axis=(1, 2)))
-    if slices.size == 0:
-        raise EmptyMask(f"segment {segment.label} has no voxel; there is nothing to measure", where=f"#{segment.label}")
-    slab: BoolArray = np.any(mask[slices[0] : slices[-1] + 1], axis=0)
-    rows, columns = np.flatnonzero(slab.any(axis=1)), np.flatnonzero(slab.any(axis=0))
-    start = [int(found[0]) for found in (slices, rows, columns)]
-    return start, [int(found[-1]) + 1 for found in (slices, rows, columns)]
+    return int(Runs.of(extent.mask).pieces_in_space().max()) + 1
 
 
 def _profile(mask: BoolArray, axis: int) -> FloatArray:

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from imaging.arrays import BoolArray, FloatArray
 from imaging.geometry import Grid
-from imaging.measurement.quantity import Quantity
+from imaging.measurement.quantity import Quantity, TwoPartError
 from imaging.segmentation.reach import box_around, distance_mm
 
 __all__ = ["Leak", "LeakFind", "find_leaks", "share_of"]
@@ -100,7 +100,8 @@ def share_of(volume: Quantity, part_ml: float, method: str) -> Quantity:
     low, high = volume.interval95 or (volume.value, volume.value)
     scale = part_ml / volume.value if volume.value else 0.0
     bounds = (min(round(low * scale, 9), part_ml), max(round(high * scale, 9), part_ml))
-    return Quantity(part_ml, "mL", method, bounds)
+    error = TwoPartError.technical_alone(bounds, part_ml, ("outline of the material", bounds))
+    return Quantity(part_ml, "mL", method, bounds, error=error)
 
 
 def _leak(part: Quantity, to_nerve_mm: FloatArray | None) -> Leak:

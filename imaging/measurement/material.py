@@ -17,7 +17,7 @@ from imaging.arrays import BoolArray
 from imaging.errors import GeometryError, UsageError
 from imaging.finding import Finding, Severity
 from imaging.measurement.leak import Leak, find_leaks, share_of
-from imaging.measurement.quantity import Quantity
+from imaging.measurement.quantity import Quantity, TwoPartError
 from imaging.segmentation.cement import MaterialFind, MaterialPiece
 from imaging.segmentation.segment import LesionId, SegmentKind
 
@@ -247,7 +247,13 @@ class _Ground:
 
 
 def _volume(piece: MaterialPiece) -> Quantity:
-    return Quantity(piece.volume_ml, "mL", piece.method, piece.interval95_ml)
+    return _outlined(piece.volume_ml, piece.method, piece.interval95_ml)
+
+
+def _outlined(volume_ml: float, method: str, interval: tuple[float, float]) -> Quantity:
+    """A volume that thresholds outlined: no reader has a part in it, and how the part's bounds came is the find's."""
+    error = TwoPartError.technical_alone(interval, volume_ml, ("outline of the material", interval))
+    return Quantity(volume_ml, "mL", method, interval, error=error)
 
 
 def _sum(volumes: Sequence[Quantity]) -> Quantity:
@@ -256,7 +262,7 @@ def _sum(volumes: Sequence[Quantity]) -> Quantity:
     methods = "; ".join(sorted({volume.method for volume in volumes}))
     low, high = sum(low for low, _ in bounds), sum(high for _, high in bounds)
     value = sum(volume.value for volume in volumes)
-    return Quantity(value, "mL", methods, (min(low, value), max(high, value)))
+    return _outlined(value, methods, (min(low, value), max(high, value)))
 
 
 def _fill_fraction(inside: Quantity, lesion_ml: float) -> Quantity | None:

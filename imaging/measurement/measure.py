@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imaging.coding import Code
 from imaging.errors import UsageError
@@ -14,11 +14,12 @@ from imaging.measurement.diameter import InPlaneAxes, Point, in_plane_axes, max_
 from imaging.measurement.extent import MM3_PER_ML, Extent, component_count, principal_axes
 from imaging.measurement.gaps import GapShare, imaged_part, without_gaps
 from imaging.measurement.intensity import intensity_of
-from imaging.measurement.quantity import Quantity
+from imaging.measurement.partial_volume import partial_volume
+from imaging.measurement.quantity import Quantity, ReaderPart
 from imaging.measurement.surface import sphericity, surface_of
 from imaging.measurement.truncation import is_cut_off, told_once
-from imaging.measurement.uncertainty import ErrorBudget, ReaderVariability, diameter_error, volume_error
-from imaging.segmentation.segment import Segment
+from imaging.measurement.uncertainty import ErrorBudget, Line, ReaderVariability, diameter_error, volume_error
+from imaging.segmentation.segment import Segment, Status
 from imaging.volume import Modality, Volume
 
 __all__ = ["SegmentMeasurement", "measure_segment"]
@@ -36,6 +37,9 @@ class SegmentMeasurement:
         The segment's.
     volume_ml, volume_voxels_ml, volume_mesh_ml
         The primary volume (voxel sum in the native grid), the same under its own name, and that of the mesh.
+    volume_partial_ml, partial_finding
+        By the lesion's shares of the voxels at its border; None without an image, and where the image does not allow
+        it, which the finding explains. The figure is secondary, so the finding is not among ``findings``.
     surface_mm2, sphericity, diameter_3d_mm
         Of the mesh.
     long_axis_mm, short_axis_mm, who_product_mm2
@@ -61,6 +65,8 @@ class SegmentMeasurement:
     volume_ml: Quantity
     volume_voxels_ml: Quantity
     volume_mesh_ml: Quantity
+    volume_partial_ml: Quantity | None
+    partial_finding: Finding | None
     surface_mm2: Quantity
     sphericity: Quantity
     diameter_3d_mm: Quantity
@@ -92,6 +98,7 @@ def measure_segment(
     modality: Modality | None = None,
     cemented: bool = False,
     reader_wcv: float | None = None,
+    engine_wcv: float | None = None,
     variability: ReaderVariability = ReaderVariability(),  # noqa: B008 - a frozen value
 ) -> SegmentMeasurement:
     """Measure one segment on the grid on which it was made.
@@ -109,7 +116,11 @@ def measure_segment(
     cemented
         Whether material lies in or beside the lesion; on MR its signal void widens the reader's part.
     reader_wcv
-        Within-lesion coefficient of variation of the volume from repeated outlines; the modality's floor holds below.
+        Within-lesion coefficient of variation of the volume from two or more readers' outlines; the modality's floor
+        holds below.
+    engine_wcv
+        The same from the methods that proposed the mask (:attr:`LesionProposal.volume_wcv`); it counts while the
+        segment is only proposed and no readers' is known.
     variability
         The floors.
 
@@ -137,24 +148,29 @@ def measure_segment(
     """
     modality = _modality(segment, volume, modality)
     floor = None if modality is None else variability.floor(modality, cemented=cemented)
-    wcv = _reader_wcv(reader_wcv, floor)
+    reader = _reader(segment, floor, engines=engine_wcv, readers=reader_wcv)
     extent = Extent.of(segment)
     surface = surface_of(extent)
     axes = principal_axes(extent)
     slices = None if volume is None else volume.acquired_slices
-    plane = in_plane_axes(extent if slices is None else Extent.of(imaged_part(segment, slices)))
+    column = _column(segment, extent)
+    plane = in_plane_axes(extent if slices is None else Extent.of(imaged_part(column, slices)))
     widest = max_diameter_3d(extent)
     grid = segment.grid
-    gaps = None if slices is None else GapShare.of(segment, slices)
+    gaps = None if slices is None else GapShare.of(column, slices)
     volume_mm3 = extent.volume_mm3 if gaps is None else gaps.volume_mm3
-    error = volume_error(volume_mm3=volume_mm3, area_mm2=surface.area_mm2, grid=grid, reader_wcv=wcv)
+    error = volume_error(volume_mm3=volume_mm3, area_mm2=surface.area_mm2, grid=grid, reader=reader)
     if gaps is not None:
         error = error.with_gaps(gaps.bridged_mm3 / gaps.volume_mm3)
-    long_error, short_error = (
-        diameter_error(axis, grid=grid, across_slices=False, reader_wcv=wcv, modality=modality)
-        for axis in (plane.long, plane.short)
+    long_error, short_error, widest_error = (
+        diameter_error(length, line, grid=grid, slice_count=extent.slice_count, reader=reader, modality=modality)
+        for length, line in (
+            (plane.long, Line.LONGEST_ON_SLICES),
+            (plane.short, Line.PERPENDICULAR),
+            (widest, Line.LONGEST),
+        )
     )
-    widest_error = diameter_error(widest, grid=grid, across_slices=True, reader_wcv=wcv, modality=modality)
+    partial = None if volume is None else partial_volume(extent, volume, where=f"#{segment.label}")
     voxels_ml = volume_mm3 / MM3_PER_ML
     method = "sum of voxels × voxel volume in the native grid"
     if gaps is not None and gaps.reached:
@@ -167,6 +183,8 @@ def measure_segment(
         volume_mesh_ml=_with_error(
             surface.volume_mm3 / MM3_PER_ML, "mL", "inside the marching-cubes mesh at 0.5", error, concept.VOLUME_MESH
         ),
+        volume_partial_ml=None if partial is None else _by_shares(partial.volume_mm3, error),
+        partial_finding=None if partial is None else partial.finding,
         surface_mm2=Quantity(surface.area_mm2, "mm2", "marching-cubes mesh at 0.5", None, concept.SURFACE),
         sphericity=Quantity(sphericity(surface), "1", "mesh: (36πV²)^⅓ ÷ A", None, concept.SPHERICITY),
         diameter_3d_mm=_with_error(
@@ -199,7 +217,7 @@ def measure_segment(
                 *segment.findings,
                 *(volume.findings if volume else ()),
                 *(() if gaps is None else gaps.findings(where=f"#{segment.label}")),
-                *_findings(segment, extent, volume),
+                *_findings(column, extent, volume),
             )
         ),
     )
@@ -214,23 +232,32 @@ def _modality(segment: Segment, volume: Volume | None, modality: Modality | None
     return volume.modality
 
 
-def _reader_wcv(reader_wcv: float | None, floor: float | None) -> float | None:
-    if reader_wcv is not None and not (math.isfinite(reader_wcv) and reader_wcv >= 0.0):
-        raise UsageError(f"a coefficient of variation is a finite number, 0 or more; got {reader_wcv}")
-    known = [wcv for wcv in (reader_wcv, floor) if wcv is not None]
-    return max(known, default=None)
+def _reader(
+    segment: Segment, floor: float | None, *, engines: float | None, readers: float | None
+) -> ReaderPart | None:
+    for wcv in (engines, readers):
+        if wcv is not None and not (math.isfinite(wcv) and wcv >= 0.0):
+            raise UsageError(f"a coefficient of variation is a finite number, 0 or more; got {wcv}")
+    if floor is None and engines is None and readers is None:
+        return None
+    accepted = segment.status is Status.ACCEPTED
+    return ReaderPart(floor=floor or 0.0, engines=engines, readers=readers, accepted=accepted)
 
 
 def _with_error(value: float, unit: str, method: str, error: ErrorBudget, code: Code | None) -> Quantity:
-    return Quantity(value, unit, f"{method}; {error.wording}", error.interval95(value), code)
+    return Quantity.with_error(value, unit, method, error.of(value), code)
+
+
+def _by_shares(volume_mm3: float | None, error: ErrorBudget) -> Quantity | None:
+    """With the voxel sum's interval, which is too wide for it: the outline and the reader are in both."""
+    if volume_mm3 is None or volume_mm3 <= 0.0:
+        return None
+    method = "voxels within, and at the border the lesion's share of each by its brightness"
+    return _with_error(volume_mm3 / MM3_PER_ML, "mL", method, error, concept.VOLUME_PARTIAL)
 
 
 def _product(plane: InPlaneAxes, long: ErrorBudget, short: ErrorBudget) -> Quantity:
-    reader = None if long.reader is None or short.reader is None else math.hypot(long.reader, short.reader)
-    error = ErrorBudget(
-        grid=math.hypot(long.grid, short.grid), outline=math.hypot(long.outline, short.outline), reader=reader
-    )
-    return _with_error(plane.product_mm2, "mm2", "long × short axis", error, None)
+    return _with_error(plane.product_mm2, "mm2", "long × short axis", long.times(short), None)
 
 
 def _axis(length_mm: float | None, volume: ErrorBudget, code: Code) -> Quantity | None:
@@ -243,23 +270,30 @@ def _ratio(value: float | None, method: str, code: Code) -> Quantity | None:
     return None if value is None else Quantity(value, "1", method, None, code)
 
 
-def _findings(segment: Segment, extent: Extent, volume: Volume | None) -> Iterator[Finding]:
-    where = f"#{segment.label}"
+def _column(segment: Segment, extent: Extent) -> Segment:
+    """The segment on every slice of its grid, without the rows and columns that it does not reach."""
+    _, rows, columns = extent.box
+    start, stop = (0, rows.start, columns.start), (segment.grid.shape[0], rows.stop, columns.stop)
+    return replace(segment, mask=segment.mask[:, rows, columns], grid=segment.grid.crop(start, stop))
+
+
+def _findings(column: Segment, extent: Extent, volume: Volume | None) -> Iterator[Finding]:
+    where = f"#{column.label}"
     slices = None if volume is None else volume.acquired_slices
-    if extent.touches_edge or (volume is not None and is_cut_off(segment.mask, volume)):
+    if extent.touches_edge or (volume is not None and is_cut_off(extent, volume)):
         message = "the mask reaches the first or last slice, row or column, or the edge of the field that was imaged; "
         yield Finding("LESION_TRUNCATED", Severity.WARNING, f"{message}what lies beyond was not measured", where)
-    if (pieces := component_count(extent if slices is None else without_gaps(segment, slices))) > 1:
+    if (pieces := component_count(extent if slices is None else without_gaps(column, slices))) > 1:
         message = f"the mask is {pieces} separate pieces; volumes are of all, in-plane axes of one"
         yield Finding("SEVERAL_COMPONENTS", Severity.INFO, message, where)
-    if extent.slice_count == 1 and segment.grid.shape[0] > 1:
+    if extent.slice_count == 1 and column.grid.shape[0] > 1:
         message = "the mask lies on one slice; how far it reaches across slices is not known"
         yield Finding("SINGLE_SLICE", Severity.WARNING, message, where)
-    if abs(float(segment.grid.slice_normal[2])) < AXIAL_COSINE:
+    if abs(float(column.grid.slice_normal[2])) < AXIAL_COSINE:
         message = "the acquired slices are not axial; in-plane axes are taken on them as they are"
         yield Finding("IN_PLANE_NOT_AXIAL", Severity.INFO, message, where)
-    shown = segment if slices is None else imaged_part(segment, slices)
-    if volume is not None and volume.valid is not None and not volume.valid[shown.mask].all():
+    shown = column if slices is None else imaged_part(column, slices)
+    if volume is not None and volume.valid is not None and (shown.mask & ~volume.valid[:, *extent.box[1:]]).any():
         message = "the mask covers padding that was not imaged; intensities leave it out"
         yield Finding("MASK_ON_PADDING", Severity.WARNING, message, where)
 

@@ -1,4 +1,4 @@
-"""RECIST 1.1: categories from the sum of diameters of target lesions, and the overall category of a timepoint.
+"""RECIST 1.1: categories from the sum of diameters of target lesions.
 
 Comparisons are inclusive and exact on the figures as given; percentages are rounded only where they are shown.
 Sizes are those of accepted measurements: the longest in-plane diameter of a lesion, the short axis of a lymph node,
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from imaging.errors import UsageError
-from imaging.response.exact import exact
+from imaging.response.exact import Size, exact, exact_sum
 from imaging.response.response import Category, Response
 
-__all__ = ["CRITERION", "TOO_SMALL_MM", "Target", "overall_response", "target_response"]
+__all__ = ["CRITERION", "SOURCE", "TOO_SMALL_MM", "Target", "target_response"]
 
 CRITERION = "RECIST 1.1"
 SOURCE = "Eisenhauer 2009, Eur J Cancer 45:228–247"
@@ -28,6 +28,7 @@ PROGRESSION = Fraction(120, 100)  # of the smallest sum, or more
 PROGRESSION_MM = 5  # and as much larger, or more
 NORMAL_NODE_MM = 10  # short axis; below it a node is no disease
 MAX_TARGETS, MAX_TARGETS_PER_ORGAN = 5, 2
+LYMPH_NODES = "the lymph nodes"
 TOO_SMALL_MM = 5.0  # what is seen but cannot be measured counts as this
 
 
@@ -44,13 +45,44 @@ class Target:
     node
         Whether it is a lymph node.
     organ
-        Where it is, for the limit of two an organ; empty where not told. The skeleton usually counts as one.
+        Where it is, for the limit of two an organ; empty where not told. The skeleton usually counts as one, and all
+        lymph nodes do.
+    pieces_mm
+        The longest diameters of the pieces into which it has split, in place of ``size_mm``: their sum counts.
+    merged_into
+        The target with which it has coalesced, without a plane between them: the diameter of the whole is that one's
+        size, and this one adds nothing to the sum. It is gone when the whole is.
+
+    Examples
+    --------
+    >>> Target(lesion="L1", pieces_mm=(12.1, 8.2)).counted_mm == exact(20.3)
+    True
     """
 
     lesion: str
-    size_mm: float | None
+    size_mm: Size | None = None
     node: bool = False
     organ: str = ""
+    pieces_mm: tuple[Size, ...] = ()
+    merged_into: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.size_mm is not None) + bool(self.pieces_mm) + (self.merged_into is not None) > 1:
+            raise UsageError(f"{self.lesion} is one lesion, in pieces, or part of another: one of the three")
+
+    @property
+    def counted_mm(self) -> Fraction | None:
+        """What it adds to the sum."""
+        if self.merged_into is not None:
+            return Fraction(0)
+        if self.pieces_mm:
+            return exact_sum(self.pieces_mm)
+        return None if self.size_mm is None else exact(self.size_mm)
+
+    @property
+    def place(self) -> str:
+        """The organ that it counts for."""
+        return LYMPH_NODES if self.node else self.organ
 
 
 def target_response(
@@ -61,7 +93,8 @@ def target_response(
     Complete when every target is gone and every target node is normal; progression when the sum is 20 % and 5 mm above
     the smallest sum so far, the baseline's included; partial response when it is 30 % below the baseline; else stable.
     Progression goes before partial response. A target that was not measured makes it not evaluable, unless what was
-    measured already is progression.
+    measured already is progression. With more than five targets, or more than two of an organ, the sum is not that of
+    RECIST, and it is not evaluable at all.
 
     Parameters
     ----------
@@ -89,53 +122,20 @@ def target_response(
     """
     _require_same_lesions(baseline, (*earlier, current))
     sums = _sums(baseline, earlier, current)
+    too_many = tuple(_too_many(baseline))
     category, reason = _target_category(sums, current)
     return Response(
         criterion=CRITERION,
-        category=category,
+        category=Category.NE if too_many else category,
         scope="target lesions",
-        reasons=(reason, *_selection_reasons(baseline)),
+        reasons=too_many or (reason,),
         inputs={
             "sum_mm": float(sums.now) if sums.complete else None,
             "baseline_mm": None if sums.baseline is None else float(sums.baseline),
             "nadir_mm": None if sums.nadir is None else float(sums.nadir),
-            "sizes_mm": {target.lesion: target.size_mm for target in current},
+            "sizes_mm": {target.lesion: _plain(target.counted_mm) for target in current},
         },
         source=SOURCE,
-    )
-
-
-def overall_response(*, target: Category | None, non_target: Category | None, new_lesions: bool | None) -> Response:
-    """The overall category of a timepoint.
-
-    Parameters
-    ----------
-    target
-        Of the target lesions; None if there were none at baseline.
-    non_target
-        CR, non-CR/non-PD, PD, or NE where not all were seen; None if there were none at baseline.
-    new_lesions
-        Whether there are unequivocal new ones; None as long as no reader has said so: one region does not show them.
-
-    Examples
-    --------
-    >>> overall_response(target=Category.PR, non_target=Category.NE, new_lesions=False).category
-    <Category.PR: 'PR'>
-    >>> overall_response(target=Category.PR, non_target=None, new_lesions=None).category
-    <Category.NE: 'NE'>
-    """
-    category, reason = _overall(target, non_target, new_lesions)
-    return Response(
-        criterion=CRITERION,
-        category=category,
-        scope="overall",
-        reasons=(reason,),
-        inputs={
-            "target": None if target is None else str(target),
-            "non_target": None if non_target is None else str(non_target),
-            "new_lesions": new_lesions,
-        },
-        source=f"{SOURCE}, tables 1 and 2",
     )
 
 
@@ -152,7 +152,7 @@ class _Sums:
 def _sums(baseline: Sequence[Target], earlier: Sequence[Sequence[Target]], current: Sequence[Target]) -> _Sums:
     start = _sum(baseline, len(baseline))
     known = [total for visit in earlier if (total := _sum(visit, len(baseline))) is not None]
-    sizes = [exact(target.size_mm) for target in current if target.size_mm is not None]
+    sizes = [size for target in current if (size := target.counted_mm) is not None]
     return _Sums(
         baseline=start,
         nadir=None if start is None else min([start, *known]),
@@ -163,8 +163,7 @@ def _sums(baseline: Sequence[Target], earlier: Sequence[Sequence[Target]], curre
 
 def _sum(targets: Sequence[Target], expected: int) -> Fraction | None:
     """Sum of the sizes; None unless all were measured."""
-    sizes = [exact(target.size_mm) for target in targets if target.size_mm is not None]
-    return sum(sizes, Fraction(0)) if len(sizes) == expected else None
+    return exact_sum(target.counted_mm for target in targets) if len(targets) == expected else None
 
 
 def _target_category(sums: _Sums, current: Sequence[Target]) -> tuple[Category, str]:
@@ -186,9 +185,10 @@ def _target_category(sums: _Sums, current: Sequence[Target]) -> tuple[Category, 
 
 
 def _gone(target: Target) -> bool:
-    if target.size_mm is None:
+    size = target.counted_mm
+    if size is None:
         return False
-    return target.size_mm < NORMAL_NODE_MM if target.node else target.size_mm == 0
+    return size < NORMAL_NODE_MM if target.node else size == 0
 
 
 def _difference(now: Fraction, then: Fraction) -> str:
@@ -204,7 +204,10 @@ def _signed(value: float, decimals: int) -> str:
 
 def _require_same_lesions(baseline: Sequence[Target], visits: Sequence[Sequence[Target]]) -> None:
     chosen = {target.lesion: target.node for target in baseline}
+    if any(target.merged_into is not None for target in baseline):
+        raise UsageError("at baseline nothing has merged yet: choose the whole as one target")
     for visit in (baseline, *visits):
+        whole = {target.lesion for target in visit if target.merged_into is None}
         twice = [lesion for lesion, count in Counter(target.lesion for target in visit).items() if count > 1]
         strange = [target.lesion for target in visit if chosen.get(target.lesion) is not target.node]
         if twice or strange:
@@ -212,31 +215,18 @@ def _require_same_lesions(baseline: Sequence[Target], visits: Sequence[Sequence[
                 f"target lesions are chosen once, at baseline, each as a node or not; {', '.join(twice + strange)} "
                 "occurs twice, was not chosen or has become the other"
             )
+        if any(target.merged_into not in (None, *whole) for target in visit):
+            raise UsageError("a lesion merges into another target of the same exam, which stands for the whole")
 
 
-def _selection_reasons(baseline: Sequence[Target]) -> Iterator[str]:
+def _plain(size: Fraction | None) -> float | None:
+    return None if size is None else float(size)
+
+
+def _too_many(baseline: Sequence[Target]) -> Iterator[str]:
     if len(baseline) > MAX_TARGETS:
-        yield f"{len(baseline)} target lesions, but {CRITERION} takes {MAX_TARGETS} at most"
-    for organ, count in Counter(target.organ for target in baseline if target.organ).items():
+        yield f"{len(baseline)} target lesions, but {CRITERION} takes {MAX_TARGETS} at most; a reader chooses"
+    for organ, count in Counter(target.place for target in baseline if target.place).items():
         if count > MAX_TARGETS_PER_ORGAN:
-            yield f"{count} target lesions in {organ}, but {CRITERION} takes {MAX_TARGETS_PER_ORGAN} an organ at most"
-
-
-def _overall(
-    target: Category | None,
-    non_target: Category | None,
-    new_lesions: bool | None,  # noqa: FBT001 - True, False or not said, as in the table
-) -> tuple[Category, str]:
-    """Tables 1 and 2 of the paper; a part that no lesion stands for does not count."""
-    if new_lesions:
-        return Category.PD, "there are new lesions"
-    for part, name in ((target, "target"), (non_target, "non-target")):
-        if part is Category.PD:
-            return Category.PD, f"the {name} lesions progress"
-    if new_lesions is None:
-        return Category.NE, "whether there are new lesions has not been said"
-    if target is None:
-        return (non_target or Category.NE), "there are no target lesions; the non-target lesions decide"
-    if target is Category.CR and non_target not in (None, Category.CR):
-        return Category.PR, "the target lesions are gone, the non-target lesions are not, or not all were seen"
-    return target, "the target lesions decide"
+            most = f"{CRITERION} takes {MAX_TARGETS_PER_ORGAN} an organ at most"
+            yield f"{count} target lesions in {organ}, but {most}; a reader chooses"

@@ -9,39 +9,35 @@ Source: thresholds as in the tables of volumetric criteria (AJNR), computed exac
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
-from imaging.response.exact import exact
-from imaging.response.response import Category, Response
+from imaging.response.exact import Size, exact
+from imaging.response.response import Response
+from imaging.response.thresholds import Metric, Thresholds, threshold_response
 
-__all__ = ["CRITERION", "ball_diameter_mm", "volumetric_response"]
+__all__ = ["CRITERION", "PARTIAL", "PROGRESSION", "SPHERE", "volumetric_response"]
 
 CRITERION = "sphere volume"
-SOURCE = "RECIST 1.1's diameter thresholds cubed: 0.7³ and 1.2³"
 PARTIAL = Fraction(7, 10) ** 3
 PROGRESSION = Fraction(12, 10) ** 3
 PROGRESSION_MM = 5.0
-SAME_MM = 1e-9  # diameters of balls are irrational; closer than this they are equal
-
-
-def ball_diameter_mm(volume_ml: float) -> float:
-    """Diameter of the ball of that volume.
-
-    Examples
-    --------
-    >>> round(ball_diameter_mm(4.18879), 3)
-    20.0
-    """
-    return math.cbrt(6000.0 * volume_ml / math.pi)
+SPHERE = Thresholds(
+    criterion=CRITERION,
+    metric=Metric.VOLUME,
+    partial=PARTIAL,
+    progression=PROGRESSION,
+    least_ball_growth_mm=exact(PROGRESSION_MM),
+    source="RECIST 1.1's diameter thresholds cubed: 0.7³ and 1.2³, and 5 mm",
+)
 
 
 def volumetric_response(
     *,
-    baseline_ml: float | None,
-    current_ml: float | None,
-    earlier_ml: Sequence[float | None] = (),
+    baseline_ml: Size | None,
+    current_ml: Size | None,
+    earlier_ml: Sequence[Size | None] = (),
     scope: str = "one lesion",
     progression_mm: float = PROGRESSION_MM,
 ) -> Response:
@@ -70,39 +66,5 @@ def volumetric_response(
     >>> volumetric_response(baseline_ml=100.0, earlier_ml=[50.0], current_ml=86.4).category
     <Category.PD: 'PD'>
     """
-    nadir_ml = None if baseline_ml is None else min([baseline_ml, *(v for v in earlier_ml if v is not None)])
-    category, reason = _category(baseline_ml, nadir_ml, current_ml, progression_mm)
-    return Response(
-        criterion=CRITERION,
-        category=category,
-        scope=scope,
-        reasons=(reason,),
-        inputs={"volume_ml": current_ml, "baseline_ml": baseline_ml, "nadir_ml": nadir_ml},
-        source=SOURCE,
-    )
-
-
-def _category(
-    baseline_ml: float | None, nadir_ml: float | None, current_ml: float | None, progression_mm: float
-) -> tuple[Category, str]:
-    if baseline_ml is None or nadir_ml is None or current_ml is None:
-        missing = "the baseline" if baseline_ml is None else "the current"
-        return Category.NE, f"{missing} volume is not known or not accepted"
-    now, start, nadir = exact(current_ml), exact(baseline_ml), exact(nadir_ml)
-    if start == 0:
-        return Category.NE, "there was no volume at baseline"
-    if now == 0:
-        return Category.CR, "there is no volume left"
-    grown_mm = ball_diameter_mm(current_ml) - ball_diameter_mm(nadir_ml)
-    if now >= nadir * PROGRESSION and grown_mm >= progression_mm - SAME_MM:
-        return Category.PD, f"{_against(now, nadir, 'nadir')}, {grown_mm:.1f} mm more of a ball's diameter"
-    if now <= start * PARTIAL:
-        return Category.PR, _against(now, start, "baseline")
-    return Category.SD, f"{_against(now, start, 'baseline')}; {_against(now, nadir, 'nadir')}"
-
-
-def _against(now: Fraction, then: Fraction, name: str) -> str:
-    if then == 0:
-        return f"{float(now):.2f} mL against a {name} of 0 mL"
-    percent = f"{float(100 * (now / then - 1)):+.2f}".replace("-", "−")
-    return f"{percent} % against the {name} of {float(then):.2f} mL"
+    thresholds = replace(SPHERE, least_ball_growth_mm=exact(progression_mm))
+    return threshold_response(thresholds, baseline=baseline_ml, current=current_ml, earlier=earlier_ml, scope=scope)

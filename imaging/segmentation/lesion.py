@@ -26,8 +26,8 @@ from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.segmentation.appearance import histogram_log_odds, seed_adaptive
 from imaging.segmentation.graph_cut import boundary_weights, graph_cut
-from imaging.segmentation.prior import ellipsoid_from_prompts, marked_voxels
-from imaging.segmentation.prompt import BoxPrompt, DiameterPrompt, MaskPrompt, PointPrompt, Prompt, ScribblePrompt
+from imaging.segmentation.prior import ellipsoid_from_prompts, gives_size, marked_voxels
+from imaging.segmentation.prompt import BoxPrompt, MaskPrompt, Prompt
 from imaging.segmentation.quality import LEAK_DISTANCE, Doubts, findings_from, touches_edge
 from imaging.segmentation.random_walk import random_walk
 from imaging.segmentation.region import Region, on_native, on_region, region_around
@@ -88,6 +88,8 @@ class LesionProposal:
         Mean Dice of the engines with one another, 0…1; None where there is but one.
     volume_low_ml, volume_high_ml
         Least and largest volume among the alternatives: a spread of methods, not a confidence interval.
+    volume_wcv
+        Standard deviation ÷ mean of the engines' volumes: what stands for the reader's error until one has looked.
     findings
         What to doubt.
     """
@@ -101,6 +103,7 @@ class LesionProposal:
     confidence: float | None
     volume_low_ml: float
     volume_high_ml: float
+    volume_wcv: float | None = None
     findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
@@ -162,7 +165,7 @@ def segment_lesion(
         if array is not None and array.shape != volume.grid.shape:
             raise GeometryError(f"{name} {array.shape} does not fill the image's grid {volume.grid.shape}")
     marks = _Marks.on(volume.grid, prompts, exclude=exclude, include=include)
-    if prior is None or _gives_size(prompts):
+    if prior is None or gives_size(prompts):
         shape, remarks = _prompted(prompts)
     else:
         earlier = np.asarray(prior, dtype=np.float32)
@@ -197,15 +200,6 @@ class _Marks:
                 for part in (self.lesion, self.never, self.material)
             )
         )
-
-
-def _gives_size(prompts: Sequence[Prompt]) -> bool:
-    return any(
-        isinstance(prompt, DiameterPrompt)
-        or (isinstance(prompt, BoxPrompt | ScribblePrompt) and prompt.sign > 0)
-        or (isinstance(prompt, PointPrompt) and prompt.sign > 0 and prompt.radius_mm is not None)
-        for prompt in prompts
-    )
 
 
 def _prompted(prompts: Sequence[Prompt]) -> tuple[ExpectedShape, tuple[Finding, ...]]:
@@ -275,6 +269,7 @@ def _propose(
         confidence=_confidence(alternatives),
         volume_low_ml=low,
         volume_high_ml=high,
+        volume_wcv=_volume_wcv(alternatives),
         findings=(*remarks, *nothing, *findings_from(doubts, where=volume.series_uid)),
     )
 
@@ -358,6 +353,12 @@ def _closed(mask: BoolArray, distance: NDArray[np.float32]) -> BoolArray:
     reach = CLOSING * voxel
     grown = ndimage.distance_transform_edt(~mask) <= reach
     return np.asarray((ndimage.distance_transform_edt(grown) > reach) & (distance < 0), dtype=bool)
+
+
+def _volume_wcv(alternatives: Sequence[BoolArray]) -> float | None:
+    """Coefficient of variation of the alternatives' volumes (n − 1); None where there is but one, or all are empty."""
+    volumes = np.array([np.count_nonzero(alternative) for alternative in alternatives], dtype=np.float64)
+    return float(volumes.std(ddof=1) / volumes.mean()) if len(volumes) > 1 and volumes.any() else None
 
 
 def _confidence(alternatives: Sequence[BoolArray]) -> float:

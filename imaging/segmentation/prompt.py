@@ -26,7 +26,9 @@ __all__ = [
     "PointPrompt",
     "Prompt",
     "ScribblePrompt",
+    "kind_of",
     "prompts_from_record",
+    "prompts_record",
 ]
 
 Point = tuple[float, float, float]
@@ -117,6 +119,44 @@ class MaskPrompt:
 Prompt = PointPrompt | DiameterPrompt | BoxPrompt | ScribblePrompt | MaskPrompt
 
 _KINDS = ("point", "diameter", "box", "scribble", "mask")
+
+
+def kind_of(prompt: Prompt) -> str:
+    """The contract's word for it: point, diameter, box, scribble or mask.
+
+    Examples
+    --------
+    >>> kind_of(PointPrompt((0.0, 0.0, 0.0)))
+    'point'
+    """
+    return {
+        PointPrompt: "point", DiameterPrompt: "diameter", BoxPrompt: "box", ScribblePrompt: "scribble",
+        MaskPrompt: "mask",
+    }[type(prompt)]  # fmt: skip
+
+
+def prompts_record(prompts: Sequence[Prompt]) -> list[dict[str, Any]]:
+    """The rows that :func:`prompts_from_record` reads back as the same values.
+
+    Examples
+    --------
+    >>> prompts_record([PointPrompt((1.0, 2.0, 3.0), 8.0)])
+    [{'kind': 'point', 'points_lps_mm': [[1.0, 2.0, 3.0]], 'sign': 1, 'radius_mm': 8.0}]
+    """
+    return [{"kind": kind_of(prompt), **_fields(prompt)} for prompt in prompts]
+
+
+def _fields(prompt: Prompt) -> dict[str, Any]:
+    if isinstance(prompt, MaskPrompt):
+        return {"path": prompt.path}
+    if isinstance(prompt, DiameterPrompt):
+        return {"points_lps_mm": [list(point) for point in prompt.points]}
+    if isinstance(prompt, BoxPrompt):
+        corners = [list(corner) for corner in prompt.corners]
+        return {"points_lps_mm": corners, "axes": prompt.axes.value, "sign": prompt.sign}
+    points = (prompt.point,) if isinstance(prompt, PointPrompt) else prompt.points
+    row = {"points_lps_mm": [list(point) for point in points], "sign": prompt.sign}
+    return row if prompt.radius_mm is None else {**row, "radius_mm": prompt.radius_mm}
 
 
 def prompts_from_record(rows: Sequence[Mapping[str, Any]]) -> tuple[Prompt, ...]:

@@ -19,7 +19,7 @@ from imaging.geometry import Grid
 from imaging.segmentation.ellipsoid import Ellipsoid
 from imaging.volume import Volume
 
-__all__ = ["Region", "on_native", "on_region", "region_around"]
+__all__ = ["Region", "on_native", "on_region", "region_around", "require_inside", "right_angles", "samples_seen"]
 
 # 45 voxels along each side of a cube: every engine stays below a second, and a lesion of 20 voxels across is resolved
 # more finely than readers agree (prompt trial of 17 real lesions, any lesion size).
@@ -87,15 +87,8 @@ def region_around(volume: Volume, shape: Ellipsoid, *, margin_mm: float, compani
     >>> region.grid.shape, region.spacing_mm
     ((21, 21, 21), 2.0)
     """
-    centre_index = volume.grid.indices([shape.centre])[0]
-    if (centre_index < -0.5).any() or (centre_index > np.array(volume.grid.shape) - 0.5).any():
-        raise UsageError(
-            f"the prompt's centre {np.round(shape.centre, 1).tolist()} (LPS mm) lies outside the image; "
-            "check that the prompt was drawn on this series",
-            code="PROMPT_OUTSIDE_IMAGE",
-            where=volume.series_uid,
-        )
-    directions = _right_angles(volume.grid)
+    require_inside(volume, shape)
+    directions = right_angles(volume.grid)
     halves = shape.bounds_mm(directions) + margin_mm
     spacing = max(min(volume.grid.spacing_mm), float((8 * halves.prod() / MOST_VOXELS) ** (1 / 3)))
     steps = np.maximum(np.ceil(halves / spacing - 1e-9), 1).astype(int)
@@ -106,13 +99,25 @@ def region_around(volume: Volume, shape: Ellipsoid, *, margin_mm: float, compani
     grid = Grid((int(count[0]), int(count[1]), int(count[2])), affine)
     measured = np.ones(volume.grid.shape, np.float32) if volume.valid is None else volume.valid.astype(np.float32)
     # Outside the image the nearest sample stands in, and is not known.
-    samples = on_region(_seen(volume), volume.grid, grid, smooth=True)
+    samples = on_region(samples_seen(volume), volume.grid, grid, smooth=True)
     known = on_region(measured, volume.grid, grid, outside=0.0) > 0.5
-    second = None if companion is None else on_region(_seen(companion), companion.grid, grid, smooth=True)
+    second = None if companion is None else on_region(samples_seen(companion), companion.grid, grid, smooth=True)
     return Region(grid=grid, samples=samples, known=known, companion=second)
 
 
-def _seen(volume: Volume) -> NDArray[Any]:
+def require_inside(volume: Volume, shape: Ellipsoid) -> None:
+    """Raise UsageError PROMPT_OUTSIDE_IMAGE unless the ellipsoid's centre is in the image."""
+    centre_index = volume.grid.indices([shape.centre])[0]
+    if (centre_index < -0.5).any() or (centre_index > np.array(volume.grid.shape) - 0.5).any():
+        raise UsageError(
+            f"the prompt's centre {np.round(shape.centre, 1).tolist()} (LPS mm) lies outside the image; "
+            "check that the prompt was drawn on this series",
+            code="PROMPT_OUTSIDE_IMAGE",
+            where=volume.series_uid,
+        )
+
+
+def samples_seen(volume: Volume) -> NDArray[Any]:
     """The samples, the nearest slice standing in where none was imaged: it is not known, and darkens no neighbour."""
     return volume.samples if volume.acquired_slices is None else volume.acquired_slices.nearest(volume.samples)
 
@@ -169,7 +174,7 @@ def on_native(values: NDArray[np.float32], region: Region, grid: Grid) -> tuple[
     return np.asarray(back, dtype=np.float32), start
 
 
-def _right_angles(grid: Grid) -> FloatArray:
+def right_angles(grid: Grid) -> FloatArray:
     """The orthonormal directions nearest to the grid's axes: the axes themselves unless it is sheared.
 
     Source: the orthogonal factor of the polar decomposition (Higham, SIAM J. Sci. Stat. Comput. 7:1160, 1986).

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NewType
+
+import numpy as np
 
 from imaging.arrays import BoolArray, frozen
 from imaging.errors import GeometryError
@@ -12,9 +15,10 @@ from imaging.finding import Finding
 from imaging.geometry import Grid
 from imaging.provenance import Provenance, array_sha256, sha256_hex
 
-__all__ = ["LesionId", "Segment", "SegmentKind", "Status"]
+__all__ = ["Box", "LesionId", "Segment", "SegmentKind", "Status"]
 
 LesionId = NewType("LesionId", str)
+Box = tuple[slice, slice, slice]
 
 
 class SegmentKind(StrEnum):
@@ -77,6 +81,7 @@ class Segment:
     provenance: Provenance | None = None
     series_uid: str = ""
     findings: tuple[Finding, ...] = ()
+    _bounds: Box | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.mask.shape != self.grid.shape:
@@ -88,6 +93,41 @@ class Segment:
         """Digest of the mask and of the series it lies on: what a reader's acceptance is valid for."""
         return sha256_hex(f"{self.series_uid} {array_sha256(self.mask)}".encode())
 
+    @property
+    def bounds(self) -> Box | None:
+        """The smallest box that holds its voxels; None if it has none. Searched at the first call alone.
+
+        Examples
+        --------
+        >>> mask = np.zeros((4, 8, 8), dtype=bool)
+        >>> mask[1:3, 2:5, 6] = True
+        >>> Segment(mask=mask, grid=Grid.from_spacing(mask.shape, (2.0, 1.0, 1.0))).bounds
+        (slice(1, 3, None), slice(2, 5, None), slice(6, 7, None))
+        """
+        if self._bounds is None:
+            self._remember((slice(0, None),) * 3)
+        return self._bounds
+
+    def found_within(self, box: Sequence[slice]) -> Segment:
+        """The same segment, spared the search for its bounds outside a box that is known to hold all its voxels."""
+        found = replace(self)
+        found._remember(box)
+        return found
+
     def with_status(self, status: Status, *findings: Finding) -> Segment:
         """The same mask with another standing."""
-        return replace(self, status=status, findings=(*self.findings, *findings))
+        other = replace(self, status=status, findings=(*self.findings, *findings))
+        object.__setattr__(other, "_bounds", self._bounds)
+        return other
+
+    def _remember(self, box: Sequence[slice]) -> None:
+        part = self.mask[tuple(box)]
+        slices = np.flatnonzero(part.any(axis=(1, 2)))
+        if slices.size == 0:
+            return
+        plane: BoolArray = np.any(part[slices[0] : slices[-1] + 1], axis=0)
+        found = (slices, np.flatnonzero(plane.any(axis=1)), np.flatnonzero(plane.any(axis=0)))
+        starts = [int(at[0]) + (side.start or 0) for at, side in zip(found, box, strict=True)]
+        stops = [int(at[-1]) + (side.start or 0) + 1 for at, side in zip(found, box, strict=True)]
+        s, r, c = (slice(a, b) for a, b in zip(starts, stops, strict=True))
+        object.__setattr__(self, "_bounds", (s, r, c))

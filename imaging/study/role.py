@@ -6,8 +6,9 @@ agree with the header, the role is None and the reason says what was missing. A 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+
+from imaging.study.words import words_in
 
 __all__ = ["SequenceFacts", "decide_role"]
 
@@ -24,28 +25,7 @@ SPOILED_TR_BELOW, SPOILED_TE_BELOW, SPOILED_ANGLE_FROM = 20.0, 8.0, 5.0  # VIBE,
 FLASH_TE_BELOW, FLASH_ANGLE_FROM = 8.0, 40.0  # two-dimensional spoiled gradient echo with a longer TR
 T2_STAR_TE_FROM = 12.0
 
-WORDS = {
-    "stir": r"stir|tirm",
-    "flair": r"flair|dark ?fluid",
-    "t2*": r"t2 ?\*|t2 ?star|swi|swan|medic|merge|hemo",
-    "t1": r"t1(w|wi)?",
-    "t2": r"t2(w|wi)?",
-    "pd": r"pd(w|wi)?|proton ?density|rho",
-    "dwi": r"dwi|dti|diff|diffusion|ep2d diff|resolve|b ?\d{2,4}|tracew?",
-    "adc": r"e?adc|dadc",
-    "fat saturation": r"fs|fat ?sat|fatsat|spair|spir|spectral|chess|fat ?supp?|fat ?suppressed|we|wats|fsat|sfs",
-    "dixon": r"m?dixon|ideal|lava ?flex|dix",
-    "fat": r"fat|f",
-    "water": r"water|w",
-    "in phase": r"in ?phase|inphase|in|ip",
-    "opposed phase": r"opp|opposed|out ?phase|opp ?phase|op|out",
-    "contrast": r"gd|gad|gado|post|ce|km|c\+|\+c|\+gd|\+km|t1\+c|contrast|dotarem|gadovist|post ?con(trast)?|t1c",
-    "no contrast": r"pre|native?|non? ?con(trast)?|without|ohne|w/o|unenhanced|pre ?con(trast)?",
-    "localizer": r"loc|localizer|localiser|scout|survey|topogram|aahscout|3 ?pl(ane)?|plan|tri ?pilot",
-    "calibration": r"cal|calib|calibration|asset|ref ?scan|b1 ?map|shim|field ?map|phoenix ?zip ?report",
-    "projection": r"mip|projection|collapse|subtraction|sub|subtr",
-}  # fmt: skip
-JOINED = {"t1": ("t1fs", "t1se", "t1tse", "t1gre", "t1vibe"), "t2": ("t2fs", "t2tse", "t2fse", "t2se", "t2stir")}
+WEIGHTINGS = ("t1", "t2", "pd", "dwi", "stir", "flair")
 DIXON_TYPES = {
     "FAT": "dixon_fat", "F": "dixon_fat", "WATER": "dixon_water", "W": "dixon_water",
     "IN_PHASE": "dixon_in", "IP": "dixon_in", "IN": "dixon_in",
@@ -67,6 +47,12 @@ NOT_FOR_ROLES = {
     "PHASE MAP": "a phase image",
     "P": "a phase image",
     "VELOCITY MAP": "a velocity map",
+    **dict.fromkeys(("T1 MAP", "T2 MAP", "T2* MAP", "T2_STAR MAP", "R2_STAR", "FF"), "a parameter map"),
+    **dict.fromkeys(("FA", "TENSOR", "CALC_BVALUE"), "a map computed from diffusion"),
+    # Image Type value 4 of multi-energy CT (PS3.3 C.8.2.1.1.1): values that are no Hounsfield units of the patient.
+    **dict.fromkeys(
+        ("MAT_SPECIFIC", "MAT_FRACTIONAL", "MAT_VALUE_BASED", "EFF_ATOMIC_NUM", "ELECTRON_DENSITY"), "a material map"
+    ),
 }
 
 
@@ -131,34 +117,26 @@ def decide_role(facts: SequenceFacts) -> tuple[str | None, str]:
         return None, "derived from other images"
     if facts.modality == "CT":
         return "ct", "modality CT"
-    words = _words_in(facts.description)
-    for word in ("localizer", "calibration", "projection", "adc"):
-        if word in words:
+    words = words_in(facts.description)
+    for word in ("localizer", "calibration", "projection", "adc", "map"):
+        if word in words or (word == "calibration" and "asset" in words and words.isdisjoint(WEIGHTINGS)):
             return None, f"described as {word}"
     return _by_words(facts, kind, words) or _by_sequence(facts)
-
-
-def _words_in(text: str) -> frozenset[str]:
-    """The known words in a text, each between characters that are neither letters nor digits."""
-    plain = re.sub(r"[_\-.,;:()\[\]<>/\\ ]+", " ", text.lower().replace("w/o", " without "))
-    for weighting, spellings in JOINED.items():
-        for spelling in spellings:
-            plain = re.sub(rf"(?<![a-z0-9]){spelling}(?![a-z0-9])", f"{weighting} {spelling[2:]}", plain)
-    return frozenset(
-        word for word, pattern in WORDS.items() if re.search(rf"(?<![a-z0-9])({pattern})(?![a-z0-9*])", plain)
-    )
 
 
 def _by_words(facts: SequenceFacts, kind: set[str], words: frozenset[str]) -> tuple[str | None, str] | None:
     if "dwi" in words or facts.b_value:
         return "dwi", "described as dwi" if "dwi" in words else "has a b-value"
-    return _dixon(kind, words) or _by_contrast_name(words) or _by_weighting(facts, kind, words)
+    return _dixon(kind, words) or _by_contrast_name(facts, words) or _by_weighting(facts, kind, words)
 
 
-def _by_contrast_name(words: frozenset[str]) -> tuple[str, str] | None:
+def _by_contrast_name(facts: SequenceFacts, words: frozenset[str]) -> tuple[str, str] | None:
     """Weightings that one word names completely."""
     if "stir" in words:
         return "stir", "described as stir"
+    if "tirm" in words and "t1" not in words:
+        nulls_fluid = "flair" in words or (facts.inversion_time or 0.0) >= FLAIR_TI_FROM
+        return ("flair", "described as tirm of fluid") if nulls_fluid else ("stir", "described as tirm")
     if "t2*" in words:
         return "gre", "described as t2*"
     if "flair" in words and "t1" not in words:
@@ -231,7 +209,7 @@ def _by_inversion(ti: float | None, tr: float, te: float, timings: str) -> tuple
 
 
 def _by_spin_echo(facts: SequenceFacts, tr: float, te: float, timings: str) -> tuple[str | None, str]:
-    words = _words_in(facts.description)
+    words = words_in(facts.description)
     if T1_TR_FROM <= tr < T1_TR_BELOW and te < T1_TE_BELOW:
         return _refined("t1", f"{timings}: T1-weighted", facts, words)
     if tr >= LONG_TR_FROM and te >= T2_TE_FROM:
@@ -250,7 +228,7 @@ def _by_gradient_echo(facts: SequenceFacts, tr: float, te: float, timings: str) 
     flash = te < FLASH_TE_BELOW and angle >= FLASH_ANGLE_FROM and tr < T1_TR_BELOW
     steady = "SS" in facts.sequence_variant and "SP" not in facts.sequence_variant
     if (spoiled or prepared or flash) and not steady:
-        return _refined("t1", f"{timings}, {angle:g}°: T1-weighted gradient echo", facts, _words_in(facts.description))
+        return _refined("t1", f"{timings}, {angle:g}°: T1-weighted gradient echo", facts, words_in(facts.description))
     if te >= T2_STAR_TE_FROM:
         return "gre", f"{timings}: gradient echo"
     return None, f"{timings}, {angle:g}°: gradient echo of no clear weighting"

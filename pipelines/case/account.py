@@ -13,6 +13,7 @@ from imaging.finding import Finding, Severity
 from imaging.formats.record import findings_record, matrix_record, quantity_record
 from imaging.measurement.material import MaterialMeasurement, recovered_fraction
 from imaging.segmentation import SegmentKind
+from imaging.segmentation.backend import Capabilities
 from imaging.segmentation.material_kind import agent_kind
 from imaging.study import Index, SeriesRecord, Verdict
 from pipelines.case.conclude import CaseExam
@@ -21,7 +22,7 @@ from pipelines.case.history import History
 from pipelines.case.links import Links
 from pipelines.case.materials import FoundMaterial
 from pipelines.case_file import CaseFile
-from pipelines.documents import NO_VOLUMES, material_record
+from pipelines.documents import NO_VOLUMES, material_record, segmenter_record
 from pipelines.settings import Settings
 
 __all__ = ["case_exams", "case_findings", "material_rows", "provenance", "registration_rows"]
@@ -136,12 +137,23 @@ def case_findings(index: Index, exams: Exams, case_file: CaseFile, remarks: Iter
 
 
 def provenance(
-    index: Index, exams: Exams, settings: Settings, case_file: CaseFile, *, accept_gaps: bool, identified: bool
+    index: Index,
+    exams: Exams,
+    settings: Settings,
+    case_file: CaseFile,
+    engine: Capabilities,
+    *,
+    accept_gaps: bool,
+    identified: bool,
 ) -> Row:
-    """Software, parameters, and a digest of every series' files; ``created`` is the newest acquisition time."""
+    """Software, segmenter with its terms, parameters, and a digest of every series' files.
+
+    ``created`` is the newest acquisition time.
+    """
     moments = [record.acquired for record in index.loadable if record.acquired]
     return {
         "software": {"name": "osteotrace", "version": imaging.__version__},
+        "segmenter": segmenter_record(engine),
         "patient": next((record.patient for record in index.volumes), None) if identified else None,
         "parameters": {**settings.record(), "accept_gaps": accept_gaps, "case_file": case_file.written},
         "inputs": [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import imaging
@@ -16,12 +16,15 @@ from imaging.formats.record import (
     quantity_from_record,
     quantity_record,
 )
-from imaging.lesions.lesion import Lesion, Method, Observation
+from imaging.lesions.lesion import Eligibility, Lesion, Method, Observation
 from imaging.lesions.procedure import ClinicalRecord, Procedure
 from imaging.lesions.timeline import LesionChange
-from imaging.response.response import Response
+from imaging.response.own import own_criteria
 from imaging.segmentation import LesionId, Status
-from pipelines.case.conclude import Case, CaseExam, changes, responses
+from pipelines.case.conclude import Case, CaseExam, changes
+from pipelines.case.responses import responses
+from pipelines.documents import response_record
+from pipelines.readings import reading_from_record, reading_record
 from pipelines.workspace import CaseFolder
 
 __all__ = ["Earlier", "case_document", "case_from_document", "empty_document", "read_document", "read_earlier"]
@@ -40,7 +43,8 @@ def case_document(case: Case, outputs: Sequence[Mapping[str, str]]) -> Document:
         "clinical": [clinical_record(entry) for entry in case.clinical],
         "lesions": [lesion_record(case, lesion) for lesion in case.lesions],
         "materials": [dict(row) for row in case.materials],
-        "responses": [response_record(timepoint, response) for timepoint, response in responses(case)],
+        "readings": [reading_record(reading) for reading in case.readings],
+        "responses": [{"timepoint": timepoint, **response_record(response)} for timepoint, response in responses(case)],
         "registrations": [dict(row) for row in case.registrations],
         "findings": findings_record(case.findings),
         "outputs": [dict(row) for row in outputs],
@@ -50,7 +54,16 @@ def case_document(case: Case, outputs: Sequence[Mapping[str, str]]) -> Document:
 
 def empty_document(findings: Iterable[Finding]) -> Document:
     """The document of a case that came to nothing but findings."""
-    collections = ("timepoints", "procedures", "clinical", "lesions", "materials", "responses", "registrations")
+    collections = (
+        "timepoints",
+        "procedures",
+        "clinical",
+        "lesions",
+        "materials",
+        "readings",
+        "responses",
+        "registrations",
+    )
     return {
         "schema": SCHEMA,
         "case_id": None,
@@ -99,6 +112,7 @@ def lesion_record(case: Case, lesion: Lesion) -> Document:
         "side": lesion.side,
         "tracking_uid": lesion.tracking_uid,
         "kind": lesion.kind,
+        "eligibility": asdict(lesion.eligibility),
         "observations": [observation_record(observation) for observation in case.observations_of(lesion.id)],
         "changes": [change_record(change) for change in changes(case, lesion)],
     }
@@ -118,6 +132,9 @@ def observation_record(observation: Observation) -> Document:
         "net_volume_ml": quantity_record(observation.net_volume),
         "long_axis_mm": quantity_record(observation.long_axis),
         "short_axis_mm": quantity_record(observation.short_axis),
+        "pieces_mm": list(observation.pieces_mm),
+        "slice_mm": observation.slice_mm,
+        "slice_normal": None if observation.slice_normal is None else list(observation.slice_normal),
         "mask_sha256": observation.mask_sha256,
         "findings": findings_record(observation.findings),
     }
@@ -128,22 +145,12 @@ def change_record(change: LesionChange) -> Document:
         "timepoint": change.timepoint,
         "reference": change.reference,
         "reference_timepoint": change.reference_timepoint,
+        "volume_change_ml": quantity_record(change.volume_change_ml),
         "volume_percent": quantity_record(change.volume_percent),
         "net_volume_percent": quantity_record(change.net_volume_percent),
         "long_axis_percent": quantity_record(change.long_axis_percent),
         "exceeds_error": change.exceeds_error,
-    }
-
-
-def response_record(timepoint: str, response: Response) -> Document:
-    return {
-        "timepoint": timepoint,
-        "criterion": response.criterion,
-        "category": str(response.category),
-        "scope": response.scope,
-        "reasons": list(response.reasons),
-        "inputs": dict(response.inputs),
-        "source": response.source,
+        "qiba": None if change.qiba is None else dict(change.qiba),
     }
 
 
@@ -201,7 +208,11 @@ def case_from_document(document: Mapping[str, Any]) -> Case:
             ),
             clinical=tuple(ClinicalRecord(**row) for row in document["clinical"]),
             lesions=tuple(
-                Lesion(id=LesionId(row["id"]), **{key: row[key] for key in ("name", "side", "kind", "tracking_uid")})
+                Lesion(
+                    id=LesionId(row["id"]),
+                    **{key: row[key] for key in ("name", "side", "kind", "tracking_uid")},
+                    eligibility=Eligibility(**row.get("eligibility", {})),
+                )
                 for row in lesions
             ),
             observations=tuple(
@@ -211,6 +222,8 @@ def case_from_document(document: Mapping[str, Any]) -> Case:
             registrations=document["registrations"],
             findings=tuple(finding_from_record(row) for row in document["findings"]),
             provenance=document["provenance"],
+            readings=tuple(reading_from_record(row) for row in document.get("readings", ())),
+            criteria=own_criteria(document["provenance"].get("parameters", {}).get("criteria", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RecordError(f"case.json is damaged ({type(error).__name__})", where="case.json") from error
@@ -231,6 +244,9 @@ def observation_from_record(lesion: LesionId, row: Mapping[str, Any]) -> Observa
         net_volume=quantity_from_record(row["net_volume_ml"]),
         long_axis=quantity_from_record(row["long_axis_mm"]),
         short_axis=quantity_from_record(row["short_axis_mm"]),
+        pieces_mm=tuple(row.get("pieces_mm", ())),
+        slice_mm=row.get("slice_mm"),
+        slice_normal=None if row.get("slice_normal") is None else tuple(row["slice_normal"]),
         mask_sha256=row["mask_sha256"],
         findings=tuple(finding_from_record(each) for each in row["findings"]),
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from imaging.dicom.assemble import load_volume
 from imaging.errors import CaseFileError, InputError
 from imaging.finding import Finding, Severity
+from imaging.response.reading import Reading
 from imaging.study import Annotation, Index, SeriesRecord
 from imaging.study.timepoint import Timepoint, timepoints_from
 from imaging.volume import Volume
@@ -68,6 +69,19 @@ class Exams:
             known = ", ".join(f"{t.id} ({t.date})" for t in self.timepoints)
             raise CaseFileError(f"{len(meant)} exams are called {name}; there are {known}", code="UNKNOWN_TIMEPOINT")
         return meant[0]
+
+    def readings(self, written: Sequence[Reading]) -> tuple[Reading, ...]:
+        """The readings under the ids of their exams.
+
+        Raises
+        ------
+        CaseFileError
+            UNKNOWN_TIMEPOINT, or two are of one exam.
+        """
+        named = tuple(replace(reading, timepoint=self.named(reading.timepoint).id) for reading in written)
+        if len({reading.timepoint for reading in named}) != len(named):
+            raise CaseFileError("two readings are of one exam; the readers agree on one", where="reading")
+        return named
 
     def annotations_of(self, record: SeriesRecord) -> tuple[Annotation, ...]:
         """The masks that somebody drew on that series."""

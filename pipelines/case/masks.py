@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-import imaging
 from imaging.arrays import BoolArray, FloatArray
 from imaging.dicom.rtstruct import read_rtstruct
 from imaging.dicom.seg import read_seg
-from imaging.errors import CaseFileError, EmptyMask, GeometryError, InputError, UsageError
+from imaging.errors import BackendFailed, CaseFileError, EmptyMask, GeometryError, InputError, UsageError
 from imaging.finding import Finding, Severity
 from imaging.lesions.lesion import Lesion, Method
 from imaging.lesions.match import match_lesions
@@ -24,7 +23,8 @@ from imaging.lesions.procedure import Procedure
 from imaging.lesions.side import side_of
 from imaging.provenance import Provenance, uid_from
 from imaging.segmentation import LesionId, Segment, SegmentKind, Status
-from imaging.segmentation.lesion import LesionProposal, segment_lesion
+from imaging.segmentation.backend import Segmenter
+from imaging.segmentation.lesion import LesionProposal
 from imaging.segmentation.placement import segment_on
 from imaging.segmentation.prompt import MaskPrompt
 from imaging.study import SeriesRecord
@@ -57,6 +57,8 @@ class Traced:
         None unless there is a mask that can be measured.
     carried
         On a CT where the tumour cannot be outlined: where the lesion lies by registration, for material alone.
+    engine_wcv
+        How much the methods that proposed the mask differ in volume.
     """
 
     lesion: LesionId
@@ -67,6 +69,7 @@ class Traced:
     method: Method
     primary: bool = True
     carried: BoolArray | None = None
+    engine_wcv: float | None = None
     findings: tuple[Finding, ...] = ()
 
 
@@ -100,6 +103,8 @@ class Ground:
     material: Sequence[FoundMaterial]
     procedures: Sequence[Procedure]
     reviews: Sequence[StoredReview]
+    segmenter: Segmenter
+    reader_wcv: Mapping[tuple[LesionId, str], float] = field(default_factory=dict)  # by lesion and timepoint
     accept_gaps: bool = False
     identified: bool  # whether free text of the images may be shown
 
@@ -141,7 +146,12 @@ def trace_lesions(
 
 def lesion_of(entry: LesionEntry, case_id: str) -> Lesion:
     return Lesion(
-        id=entry.id, name=entry.name, side=entry.side, kind=entry.kind, tracking_uid=uid_from(case_id, entry.id)
+        id=entry.id,
+        name=entry.name,
+        side=entry.side,
+        kind=entry.kind,
+        tracking_uid=uid_from(case_id, entry.id),
+        eligibility=entry.eligibility,
     )
 
 
@@ -316,16 +326,21 @@ def prompted_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
     material = carry_material(record, timepoint, ground.material, ground.links, ground.procedures)
     second = companion(record, timepoint, ground)
     try:
-        proposal = segment_lesion(
+        proposal = ground.segmenter.segment(
             volume,
             [prompt.prompt for prompt in placed],
             include=None if material is None else material.mask,
             companion=second,
         )
-    except UsageError as error:  # one misplaced prompt is one row, and the other exams go on
+    except (UsageError, BackendFailed) as error:  # one misplaced prompt is one row, and the other exams go on
         return [unseen(trace, timepoint.id, record, error.code, str(error))]
     remarks = (*volume.findings, *void_doubt(material, trace.lesion, timepoint, ground))
-    return [proposed_row(trace, timepoint, record, proposal, volume=volume, method=Method.SEGMENTED, findings=remarks)]
+    origin = ground.segmenter.capabilities().provenance()
+    return [
+        proposed_row(
+            trace, timepoint, record, proposal, origin, volume=volume, method=Method.SEGMENTED, findings=remarks
+        )
+    ]
 
 
 def companion(record: SeriesRecord, timepoint: Timepoint, ground: Ground) -> Volume | None:
@@ -375,6 +390,7 @@ def proposed_row(
     timepoint: Timepoint,
     record: SeriesRecord,
     proposal: LesionProposal,
+    origin: Provenance,
     *,
     volume: Volume,
     method: Method,
@@ -394,7 +410,7 @@ def proposed_row(
         lesion=trace.lesion.id,
         tracking_uid=trace.lesion.tracking_uid,
         status=Status.PROPOSED,
-        provenance=Provenance(proposal.backend, imaging.__version__),
+        provenance=origin,
         series_uid=record.volume_id,
         findings=remarks,
     )
@@ -405,6 +421,7 @@ def proposed_row(
         segment=segment,
         status=Status.PROPOSED,
         method=method,
+        engine_wcv=proposal.volume_wcv,
         findings=remarks,
     )
 
@@ -431,10 +448,12 @@ def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
     inside = None if material is None else material.mask
     second = companion(record, timepoint, ground)
     try:
-        proposal = segment_lesion(volume, (), prior=prior, include=inside, companion=second)
+        proposal = ground.segmenter.segment(volume, (), prior=prior, include=inside, companion=second)
     except EmptyMask:
         lost = "the earlier mask is smaller than a voxel of this image: outline the lesion here"
         return [unseen(trace, timepoint.id, record, "PRIOR_TOO_SMALL", lost)]
+    except (UsageError, BackendFailed) as error:  # a model that takes no earlier mask, or gave no answer
+        return [unseen(trace, timepoint.id, record, error.code, str(error))]
     cut = (
         (Finding("LESION_TRUNCATED", Severity.WARNING, "the edge of the image cuts the lesion", timepoint.id),)
         if doubt
@@ -446,7 +465,12 @@ def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
         *void_doubt(material, trace.lesion, timepoint, ground),
         *oedema_doubt(volume, second),
     )
-    return [proposed_row(trace, timepoint, record, proposal, volume=volume, method=Method.PROPAGATED, findings=remarks)]
+    origin = ground.segmenter.capabilities().provenance()
+    return [
+        proposed_row(
+            trace, timepoint, record, proposal, origin, volume=volume, method=Method.PROPAGATED, findings=remarks
+        )
+    ]
 
 
 def oedema_doubt(volume: Volume, second: Volume | None) -> tuple[Finding, ...]:

@@ -11,8 +11,10 @@ import numpy as np
 from imaging.finding import Finding, Severity
 from imaging.lesions.lesion import Observation
 from imaging.measurement.carried import material_inside
+from imaging.measurement.interval import Interval
 from imaging.measurement.measure import measure_segment
-from imaging.measurement.quantity import Quantity
+from imaging.measurement.pieces import piece_long_axes_mm
+from imaging.measurement.quantity import Quantity, TwoPartError
 from imaging.measurement.truncation import told_once
 from imaging.segmentation import Segment, Status
 from imaging.study import SeriesRecord
@@ -57,8 +59,12 @@ def observation(row: Traced, timepoint: Timepoint, ground: Ground, settings: Set
         row.segment,
         volume=ground.images.of(row.record),
         cemented=material is not None and material.value > 0,
+        reader_wcv=ground.reader_wcv.get((row.lesion, row.timepoint)) if row.primary else None,
+        engine_wcv=row.engine_wcv,
         variability=settings.variability(),
     )
+    several = any(finding.code == "SEVERAL_COMPONENTS" for finding in measured.findings)
+    thickness = row.record.slice_thickness_mm or 0.0
     net = None if material is None or measured.volume_ml is None else net_volume(measured.volume_ml, material)
     return replace(
         bare,
@@ -67,6 +73,9 @@ def observation(row: Traced, timepoint: Timepoint, ground: Ground, settings: Set
         net_volume=net,
         long_axis=measured.long_axis_mm,
         short_axis=measured.short_axis_mm,
+        pieces_mm=piece_long_axes_mm(row.segment) if several else (),
+        slice_mm=max(thickness, measured.slice_distance_mm),
+        slice_normal=measured.slice_normal,
         findings=told_once((*row.findings, *measured.findings, *remarks)),
     )
 
@@ -122,7 +131,9 @@ def over_gaps(
     wider = material.scaled(source.find.volume_ml(inside) / counted)
     bridged = source.find.slices.bridged_mm3(inside, pixel_mm2=source.find.grid.pixel_area_mm2) / 1000
     low, high = wider.interval95 or (wider.value, wider.value)
-    return replace(wider, interval95=(max(low - bridged, 0.0), high + bridged)), remarks
+    bounds = (max(low - bridged, 0.0), high + bridged)
+    error = wider.error and replace(wider.error, technical95=bounds)
+    return replace(wider, interval95=bounds, error=error), remarks
 
 
 def net_volume(gross: Quantity, material: Quantity) -> Quantity:
@@ -135,9 +146,23 @@ def net_volume(gross: Quantity, material: Quantity) -> Quantity:
     (40.0, [33.92, 47.07])
     """
     value = max(gross.value - material.value, 0.0)
-    bounds = None
-    if gross.interval95 is not None and material.interval95 is not None:
-        down = math.hypot(gross.value - gross.interval95[0], material.interval95[1] - material.value)
-        up = math.hypot(gross.interval95[1] - gross.value, material.value - material.interval95[0])
-        bounds = (max(value - down, 0.0), value + up)
-    return Quantity(value, "mL", "gross minus material (tumour, necrosis, blood and fibrosis not separable)", bounds)
+    method = "gross minus material (tumour, necrosis, blood and fibrosis not separable)"
+    if gross.interval95 is None or material.interval95 is None:
+        return Quantity(value, "mL", method)
+    if gross.error is None or value == 0.0:
+        return Quantity(value, "mL", method, left_over(gross, gross.interval95, material, material.interval95))
+    technical = left_over(gross, gross.error.technical95, material, material.interval95)
+    # What the reader errs is a share of the gross volume; of the smaller net volume it is the larger share.
+    reader = gross.error.reader and gross.error.reader.of_power(gross.value / value)
+    parts = (*gross.error.technical, *(material.error.technical if material.error else ()))
+    shares = [gross.value] * len(gross.error.technical) + [material.value] * (len(parts) - len(gross.error.technical))
+    named = tuple((name, cv * whole / value) for (name, cv), whole in zip(parts, shares, strict=True))
+    return Quantity.with_error(value, "mL", method, TwoPartError(technical95=technical, technical=named, reader=reader))
+
+
+def left_over(gross: Quantity, of_gross: Interval, material: Quantity, of_material: Interval) -> Interval:
+    """The interval of gross minus material, the errors of both added in quadrature on each side; never below zero."""
+    value = max(gross.value - material.value, 0.0)
+    down = math.hypot(gross.value - of_gross[0], of_material[1] - material.value)
+    up = math.hypot(of_gross[1] - gross.value, material.value - of_material[0])
+    return (max(value - down, 0.0), value + up)

@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from imaging.errors import ConflictError, RecordError
 from imaging.finding import Finding, Severity
 from imaging.formats.nifti import nifti_bytes, read_nifti_masks
@@ -30,7 +32,15 @@ if TYPE_CHECKING:
     from pipelines.case.exams import Exams
     from pipelines.case.masks import Traced
 
-__all__ = ["StoredReview", "apply_reviews", "from_case_file", "read_reviews", "require_unreviewed", "write_review"]
+__all__ = [
+    "StoredReview",
+    "apply_reviews",
+    "from_case_file",
+    "read_reviews",
+    "readers_wcv",
+    "require_unreviewed",
+    "write_review",
+]
 
 SCHEMA = "osteotrace.review/1"
 
@@ -82,6 +92,24 @@ def read_reviews(folder: CaseFolder) -> tuple[StoredReview, ...]:
         if key not in newest or newest[key].revision < review.revision:
             newest[key] = review
     return tuple(newest[key] for key in sorted(newest))
+
+
+def readers_wcv(folder: CaseFolder) -> dict[tuple[LesionId, str], float]:
+    """How much readers differ in volume where two or more of them accepted a mask of one lesion on one series.
+
+    Of each reader the newest word counts. Standard deviation ÷ mean of the readers' volumes, in voxels of that series.
+    """
+    words: dict[tuple[LesionId, str, str], dict[str, StoredReview]] = {}
+    for review in sorted((read_review(path) for path in folder.review.glob("*.json")), key=lambda r: r.revision):
+        words.setdefault((review.lesion, review.timepoint, review.series_uid), {})[review.reader] = review
+    found: dict[tuple[LesionId, str], float] = {}
+    for (lesion, timepoint, _), by_reader in sorted(words.items()):
+        masks = [r.segment.mask for r in by_reader.values() if r.segment and r.status is Status.ACCEPTED]
+        volumes = np.array([np.count_nonzero(mask) for mask in masks], dtype=np.float64)
+        if len(volumes) > 1 and volumes.any():
+            wcv = float(volumes.std(ddof=1) / volumes.mean())
+            found[lesion, timepoint] = max(wcv, found.get((lesion, timepoint), 0.0))
+    return found
 
 
 def require_unreviewed(folder: CaseFolder, known: Sequence[StoredReview]) -> None:
@@ -219,6 +247,6 @@ def apply_reviews(
         name=lesion.name,
         tracking_uid=lesion.tracking_uid,
     )
-    kept = replace(first, record=record, segment=segment, status=review.status, findings=(differs,))
+    kept = replace(first, record=record, segment=segment, status=review.status, engine_wcv=None, findings=(differs,))
     beside = [replace(row, primary=False) for row in rows if row.segment is not None]
     return [kept, *beside]

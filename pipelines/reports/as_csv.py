@@ -19,6 +19,7 @@ __all__ = ["COLUMNS", "Row", "as_csv", "measurement_rows", "rows_as_csv", "safe_
 COLUMNS = (
     "case", "lesion", "lesion_name", "timepoint", "date", "days", "series_uid", "role", "observation_method", "status",
     "primary", "reference", "material", "quantity", "value", "low95", "high95", "unit", "method", "findings",
+    "criterion", "category", "scope", "reasons", "source",
 )  # fmt: skip
 OBSERVED = ("volume_ml", "material_ml", "net_volume_ml", "long_axis_mm", "short_axis_mm")
 CHANGED = ("volume_percent", "net_volume_percent", "long_axis_percent")
@@ -37,7 +38,8 @@ def as_csv(report: Report) -> str:
     Returns
     -------
     Lines ended by ``\n``, in the order lesion, timepoint, quantity of the document: what was observed, how it changed
-    (``reference`` names against what), then the materials (``material`` names which; ``cement_volume_ml``, …).
+    (``reference`` names against what), then the materials (``material`` names which; ``cement_volume_ml``, …), then the
+    response categories, each with its reasons and source.
     """
     return rows_as_csv(measurement_rows(report.document))
 
@@ -72,6 +74,13 @@ def measurement_rows(document: Document) -> Iterator[Row]:
             yield from _changed(document, lesion, change)
     for material in document["materials"]:
         yield from _material(document, material)
+    for response in document.get("responses", ()):
+        yield {
+            **_head(document, None, response["timepoint"]),
+            "quantity": "response",
+            **{name: safe_text(response.get(name)) for name in ("criterion", "category", "scope", "source")},
+            "reasons": safe_text("; ".join(response["reasons"] or ())),
+        }
 
 
 def safe_text(text: object) -> str:

@@ -14,6 +14,9 @@ __all__ = ["as_json", "json_text"]
 def json_text(document: Mapping[str, Any]) -> str:
     """The document as canonical JSON: its own key order, two spaces, UTF-8 characters as they are, a final newline.
 
+    Bytes of a file's name that are no UTF-8 (Python's surrogates) are escaped, so that the text is valid and the name
+    can be had back.
+
     Raises
     ------
     ValueError
@@ -27,7 +30,8 @@ def json_text(document: Mapping[str, Any]) -> str:
       "volume_ml": null
     }
     """
-    return json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def as_json(report: Report) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from imaging.provenance import sha256_hex
 from pipelines.reports.document import Document, day_of, exam_name, seen_after, series_entry, shortened
 from pipelines.reports.number import MINUS, NBSP, days_text
 from pipelines.reports.remarks import codes_text, remarks_of
-from pipelines.reports.table import Column, Kind, Table, Tone, text_cell
+from pipelines.reports.table import Cell, Column, Kind, Table, Tone, text_cell
 from pipelines.reports.wording import procedure_text
 
 __all__ = ["findings_table", "provenance_table", "registrations_table", "responses_table", "timeline_table"]
@@ -22,18 +22,20 @@ SEVERITY_TONES = {"error": Tone.ERROR, "warning": Tone.WARNING}
 
 
 def responses_table(document: Document) -> Table:
-    """One row for each exam and criterion."""
+    """One row for each exam and criterion, with the reasons and where the criterion is published."""
     rows = tuple(
         (
             text_cell(row["timepoint"]),
             text_cell(row["criterion"]),
             text_cell(row["category"]),
             text_cell(_scope_text(document, row)),
-            text_cell("; ".join(str(reason) for reason in row["reasons"] or ())),
+            _reasons_cell(row["reasons"] or ()),
+            text_cell(row.get("source")),
         )
         for row in document["responses"]
     )
-    columns = (Column("Exam"), Column("Criterion"), Column("Category"), Column("Scope"), Column("Reasons"))
+    heads = ("Exam", "Criterion", "Category", "Scope", "Reasons", "Source")
+    columns = tuple(Column(head) for head in heads)
     return Table(caption="Response categories", columns=columns, rows=rows)
 
 
@@ -141,6 +143,11 @@ def _scope_text(document: Document, row: Mapping[str, Any]) -> str:
         if other["timepoint"] == row["timepoint"] and str(other["scope"] or "").startswith("overall")
     ]
     return scope if overall else f"{scope}{'' if 'only' in scope else ' only'}; overall NE"
+
+
+def _reasons_cell(reasons: Sequence[str]) -> Cell:
+    """The deciding reason, and below it what else a reader must know."""
+    return text_cell(reasons[0] if reasons else "", detail="; ".join(reasons[1:]))
 
 
 def _pair_text(row: Mapping[str, Any]) -> str:

@@ -36,6 +36,9 @@ ACTIONS = (
     Action("previous_exam", "Shift+T", "", "Make the previous exam the current one."),
     Action("paint", "P", "Paint", "Paint the current lesion; [ and ] change the brush, Ctrl+Z undoes."),
     Action("erase", "E", "Erase", "Erase the current lesion."),
+    Action(
+        "correct", "C", "Correct", "Click where the outline is wrong: it moves there, and less beside it. Again to end."
+    ),
     Action("lay_down", "Z", "Move", "Put the brush down: drag to move, wheel to zoom."),
     Action("outlines", "O", "Outlines", "Outlines, or filled areas."),
     Action("material", "M", "Material", "Show or hide cement and other material."),

@@ -26,6 +26,7 @@ from pipelines.review.behind import Place
 from pipelines.review.computation import Computation
 from pipelines.review.session import Row
 from pipelines.review.stage import PLANES, Stage
+from pipelines.review.tools import TOOLS, Tool
 from pipelines.review.views import shown_first
 
 __all__ = ["Panel"]
@@ -71,7 +72,7 @@ class Panel(QWidget):
         heading = QLabel(f"{self.session.document['case_id']} · reader: {self.session.reader}")
         for widget in (heading, self.table, self.remarks, self.buttons(), self.message):
             layout.addWidget(widget)
-        stage.on_paint, stage.on_visit = self.painted, self.fill
+        stage.on_paint, stage.on_visit, stage.on_refusal = self.painted, self.fill, self.say
         self.begin()
 
     # --- its parts -------------------------------------------------------------------------------------------------
@@ -97,22 +98,26 @@ class Panel(QWidget):
         box = QWidget()
         grid = QGridLayout(box)
         grid.setContentsMargins(0, 0, 0, 0)
-        shown = [action for action in ACTIONS if action.text]
-        for number, action in enumerate(shown):
-            button = QPushButton(f"{action.text}  {action.key}")
-            button.setToolTip(action.tip)
+        does: list[tuple[Action | Tool, Callable[[], None]]] = [(a, getattr(self, a.name)) for a in ACTIONS]
+        does += [(tool, self.applying(tool)) for tool in TOOLS]
+        shown = [(one, method) for one, method in does if one.text]
+        for number, (one, method) in enumerate(shown):
+            button = QPushButton(f"{one.text}  {one.key}")
+            button.setToolTip(one.tip)
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            button.clicked.connect(self.doing(action))
+            button.clicked.connect(self.doing(method))
             grid.addWidget(button, number // BUTTONS_A_ROW, number % BUTTONS_A_ROW)
-        for action in ACTIONS:
-            shortcut = QShortcut(QKeySequence(action.key), self)
+        for one, method in does:
+            shortcut = QShortcut(QKeySequence(one.key), self)
             shortcut.setContext(Qt.ShortcutContext.WindowShortcut)
-            shortcut.activated.connect(self.doing(action))
+            shortcut.activated.connect(self.doing(method))
         return box
 
-    def doing(self, action: Action) -> Callable[..., None]:
+    def applying(self, tool: Tool) -> Callable[[], None]:
+        return lambda: self.stage.apply(tool.change)
+
+    def doing(self, method: Callable[[], None]) -> Callable[..., None]:
         """Do it; what cannot be done is said, and nothing else happens."""
-        method = getattr(self, action.name)
 
         def do(*_: object) -> None:
             try:
@@ -262,6 +267,13 @@ class Panel(QWidget):
 
     def erase(self) -> None:
         self.stage.set_mode("erase")
+
+    def correct(self) -> None:
+        """Clicks correct the outline, or no longer."""
+        correcting = not self.stage.correcting
+        self.stage.set_mode("pan_zoom")
+        self.stage.correcting = correcting
+        self.say("click where the outline is wrong: it moves there, and less beside it" if correcting else "")
 
     def lay_down(self) -> None:
         self.stage.set_mode("pan_zoom")

@@ -13,8 +13,11 @@ from napari.layers import Image, Labels
 from napari.utils.colormaps import DirectLabelColormap
 from numpy.typing import NDArray
 
-from imaging.arrays import FloatArray
+from imaging.arrays import BoolArray, FloatArray
+from imaging.errors import OsteotraceError
+from imaging.geometry import Grid
 from imaging.segmentation import LesionId, SegmentKind
+from imaging.segmentation.editing.correct import Correction, corrected
 from pipelines.reports.figure import window_of
 from pipelines.reports.palette import MATERIAL_COLOURS, lesion_colour_on_dark
 from pipelines.review.behind import Place
@@ -94,16 +97,20 @@ class Stage:
         Told after each stroke, undo and redo.
     on_visit
         Told when a press of the mouse made another exam the current one.
+    on_refusal
+        Told why a click corrected nothing.
     """
 
     def __init__(self, viewer: ViewerModel, session: Session) -> None:
         self.viewer, self.session = viewer, session
         self.on_paint: Callable[[], None] = lambda: None
         self.on_visit: Callable[[], None] = lambda: None
+        self.on_refusal: Callable[[str], None] = lambda _: None
         self.panes: list[Pane] = []
         self.plane = "axial"
         self.current: Place | None = None
         self.following = False  # while settings of one layer are handed on to the others
+        self.correcting = False  # whether a press of the mouse corrects the outline under it
         viewer.mouse_drag_callbacks.append(self.press)
         viewer.canvas.overlays.scale_bar.visible = True
         for side, position in SIDES.items():
@@ -249,6 +256,38 @@ class Stage:
             self.go(place)
             self.on_visit()
         viewer.layers.selection.active = pane.lesions  # of two series of one exam, the pressed one
+        if self.correcting:
+            index = np.asarray(pane.lesions.world_to_data(event.position))
+            try:
+                self.correct(pane, pane.sheet.order.native_index(index, pane.sheet.grid.shape))
+            except OsteotraceError as error:
+                self.on_refusal(f"{error.code}: {error}")
+
+    def correct(self, pane: Pane, index: FloatArray) -> None:
+        """What the current outline says of this voxel (fractional native index) is wrong: move it past there."""
+        if self.current is not None:
+            grid, mask = pane.sheet.grid, pane.sheet.mask(self.current.lesion)
+            click = Correction.at(mask, grid, grid.points([index])[0])
+            self.change(pane, corrected(mask, grid, [click]))
+
+    def apply(self, change: Callable[[BoolArray, Grid], BoolArray]) -> None:
+        """Make of the current outline what a tool makes of it; one undo takes it back."""
+        pane = None if self.current is None else self.pane_of(self.current)
+        if pane is not None and self.current is not None:
+            self.change(pane, change(pane.sheet.mask(self.current.lesion), pane.sheet.grid))
+
+    def change(self, pane: Pane, mask: BoolArray) -> None:
+        """Make the current lesion's outline on the pane this one, as a brush would: through the layer's history."""
+        if self.current is None:
+            return
+        number, labels = pane.sheet.numbers[self.current.lesion], pane.sheet.labels
+        given = mask & (labels == 0)  # a brush never takes a voxel from another lesion
+        taken = ~mask & (labels == number)
+        changed = pane.sheet.order.turned(given | taken)
+        values = np.where(pane.sheet.order.turned(given)[changed], number, 0).astype(labels.dtype)
+        pane.lesions.data_setitem(np.nonzero(changed), values)
+        pane.lesions.refresh()
+        self.stroke(pane)
 
     def stroke(self, pane: Pane) -> None:
         pane.sheet.touched = True
@@ -260,7 +299,8 @@ class Stage:
             pane.lesions.selected_label = pane.sheet.numbers[self.current.lesion]
 
     def set_mode(self, mode: str) -> None:
-        """``paint``, ``erase`` or ``pan_zoom``, in all panes."""
+        """``paint``, ``erase`` or ``pan_zoom``, in all panes; a click corrects no longer."""
+        self.correcting = False
         for pane in self.panes:
             pane.lesions.mode = mode
 

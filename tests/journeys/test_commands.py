@@ -60,12 +60,49 @@ def test_segment_writes_a_mask_that_others_read(
     assert (np.asarray(image.dataobj) > 0).sum() * 2e-3 == pytest.approx(done.document["volume_ml"]["value"])
 
 
-def test_segment_takes_prompts_from_a_file(files: Path, osteotrace: Osteotrace, tmp_path: Path) -> None:
-    prompts = tmp_path / "prompts.json"
-    row = {"kind": "diameter", "points_lps_mm": [[-15, 0, 0], [15, 0, 0]]}
-    prompts.write_text(json.dumps({"schema": "osteotrace.prompt/1", "prompts": [row]}))
-    command = ["segment", files / "mr.nii.gz", "--modality", "mr", "--out", tmp_path / "m.nii.gz"]
-    assert osteotrace(*command, "--prompts", prompts).code == 0
+ENDS = [[-15, 0, 0], [15, 0, 0], [0, -15, 0], [0, 15, 0], [0, 0, -15], [0, 0, 15]]
+TURN = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]])
+OBLIQUE = (np.array([[x, y, z] for x in (-14, 14) for y in (-14, 14) for z in (-14, 14)]) @ TURN.T).tolist()
+IN_ONE_SLICE = [[-15, -15, 0], [15, 15, 0]]
+SPANNED = [[0.9 * x for x in end] for end in ENDS]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"kind": "diameter", "points_lps_mm": ENDS[:2]}],
+        [{"kind": "diameter", "points_lps_mm": ENDS[:4]}],
+        [{"kind": "diameter", "points_lps_mm": ENDS}],
+        [{"kind": "box", "points_lps_mm": IN_ONE_SLICE}],
+        [{"kind": "box", "points_lps_mm": [[-15, -15, -15], [15, 15, 15]]}],
+        [{"kind": "box", "points_lps_mm": OBLIQUE, "axes": "image"}],
+        [
+            {"kind": "box", "points_lps_mm": IN_ONE_SLICE},
+            {"kind": "box", "points_lps_mm": [[-3, -3, -15], [3, 3, -15]]},
+            {"kind": "box", "points_lps_mm": [[-3, -3, 15], [3, 3, 15]]},
+        ],
+        [{"kind": "point", "points_lps_mm": [[0, 0, 0]], "radius_mm": 15}],
+        [
+            {"kind": "scribble", "points_lps_mm": SPANNED},
+            {"kind": "scribble", "points_lps_mm": [[22, 22, 0], [22, -22, 0]], "sign": -1},
+        ],
+        [{"kind": "mask", "path": "before.nii.gz#1"}],
+    ],
+    ids=[
+        "line", "line and short axis", "three orthogonal diameters", "box in one slice", "box", "oblique box",
+        "box in one slice, top and bottom", "point with a radius", "strokes", "earlier mask",
+    ],
+)  # fmt: skip
+def test_segment_takes_every_prompt_from_a_file(
+    files: Path, osteotrace: Osteotrace, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    prompts = files / f"{tmp_path.name}.json"  # beside the earlier mask, from where its path starts
+    prompts.write_text(json.dumps({"schema": "osteotrace.prompt/1", "prompts": rows}))
+    command = ["segment", files / "mr.nii.gz", "--modality", "mr", "--out", tmp_path / "m.nii.gz", "--json"]
+    done = osteotrace(*command, "--prompts", prompts)
+    assert done.code == 0, done.err
+    assert done.document["volume_ml"]["value"] == pytest.approx(4 / 3 * np.pi * 15**3 / 1000, rel=0.2)
+    assert done.document["segmenter"]["weights_licence"] is None
 
 
 @pytest.mark.parametrize(
@@ -75,6 +112,8 @@ def test_segment_takes_prompts_from_a_file(files: Path, osteotrace: Osteotrace, 
         (["--out", "m.png", "--point", 0, 0, 0], 2, "BAD_OUTPUT_NAME"),
         (["--out", "m.nii.gz", "--point", 900, 0, 0], 2, "PROMPT_OUTSIDE_IMAGE"),
         (["--out", "m.nii.gz", "--backend", "magic", "--point", 0, 0, 0], 2, "UNKNOWN_BACKEND"),
+        (["--out", "m.nii.gz", "--backend", "onnx", "--point", 0, 0, 0], 2, "BACKEND_LOCATION"),
+        (["--out", "m.nii.gz", "--backend", "nnunet:/nowhere", "--point", 0, 0, 0], 2, "BACKEND_UNAVAILABLE"),
     ],
 )
 def test_segment_says_why_it_cannot(
@@ -115,7 +154,7 @@ def test_compare_names_the_change_and_whether_it_exceeds_the_error(
     ratio = ball(10).sum() / ball(15).sum()
     assert document["volume_change_percent"]["value"] == pytest.approx(100 * (ratio - 1))
     assert document["exceeds_error"] is True
-    assert document["categories"] == {"recist_1_1": "PR", "volumetric_sphere": "PR"}
+    assert document["categories"] == {"recist_1_1": "PR", "who": "PR", "volumetric_sphere": "PR"}
 
 
 def test_compare_of_a_mask_with_itself_is_no_change(files: Path, osteotrace: Osteotrace) -> None:
@@ -248,6 +287,16 @@ def test_the_sample_command_writes_the_sample_case(
     assert done.code == 0, done.err
     written = {name: digest for name, (digest, _) in tree(tmp_path / "case").items()}
     assert written == {name: digest for name, (digest, _) in tree(sample_case).items()}
+
+
+def test_doctor_lists_every_segmenter_with_what_is_missing_and_where_weights_go(osteotrace: Osteotrace) -> None:
+    rows = {row["name"]: row for row in osteotrace("doctor", "--json").document["checks"]}
+    assert rows["segmenter agreement"]["ok"]
+    for name, place in (("onnx", "model.json"), ("nnunet", "dataset.json"), ("monai", "configs/metadata.json")):
+        row = rows[f"segmenter {name}"]
+        assert place in row["detail"]
+        assert row["ok"] != ("pip install" in row["detail"])
+    assert "totalseg_download_weights" in rows["bone by TotalSegmentator"]["detail"]
 
 
 def test_doctor_finds_all_that_a_case_needs(osteotrace: Osteotrace) -> None:

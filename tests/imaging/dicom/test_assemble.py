@@ -14,6 +14,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from imaging.dicom.assemble import load_volume
+from imaging.dicom.pixels import ModalityTransform
 from imaging.dicom.scan import scan
 from imaging.errors import SeriesRefused, UnreadableFile
 from imaging.study import Verdict
@@ -366,3 +367,8 @@ def test_loading_twice_gives_the_same_bytes(slices):
     first, second = load_volume(record), load_volume(replace(record))
     assert first.samples.tobytes() == second.samples.tobytes()
     assert not first.samples.flags.writeable
+
+
+def test_a_slope_beyond_whole_numbers_does_not_wrap():
+    transform = ModalityTransform(slope=1e18, intercept=-1.0)
+    assert transform.values(np.array([-20, 0, 20], dtype=np.int64)).tolist() == [-2e19, -1.0, 2e19]

@@ -168,6 +168,20 @@ def test_slices_that_lean_less_than_the_tolerance_stay_exact(slices, assert_true
     assert_true_to_place(load_volume(record), places_mm=0.07)
 
 
+@pytest.mark.parametrize("tilt_deg", [-0.1, 0.07, 0.3])
+@pytest.mark.parametrize("missing", [None, 3])
+def test_a_lean_beyond_the_tolerance_is_kept_however_short_the_stack(tilt_deg, missing, slices, assert_true_to_place):
+    tilt = np.radians(tilt_deg)
+    orientation = (1.0, 0.0, 0.0, 0.0, np.cos(tilt), -np.sin(tilt))
+    datasets = slices.clean(16, orientation=orientation, stack_direction=(0.0, 0.0, 1.0), distance=3.0)
+    if missing is not None:
+        del datasets[missing]
+    (record,) = slices.scan(datasets).accepting_gaps().volumes
+    assert "GANTRY_TILT" in codes(record)
+    assert not np.allclose(record.grid.affine[:3, 0], 3.0 * np.array([0, np.sin(tilt), np.cos(tilt)]), atol=1e-5)
+    assert_true_to_place(load_volume(record), places_mm=1e-4)
+
+
 def test_uneven_spacing_is_refused(slices):
     datasets = slices.clean()
     for dataset in datasets[4:]:

@@ -61,6 +61,7 @@ def test_an_index_names_the_same_voxel_on_both_sides(turn, index):
     native = np.arange(np.prod(SHAPE)).reshape(SHAPE)
     turned = tuple(int(n) for n in order.index(np.array(index), SHAPE))
     assert order.turned(native)[turned] == native[index]
+    np.testing.assert_array_equal(order.native_index(np.array(turned), SHAPE), index)
 
 
 def test_a_grid_that_leans_less_than_halfway_keeps_its_order():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imaging.finding import Finding, Severity
-from imaging.measurement.change import LesionSize, exceeds_error, measure_change, relative_change
+from imaging.measurement.change import LesionSize, claims_of, exceeds_error, measure_change, relative_change
 from imaging.measurement.interval import Z95, log_interval95
 from imaging.measurement.quantity import Quantity
 from imaging.volume import Modality
@@ -139,6 +140,30 @@ def test_qiba_speaks_of_ct_alone(first: Modality | None, second: Modality | None
     assert ("MODALITY_CHANGED" in {finding.code for finding in change.findings}) is (
         None not in (first, second) and first is not second
     )
+
+
+def test_qiba_claims_nothing_across_slice_distances() -> None:
+    def claimed(*slices: float | None) -> bool:
+        exams = [replace(size(40.0, 55.0, modality=Modality.CT), slice_distance_mm=slice_mm) for slice_mm in slices]
+        return measure_change(*exams).qiba is not None
+
+    assert claimed(2.0, 2.0) and claimed(2.0, 2.01) and claimed(None, 2.0) and claimed(2.0, None)
+    assert not claimed(2.0, 2.05) and not claimed(2.5, 2.0)
+
+
+def test_qiba_needs_a_volume_and_a_diameter_of_both() -> None:
+    whole, no_diameter = size(40.0, 55.0, modality=Modality.CT), size(40.0, modality=Modality.CT)
+    no_volume = replace(whole, volume_ml=None)
+    assert claims_of(whole, whole) is not None
+    for lacking in (no_diameter, no_volume):
+        assert claims_of(whole, lacking) is claims_of(lacking, whole) is None
+
+
+def test_qiba_s_own_claim_goes_by_the_order_of_the_exams() -> None:
+    claims = measure_change(size(40.0, 55.0, modality=Modality.CT), size(30.0, 40.0, modality=Modality.CT)).qiba
+    assert claims is not None
+    assert claims["wcv"] == [0.085, 0.103]
+    assert claims["claim_2_interval95_ml"] == pytest.approx([-19.005, -0.995], abs=0.001)
 
 
 @pytest.mark.parametrize("angle, changed", [(0.0, False), (9.9, False), (10.1, True), (170.1, False), (169.9, True)])

@@ -162,3 +162,25 @@ def test_many_far_points_take_the_way_over_the_hull_to_the_same_diameter() -> No
     vertices, _, _, _ = marching_cubes(np.pad(ball, 1).astype(np.float32), 0.5)
     outer = vertices[np.linalg.norm(vertices - 24, axis=1) > 20.5].astype(np.float64)
     assert found.length_mm == pytest.approx(pdist(outer).max(), abs=1e-9)
+
+
+@pytest.mark.parametrize("angle", range(0, 180, 15))
+def test_a_line_at_any_angle_is_longer_than_a_shorter_one_across_it(angle: int) -> None:
+    mask = np.zeros((2, 81, 81), bool)
+    for layer, (turn, half) in enumerate(((angle + 90, 27.0), (angle, 30.0))):
+        along = np.linspace(-half, half, 400)[:, None] * (math.cos(math.radians(turn)), math.sin(math.radians(turn)))
+        row, column = np.rint(along + 40).astype(int).T
+        mask[layer, row, column] = True
+    found = axes_of(mask, (5.0, 1.0, 1.0))
+    assert found.slice_index == 1
+    assert found.long.length_mm == pytest.approx(60.0, abs=2.0)  # half a pixel at either end, and as much by rounding
+
+
+def test_both_axes_of_a_cross_end_on_its_outline() -> None:
+    mask = np.zeros((3, 9, 12), bool)
+    mask[1, 4, 2:10] = mask[1, 2:7, 5] = True
+    grid = Grid.from_spacing(mask.shape, (5.0, 2.0, 1.5), origin_mm=(10.0, 20.0, 30.0))
+    found = in_plane_axes(extent_of(mask, grid))
+    assert (found.long.length_mm, found.short.length_mm, found.product_mm2) == (12.0, 10.0, 120.0)
+    assert np.allclose(found.long.ends_lps_mm, [(10 + 1.5 * 1.5, 28, 35), (10 + 9.5 * 1.5, 28, 35)])
+    assert np.allclose(sorted(found.short.ends_lps_mm), [(10 + 5 * 1.5, 23, 35), (10 + 5 * 1.5, 33, 35)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from imaging.errors import EmptyMask
 from imaging.geometry import Grid
-from imaging.measurement.extent import Extent, component_count, principal_axes
+from imaging.measurement.extent import MM3_PER_ML, Extent, component_count, principal_axes
 from imaging.segmentation.segment import Segment
 
 EXAMPLES = settings(max_examples=60, deadline=None)
@@ -101,6 +103,8 @@ def test_the_axes_of_a_box_have_their_closed_form() -> None:
     n = 4 * 6 * 10  # variance of k equidistant centres: h² (k² − 1) / 12, here with n − 1
     lengths = sorted((4 * h * ((k**2 - 1) / 12 * n / (n - 1)) ** 0.5 for k, h in ((4, 2.0), (6, 1.0), (10, 0.5))))
     assert [axes.least_mm, axes.minor_mm, axes.major_mm] == pytest.approx(lengths, rel=1e-12)
+    assert axes.elongation == pytest.approx(lengths[1] / lengths[2], rel=1e-12)
+    assert axes.flatness == pytest.approx(lengths[0] / lengths[2], rel=1e-12)
 
 
 def test_what_the_voxel_centres_do_not_span_is_none() -> None:
@@ -113,6 +117,27 @@ def test_what_the_voxel_centres_do_not_span_is_none() -> None:
         axes = principal_axes(extent_of(flat, (3.1, 0.7, 0.3)))
         assert axes.minor_mm is not None and axes.elongation is not None
         assert axes.least_mm is None and axes.flatness is None
+
+
+@pytest.mark.parametrize("way", [w for w in product((-1, 0, 1, 2), repeat=3) if any(w)])
+def test_centres_on_a_line_span_one_axis_and_on_a_plane_two_whatever_their_direction(way: tuple[int, int, int]) -> None:
+    line = np.zeros((12, 12, 12), bool)
+    steps = np.array(way)
+    start = np.where(steps < 0, 6, 1)
+    for k in range(4):
+        line[tuple(start + k * steps)] = True
+    axes = principal_axes(extent_of(line, (2.0, 0.7, 1.1)))
+    # Four equidistant centres: variance h² (4² − 1) / 12 with n, here with n − 1.
+    assert axes.major_mm == pytest.approx(4 * np.linalg.norm(steps * (2.0, 0.7, 1.1)) * (15 / 12 * 4 / 3) ** 0.5)
+    assert axes.minor_mm is None and axes.least_mm is None
+    other = np.roll(line, 1, axis=int(np.argmin(np.abs(steps))))
+    if np.linalg.matrix_rank(np.argwhere(line | other) - np.argwhere(line)[0]) == 2:
+        flat = principal_axes(extent_of(line | other, (2.0, 0.7, 1.1)))
+        assert flat.minor_mm is not None and flat.least_mm is None
+
+
+def test_a_millilitre_is_a_thousand_cubic_millimetres() -> None:
+    assert MM3_PER_ML == 1000.0
 
 
 def test_voxels_that_touch_by_a_corner_are_one_piece_and_gaps_make_two() -> None:
@@ -132,3 +157,22 @@ def test_a_mask_at_any_face_of_the_grid_touches_the_edge(axis: int, end: int) ->
     assert not extent_of(mask.copy()).touches_edge
     np.moveaxis(mask, axis, 0)[end, 2, 2] = True
     assert extent_of(mask).touches_edge
+
+
+@EXAMPLES
+@given(masks, st.tuples(*[st.integers(0, 3)] * 6))
+def test_the_box_of_an_extent_is_where_its_mask_lies_in_the_whole(mask: np.ndarray, margins: tuple[int, ...]) -> None:
+    whole = np.pad(mask, [margins[:2], margins[2:4], margins[4:]])
+    extent = extent_of(whole)
+    assert np.array_equal(whole[extent.box], extent.mask)
+    assert extent.voxel_count == np.count_nonzero(whole)
+    assert extent.slice_count == np.ptp(np.flatnonzero(whole.any(axis=(1, 2)))) + 1
+
+
+@EXAMPLES
+@given(masks)
+def test_a_mask_spans_as_many_axes_as_its_centres_do(mask: np.ndarray) -> None:
+    at = np.argwhere(mask)
+    axes = principal_axes(extent_of(mask, (2.0, 0.7, 1.1)))
+    spanned = sum(length is not None for length in (axes.major_mm, axes.minor_mm, axes.least_mm))
+    assert spanned == np.linalg.matrix_rank(at - at[0])

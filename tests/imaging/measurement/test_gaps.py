@@ -8,6 +8,7 @@ slice's own area is counted to half a pixel diagonal along its contour.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -97,6 +98,9 @@ def test_the_volume_is_within_the_derived_bound_and_its_interval_holds_the_truth
     assert measured.volume_voxels_ml.value == measured.volume_ml.value
     (finding,) = [f for f in measured.findings if f.code == volume.acquired_slices.code]
     assert finding.severity == "warning"
+    bridged_ml, whole_ml = map(float, re.search(r"([\d.]+) of its ([\d.]+) mL", finding.message).groups())
+    assert 0.0 <= bridged_ml < whole_ml == round(measured.volume_ml.value, 2)
+    assert measured.volume_error.gaps == pytest.approx(bridged_ml / whole_ml / math.sqrt(3), abs=0.01 / whole_ml)
     assert "extent" in measured.volume_ml.method
     assert "gaps between slices" in measured.volume_ml.method
 

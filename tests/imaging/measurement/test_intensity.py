@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from imaging.geometry import Grid
 from imaging.measurement.extent import Extent
@@ -40,3 +43,19 @@ def test_padding_is_left_out() -> None:
 def test_a_mask_on_padding_alone_has_no_intensity() -> None:
     image = Volume(samples=SAMPLES, grid=GRID, modality=Modality.MR, valid=SAMPLES >= 30)
     assert intensity_of(extent_of(SAMPLES < 10), image) is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    hnp.arrays(np.int16, st.integers(1, 40))
+    | hnp.arrays(np.float32, st.integers(1, 40), elements=st.floats(-1e4, 1e4, width=32))
+)
+def test_percentiles_lie_linearly_between_samples_as_everywhere(samples: np.ndarray) -> None:
+    grid = Grid.from_spacing((1, 1, len(samples)), (1.0, 1.0, 1.0))
+    image = Volume(samples=samples[None, None], grid=grid, modality=Modality.CT)
+    found = intensity_of(Extent.of(Segment(mask=np.ones(grid.shape, bool), grid=grid)), image)
+    assert found is not None
+    wide = samples.astype(np.float64)
+    expected = {"mean": wide.mean(), "sd": wide.std(), "min": wide.min(), "max": wide.max()}
+    expected |= {name: np.percentile(wide, q) for name, q in (("p10", 10), ("median", 50), ("p90", 90))}
+    assert {name: quantity.value for name, quantity in found.items()} == pytest.approx(expected, rel=1e-9, abs=1e-6)

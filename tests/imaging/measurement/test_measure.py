@@ -146,7 +146,7 @@ def test_the_reader_s_part_is_never_below_its_floor_and_left_out_where_nothing_i
     modality: Modality | None, cemented: bool, reader_wcv: float | None, expected: float | None
 ) -> None:
     measured = measure_segment(segment_of(block()), modality=modality, cemented=cemented, reader_wcv=reader_wcv)
-    assert measured.volume_error.reader == expected
+    assert (measured.volume_error.reader and measured.volume_error.reader.cv) == expected
     assert ("reader not included" in measured.volume_ml.method) is (expected is None)
     parts = (measured.volume_error.grid, measured.volume_error.outline, expected or 0.0)
     log_sd = math.sqrt(sum(math.log(1 + part**2) for part in parts))
@@ -157,7 +157,7 @@ def test_the_reader_s_part_is_never_below_its_floor_and_left_out_where_nothing_i
 
 def test_the_floors_can_be_set() -> None:
     measured = measure_segment(segment_of(block()), modality=Modality.CT, variability=ReaderVariability(ct=0.3))
-    assert measured.volume_error.reader == 0.3
+    assert measured.volume_error.reader is not None and measured.volume_error.reader.cv == 0.3
 
 
 @pytest.mark.parametrize("wrong", [-0.1, math.nan, math.inf])
@@ -209,3 +209,49 @@ def test_a_mask_beside_the_edge_of_a_round_field_is_cut_off_and_one_beside_a_voi
     for mask, cut in ((beside_void, False), (at_edge, True)):
         codes = [f.code for f in measure_segment(Segment(mask=mask, grid=grid), volume=volume).findings]
         assert codes == (["LESION_TRUNCATED"] if cut else [])
+
+
+def test_segments_that_overlap_are_measured_each_by_itself() -> None:
+    labels = np.zeros((6, 20, 20), bool)
+    first, second = labels.copy(), labels.copy()
+    first[1:5, 2:12, 2:12] = second[2:4, 8:18, 8:18] = True
+    alone = [measure_segment(segment_of(mask)).volume_ml.value for mask in (first, second)]
+    assert alone == pytest.approx([4 * 100 * 2 / 1000, 2 * 100 * 2 / 1000])
+    both, shared = (measure_segment(segment_of(mask)).volume_ml.value for mask in (first | second, first & second))
+    assert sum(alone) == pytest.approx(both + shared)
+
+
+def test_a_hole_counts_for_the_volume_and_not_for_the_long_axis() -> None:
+    solid = np.pad(np.ones((5, 11, 11), bool), 1)
+    hollow = solid.copy()
+    hollow[3, 5:8, 5:8] = False
+    whole, holed = (measure_segment(segment_of(mask)) for mask in (solid, hollow))
+    assert whole.volume_ml.value - holed.volume_ml.value == pytest.approx(9 * 2 / 1000)
+    assert holed.long_axis_mm.value == whole.long_axis_mm.value
+    assert holed.surface_mm2.value > whole.surface_mm2.value
+    assert codes(holed) == []
+
+
+def test_every_measure_is_there_on_a_sheared_oblique_grid_and_none_needs_straight_axes() -> None:
+    affine = np.array([[0.3, 0.2, 0.8, 5.0], [0.3, 0.7, -0.1, 9.0], [2.0, 0.0, 0.1, -700.0], [0, 0, 0, 1]])
+    mask = np.pad(np.ones((8, 12, 12), bool), 8)
+    grid = Grid(mask.shape, affine)
+    samples = np.where(mask, 200, 40).astype(np.int16)
+    measured = measure_segment(
+        Segment(mask=mask, grid=grid), volume=Volume(samples=samples, grid=grid, modality=Modality.CT)
+    )
+    assert measured.volume_ml.value == pytest.approx(8 * 144 * abs(np.linalg.det(affine)) / 1000)
+    assert measured.volume_partial_ml is not None and measured.partial_finding is None
+    assert measured.volume_partial_ml.value == pytest.approx(measured.volume_ml.value)
+    assert measured.volume_partial_ml.code is not None and measured.volume_partial_ml.code.value == "118565006"
+    missing = [f.name for f in fields(measured) if getattr(measured, f.name) is None]
+    assert missing == ["partial_finding"]
+
+
+def test_a_volume_by_shares_that_cannot_be_told_is_none_with_a_finding_of_its_own() -> None:
+    segment = segment_of(block())
+    image = Volume(samples=np.zeros(segment.mask.shape, np.int16), grid=segment.grid, modality=Modality.CT)
+    measured = measure_segment(segment, volume=image)
+    assert measured.volume_partial_ml is None and measured.partial_finding is not None
+    assert measured.partial_finding.code == "PARTIAL_VOLUME_NOT_ASSESSABLE"
+    assert codes(measured) == []

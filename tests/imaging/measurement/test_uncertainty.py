@@ -12,8 +12,9 @@ from imaging.geometry import Grid
 from imaging.measurement.diameter import Diameter, in_plane_axes
 from imaging.measurement.extent import Extent
 from imaging.measurement.interval import Z95
+from imaging.measurement.quantity import ReaderPart
 from imaging.measurement.surface import surface_of
-from imaging.measurement.uncertainty import ErrorBudget, ReaderVariability, diameter_error, volume_error
+from imaging.measurement.uncertainty import ErrorBudget, Line, ReaderVariability, diameter_error, volume_error
 from imaging.segmentation.segment import Segment
 from imaging.volume import Modality
 
@@ -41,7 +42,7 @@ def grid_of(spacing: tuple[float, float, float]) -> Grid:
 
 def ball_error(diameter: float, spacing: tuple[float, float, float]) -> ErrorBudget:
     volume, area = math.pi * diameter**3 / 6, math.pi * diameter**2
-    return volume_error(volume_mm3=volume, area_mm2=area, grid=grid_of(spacing), reader_wcv=None)
+    return volume_error(volume_mm3=volume, area_mm2=area, grid=grid_of(spacing), reader=None)
 
 
 def ellipsoid(semi: np.ndarray, turn: np.ndarray, spacing: tuple[float, float, float], shift: np.ndarray) -> Segment:
@@ -71,7 +72,7 @@ def test_the_grid_part_covers_the_counted_volume_of_ellipsoids_in_any_pose(spaci
         truth = 4 / 3 * np.pi * semi.prod()
         extent = Extent.of(ellipsoid(semi, turn, spacing, random.uniform(-0.5, 0.5, 3)))
         area = surface_of(extent).area_mm2
-        budget = volume_error(volume_mm3=extent.volume_mm3, area_mm2=area, grid=extent.grid, reader_wcv=None)
+        budget = volume_error(volume_mm3=extent.volume_mm3, area_mm2=area, grid=extent.grid, reader=None)
         log_ratio = math.log(extent.volume_mm3 / truth)
         covered += abs(log_ratio) <= Z95 * math.sqrt(math.log1p(budget.grid**2))
         bias.append(log_ratio)
@@ -92,7 +93,9 @@ def test_the_grid_part_is_the_same_however_the_image_lies() -> None:
     turn[:3, :3] = Rotation.from_rotvec([0.3, -0.8, 0.5]).as_matrix()
     here = grid_of(THICK)
     there = Grid(here.shape, turn @ here.affine)
-    budgets = [volume_error(volume_mm3=4000, area_mm2=1200, grid=g, reader_wcv=0.1) for g in (here, there)]
+    budgets = [
+        volume_error(volume_mm3=4000, area_mm2=1200, grid=g, reader=ReaderPart(floor=0.1)) for g in (here, there)
+    ]
     assert budgets[0].grid == pytest.approx(budgets[1].grid, rel=1e-12)
     assert budgets[0].outline == pytest.approx(budgets[1].outline, rel=1e-12)
 
@@ -102,7 +105,7 @@ def test_the_outline_part_is_half_a_pixel_of_surface_at_95_percent() -> None:
 
 
 def test_the_reader_s_part_alone_gives_the_interval_of_its_coefficient() -> None:
-    low, high = ErrorBudget(grid=0.0, outline=0.0, reader=0.10).interval95(100.0)
+    low, high = ErrorBudget(grid=0.0, outline=0.0, reader=ReaderPart(floor=0.10)).interval95(100.0)
     assert high == pytest.approx(100 * math.exp(1.96 * math.sqrt(math.log(1.01))), rel=1e-12)
     assert low * high == pytest.approx(100.0**2, rel=1e-12)
 
@@ -119,22 +122,41 @@ def line(length: float) -> Diameter:
 
 
 def test_a_ct_diameter_varies_by_a_third_of_the_volume_and_an_mr_diameter_by_no_less_than_readers_do() -> None:
-    arguments = {"grid": grid_of(MIDDLE), "across_slices": False}
-    ct = diameter_error(line(20.0), **arguments, reader_wcv=0.12, modality=Modality.CT)
-    mr = diameter_error(line(20.0), **arguments, reader_wcv=0.15, modality=Modality.MR)
-    large = diameter_error(line(60.0), **arguments, reader_wcv=0.15, modality=Modality.MR)
-    assert ct.reader == pytest.approx(0.04, rel=1e-12)
-    assert mr.reader is not None
-    assert Z95 * math.sqrt(2) * mr.reader * 20.0 == pytest.approx(5.0, rel=1e-12)
-    assert large.reader == pytest.approx(0.05, rel=1e-12)
+    arguments = {"grid": grid_of(MIDDLE), "slice_count": 8}
+    longest = Line.LONGEST_ON_SLICES
+    part = ReaderPart(floor=0.12, engines=0.24, readers=0.36)
+    ct = diameter_error(line(20.0), longest, **arguments, reader=part, modality=Modality.CT).reader
+    mr = diameter_error(line(20.0), longest, **arguments, reader=ReaderPart(floor=0.15), modality=Modality.MR).reader
+    large = diameter_error(line(60.0), longest, **arguments, reader=ReaderPart(floor=0.15), modality=Modality.MR).reader
+    assert ct is not None and mr is not None and large is not None
+    assert (ct.floor, ct.engines, ct.readers) == pytest.approx((0.04, 0.08, 0.12), rel=1e-12)
+    assert Z95 * math.sqrt(2) * mr.cv * 20.0 == pytest.approx(5.0, rel=1e-12)
+    assert large.cv == pytest.approx(0.05, rel=1e-12)
 
 
-def test_a_diameter_across_slices_is_less_sure_than_one_on_a_slice() -> None:
-    grid = grid_of(THICK)
-    up = Diameter(30.0, ((0.0, 0.0, 0.0), (0.0, 0.0, 30.0)))
-    along = diameter_error(up, grid=grid, across_slices=True, reader_wcv=None, modality=None)
-    assert along.grid * 30.0 == pytest.approx(math.sqrt(2 * 5.0**2 / 12), rel=1e-12)
-    assert diameter_error(line(30.0), grid=grid, across_slices=True, reader_wcv=None, modality=None).grid < along.grid
+def error_of(length: Diameter, which: Line, slice_count: int = 8) -> ErrorBudget:
+    return diameter_error(length, which, grid=grid_of(THICK), slice_count=slice_count, reader=None, modality=None)
+
+
+def test_a_longest_diameter_is_half_a_step_too_long_and_one_at_a_given_place_is_not() -> None:
+    up, aslant = Diameter(30.0, ((0.0, 0.0, 0.0), (0.0, 0.0, 30.0))), Diameter(50.0, ((0, 0, 0), (30.0, 0.0, 40.0)))
+    assert error_of(up, Line.LONGEST).bias * 30.0 == pytest.approx(5.0 / 2, rel=1e-12)
+    assert error_of(up, Line.LONGEST).grid * 30.0 == pytest.approx(5.0 / math.sqrt(6), rel=1e-12)
+    assert error_of(aslant, Line.LONGEST).bias * 50.0 == pytest.approx(0.8 * 5.0 / 2, rel=1e-12)
+    missed = 30.0 * 5.0**2 / (24 * 20.0**2)  # eight slices of 5 mm: half a height of 20 mm
+    assert error_of(line(30.0), Line.LONGEST_ON_SLICES).bias * 30.0 == pytest.approx(0.7 / 2 - missed, rel=1e-12)
+    assert error_of(line(30.0), Line.PERPENDICULAR).bias * 30.0 == pytest.approx(-missed, rel=1e-12)
+
+
+def test_what_a_diameter_misses_between_slices_is_that_of_an_ellipsoid() -> None:
+    # Sections at heights spread evenly over ± c/2 of an ellipsoid of half height H: the formula is the second order.
+    half_height, length, slices = 20.0, 30.0, 8
+    heights = (np.arange(10_000) + 0.5) / 10_000 * 5.0 - 2.5
+    short = length * (1.0 - np.sqrt(1.0 - (heights / half_height) ** 2))
+    error = error_of(Diameter(length, ((0.0, 0.0, 0.0), (length, 0.0, 0.0))), Line.PERPENDICULAR, slices)
+    assert -error.bias * length == pytest.approx(short.mean(), rel=0.01)
+    spread = math.sqrt((error.grid * length) ** 2 - 0.7**2 / 6)
+    assert spread == pytest.approx(short.std(), rel=0.02)
 
 
 def test_the_in_plane_diameters_of_balls_lie_in_their_technical_interval() -> None:
@@ -144,7 +166,10 @@ def test_the_in_plane_diameters_of_balls_lie_in_their_technical_interval() -> No
         radius = random.uniform(6.0, 15.0)
         segment = ellipsoid(np.full(3, radius), np.eye(3), MIDDLE, random.uniform(-0.5, 0.5, 3))
         found = in_plane_axes(Extent.of(segment)).long
-        budget = diameter_error(found, grid=segment.grid, across_slices=False, reader_wcv=None, modality=None)
+        slices = int(segment.mask.any(axis=(1, 2)).sum())
+        budget = diameter_error(
+            found, Line.LONGEST_ON_SLICES, grid=segment.grid, slice_count=slices, reader=None, modality=None
+        )
         low, high = budget.interval95(found.length_mm)
         covered += low <= 2 * radius <= high
     assert covered / trials >= 0.92  # wider than the grid's error alone by the outline's half pixel

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from imaging.errors import UsageError
-from imaging.response.measurable import NodeClass, is_measurable, node_class
+from imaging.lesions.lesion import Eligibility
+from imaging.response.measurable import NodeClass, is_measurable, measurability, node_class
 
 
 @pytest.mark.parametrize(
@@ -46,3 +49,47 @@ def test_nodes_by_their_short_axis(short_axis: float, expected: str) -> None:
 def test_what_is_no_size_is_refused(wrong: float) -> None:
     with pytest.raises(UsageError):
         is_measurable(wrong)
+
+
+def target(
+    *, long: float | None = 30.0, short: float | None = 20.0, treated: bool = False, **said: Any
+) -> tuple[bool | None, str]:
+    return measurability(
+        Eligibility(**said), long_axis_mm=long, short_axis_mm=short, slice_mm=4.0, prior_local_therapy=treated
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "holds", "reason"),
+    [
+        ({}, True, ""),
+        ({"soft_tissue": True}, True, ""),
+        ({"soft_tissue": True, "appearance": "lytic"}, True, ""),
+        ({"appearance": "mixed"}, True, ""),
+        ({"soft_tissue": False}, False, "not the lytic cavity"),
+        ({"soft_tissue": False, "measurable": True}, False, "not the lytic cavity"),
+        ({"appearance": "blastic"}, False, "never measurable"),
+        ({"appearance": "blastic", "soft_tissue": True, "measurable": True}, False, "never measurable"),
+        ({"measurable": False}, False, "a reader says"),
+        ({"long": 9.99}, False, "10.0 mm is too small to be a target: 10 mm are needed"),
+        ({"long": 9.9, "measurable": True}, False, "too small"),
+        ({"long": 10.0}, True, ""),
+        ({"long": None}, None, "not known"),
+        ({"long": 9.0, "short": 15.0, "node": True}, True, ""),
+        ({"short": 14.9, "node": True}, False, "a node of 14.9 mm is non-target: 15 mm of short axis are needed"),
+        ({"short": 9.9, "node": True}, False, "is normal"),
+        ({"short": None, "node": True}, None, "not known"),
+        ({"short": None}, True, ""),
+        ({"treated": True}, None, "a reader says whether it progressed since"),
+        ({"treated": True, "soft_tissue": True}, None, "a reader says"),
+        ({"treated": True, "progressed_since": True}, True, ""),
+        ({"treated": True, "progressed_since": False}, False, "has not progressed since"),
+        ({"treated": True, "measurable": True}, True, ""),
+        ({"treated": True, "long": 9.0}, False, "too small"),
+        ({"progressed_since": False}, True, ""),
+    ],
+)
+def test_who_may_be_a_target(said: dict[str, Any], holds: bool | None, reason: str) -> None:
+    found, why = target(**said)
+    assert found is holds
+    assert reason in why if reason else why == ""

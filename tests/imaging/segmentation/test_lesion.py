@@ -12,7 +12,7 @@ from imaging.arrays import BoolArray
 from imaging.errors import EmptyMask, GeometryError, UsageError
 from imaging.geometry import Grid
 from imaging.provenance import array_sha256
-from imaging.segmentation.backend import segmenter
+from imaging.segmentation.catalogue import segmenter
 from imaging.segmentation.lesion import segment_lesion
 from imaging.segmentation.prompt import BoxPrompt, DiameterPrompt, MaskPrompt, PointPrompt, Prompt, ScribblePrompt
 from imaging.volume import Modality, Volume

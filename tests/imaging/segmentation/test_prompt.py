@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imaging.errors import CaseFileError
 from imaging.segmentation.prompt import (
@@ -11,9 +16,44 @@ from imaging.segmentation.prompt import (
     DiameterPrompt,
     MaskPrompt,
     PointPrompt,
+    Prompt,
     ScribblePrompt,
     prompts_from_record,
+    prompts_record,
 )
+
+REACH = st.floats(-500, 500)
+POINTS = st.tuples(REACH, REACH, REACH)
+RADIUS = st.none() | st.floats(0.1, 100)
+SIGN = st.sampled_from((1, -1))
+
+
+def proper(drawn: type[Prompt]) -> Callable[..., Prompt | None]:
+    """The prompt, or None where chance put its points where a hand could not."""
+
+    def make(*values: object) -> Prompt | None:
+        try:
+            return drawn(*values)
+        except CaseFileError:
+            return None
+
+    return make
+
+
+ANY_PROMPT = st.one_of(
+    st.builds(PointPrompt, POINTS, RADIUS, SIGN),
+    st.builds(proper(DiameterPrompt), st.sampled_from((2, 4, 6)).flatmap(lambda n: st.tuples(*[POINTS] * n))),
+    st.builds(proper(BoxPrompt), st.tuples(POINTS, POINTS), st.just(BoxAxes.PATIENT), SIGN),
+    st.builds(proper(BoxPrompt), st.tuples(*[POINTS] * 8), st.just(BoxAxes.IMAGE), SIGN),
+    st.builds(ScribblePrompt, st.lists(POINTS, min_size=1, max_size=5).map(tuple), RADIUS, SIGN),
+    st.builds(MaskPrompt, st.text(min_size=1)),
+).filter(lambda prompt: prompt is not None)
+
+
+@given(st.lists(ANY_PROMPT))
+def test_what_is_written_is_read_back_as_the_same_prompts(prompts: list[Prompt]) -> None:
+    assert prompts_from_record(json.loads(json.dumps(prompts_record(prompts)))) == tuple(prompts)
+
 
 CUBE = [[x, y, z] for x in (0, 10) for y in (0, 8) for z in (0, 6)]
 

@@ -26,6 +26,35 @@ def role_of(description="", **facts):
         ("T1 without contrast", "t1"),
         ("AX T1 w/o CONTRAST", "t1"),
         ("T1 non contrast", "t1"),
+        ("SAG T1 WO GAD", "t1"),
+        ("T1 no gd", "t1"),
+        ("T1 C-", "t1"),
+        ("T1 -KM", "t1"),
+        ("T1-KM", "t1c"),
+        ("T1 vor KM", "t1"),
+        ("T1 nach KM", "t1c"),
+        ("T1 sans gado", "t1"),
+        ("T1 sans injection de gado", "t1"),
+        ("T1 avant injection", "t1"),
+        ("T1 FS apres injection", "t1c"),
+        ("T1 FS sans gado", "t1fs"),
+        ("T1 zonder contrast", "t1"),
+        ("T1 met contrast", "t1c"),
+        ("T1 blanco", "t1"),
+        ("T1 senza mdc", "t1"),
+        ("T1 sin contraste", "t1"),
+        ("SAG T1 POST OP", "t1"),
+        ("T1 post-RT", "t1"),
+        ("T1 post sacroplasty", "t1"),
+        ("T1 post op post gad", "t1c"),
+        ("SAG T1 NON FS", "t1"),
+        ("T1 ohne FS", "t1"),
+        ("T1 ohne FS mit KM", "t1c"),
+        ("T2 without fat sat", "t2"),
+        ("T1 Fettsat", "t1fs"),
+        ("T1 fettgesättigt", "t1fs"),
+        ("T1 sat graisse", "t1fs"),
+        ("T1 vetsuppressie", "t1fs"),
         ("t1_tse_fs_sag", "t1fs"),
         ("T1 SPAIR", "t1fs"),
         ("T2 TSE SAG", "t2"),
@@ -33,6 +62,8 @@ def role_of(description="", **facts):
         ("AX T2 FSE FS", "t2fs"),
         ("t2_stir_cor", "stir"),
         ("t2_tirm_cor_dark", "stir"),
+        ("t2_tirm_tra_dark-fluid", "flair"),
+        ("t1_tirm_sag_dark-fluid", "t1"),
         ("COR STIR", "stir"),
         ("t2_flair", "flair"),
         ("PD FS SAG", "pdfs"),
@@ -54,6 +85,14 @@ def role_of(description="", **facts):
         ("ASSET calibration", None),
         ("T1 MIP", None),
         ("T1 subtraction", None),
+        ("T1 Subtraktion", None),
+        ("T1 soustraction", None),
+        ("T1 MinIP", None),
+        ("T2 mapping", None),
+        ("Ax T2 FSE ASSET", "t2"),
+        ("ASSET", None),
+        ("t1 vibe dixon post op", None),
+        ("t1 vibe dixon w/ contrast", None),
         ("T1 and T2 mixed", None),
         ("PHANTOM2", None),
         ("UNKNOWN", None),
@@ -69,6 +108,16 @@ def test_ct_is_ct_whatever_it_is_called():
     assert role_of("", modality="CT", image_type=("ORIGINAL", "PRIMARY", "LOCALIZER")) is None
 
 
+@pytest.mark.parametrize("kind", ["MAT_SPECIFIC", "EFF_ATOMIC_NUM", "ELECTRON_DENSITY"])
+def test_material_maps_of_ct_have_no_role(kind):
+    assert role_of("", modality="CT", image_type=("DERIVED", "PRIMARY", "AXIAL", kind)) is None
+
+
+def test_a_long_inversion_time_makes_tirm_null_fluid():
+    assert role_of("t2_tirm_tra", inversion_time=2500.0) == "flair"
+    assert role_of("t2_tirm_cor", inversion_time=160.0) == "stir"
+
+
 def test_other_modalities_have_no_role():
     assert role_of("T1", modality="PT") is None
 
@@ -79,7 +128,7 @@ def test_derived_images_have_no_role_but_processed_primary_ones_do():
     assert role_of("IBSI_1_STS_002_MR_T1_image", image_type=("DERIVED", "PRIMARY", "AXIAL")) == "t1"
 
 
-@pytest.mark.parametrize("kind", ["P", "PHASE MAP", "ADC", "PROJECTION IMAGE", "SUBTRACTION"])
+@pytest.mark.parametrize("kind", ["P", "PHASE MAP", "ADC", "PROJECTION IMAGE", "SUBTRACTION", "T2 MAP", "FF", "FA"])
 def test_maps_and_phases_have_no_role(kind):
     assert role_of("T1", image_type=("ORIGINAL", "PRIMARY", kind)) is None
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -25,3 +26,10 @@ def test_a_number_that_is_not_finite_is_refused(number: float) -> None:
 
 def test_letters_are_written_as_they_are() -> None:
     assert "Kreuzbein, 右" in json_text({"name": "Kreuzbein, 右"})
+
+
+def test_a_name_that_is_no_utf_8_is_escaped_and_comes_back() -> None:
+    name = os.fsdecode(b"R\xf6ntgen")
+    text = json_text({"path": name})
+    assert text.encode() == b'{\n  "path": "R\\udcf6ntgen"\n}\n'
+    assert json.loads(text) == {"path": name}

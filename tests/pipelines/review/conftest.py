@@ -50,6 +50,12 @@ class Screen:
         for key in keys:
             self.hand("key", "--clearmodifiers", key)
 
+    def click(self, place: tuple[int, int]) -> None:
+        self.hand("mousemove", *place)
+        self.hand("mousedown", 1)
+        time.sleep(0.2)
+        self.hand("mouseup", 1)
+
     def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
         """Press, move in steps as a hand does, release."""
         self.hand("mousemove", *start)

@@ -10,6 +10,7 @@ from imaging.segmentation import LesionId
 from pipelines.review.behind import Place
 from pipelines.review.session import Session
 from pipelines.review.stage import Stage
+from pipelines.review.tools import TOOLS
 from pipelines.run_log import last_run
 from pipelines.workspace import CaseFolder
 
@@ -82,6 +83,60 @@ def test_a_brush_takes_no_voxel_from_another_lesion(stage):
     centre = np.round(np.argwhere(pane.sheet.order.turned(before)).mean(axis=0)).astype(int)
     pane.lesions.paint(tuple(centre), pane.sheet.numbers[L2])
     np.testing.assert_array_equal(pane.sheet.mask(L1), before)
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=[tool.text for tool in TOOLS])
+def test_a_tool_makes_of_the_outline_what_its_function_says_and_one_undo_takes_it_back(stage, tool):
+    stage.jump(L1)
+    pane = stage.panes[0]
+    middle = np.round(np.argwhere(pane.sheet.mask(L1)).mean(axis=0)).astype(int)
+    stage.change(pane, with_hole_and_island(pane.sheet.mask(L1), middle))
+    before, other = pane.sheet.mask(L1), pane.sheet.mask(L2)
+    expected = tool.change(before, pane.sheet.grid)
+    assert not np.array_equal(expected, before) or tool.text == "Fill slices"
+    stage.apply(tool.change)
+    np.testing.assert_array_equal(pane.sheet.mask(L1), expected & ~other)
+    np.testing.assert_array_equal(pane.sheet.mask(L2), other)
+    if not np.array_equal(expected, before):
+        pane.lesions.undo()
+    np.testing.assert_array_equal(pane.sheet.mask(L1), before)
+
+
+def with_hole_and_island(mask: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    result = mask.copy()
+    result[tuple(middle)] = False
+    result[0, 1, 1] = True
+    return result
+
+
+def test_a_slice_that_was_left_out_is_filled_in(stage):
+    stage.jump(L1)
+    pane = stage.panes[0]
+    whole = pane.sheet.mask(L1)
+    middle = int(np.round(np.argwhere(whole)[:, 0].mean()))
+    gapped = whole.copy()
+    gapped[middle] = False
+    stage.change(pane, gapped)
+    assert not pane.sheet.mask(L1)[middle].any()
+    (fill,) = [tool for tool in TOOLS if tool.key == "F"]
+    stage.apply(fill.change)
+    both = (pane.sheet.mask(L1)[middle] & whole[middle]).sum()
+    assert both > 0.8 * whole[middle].sum()
+
+
+def test_a_click_moves_the_outline_past_it_on_its_own_side(stage):
+    stage.jump(L1)
+    pane = stage.panes[0]
+    before = pane.sheet.mask(L1)
+    edge = np.argwhere(before)[np.argwhere(before)[:, 2].argmax()]
+    outside = edge + np.array([0, 0, 2])
+    stage.correct(pane, outside.astype(float))
+    after = pane.sheet.mask(L1)
+    assert after[tuple(outside)]
+    assert not (before & ~after).any()
+    assert stage.session.edited(Place(L1, "T0"))
+    stage.correct(pane, outside.astype(float))  # the same place again: now it is inside, and wrong
+    assert not pane.sheet.mask(L1)[tuple(outside)]
 
 
 @pytest.mark.parametrize("label", [0, 1, 3])

@@ -20,6 +20,8 @@ pytestmark = [pytest.mark.xdist_group("review"), pytest.mark.journey]
 
 OSTEOTRACE = Path(sys.executable).with_name("osteotrace")
 STROKE = ((400, 300), (420, 340))  # in the first pane, on muscle beside the lesion
+CLICK = (235, 160)  # just in front of the first lesion
+BESIDE = (slice(140, 170), slice(205, 265))
 PLACE = (slice(285, 355), slice(385, 435))  # rows and columns around it
 MIDDLE = (slice(130, 350), slice(150, 370))  # of the first pane
 
@@ -94,7 +96,7 @@ def test_open_jump_edit_accept_save_and_the_report_says_accepted(reading, screen
     screen.keys("p")
     screen.drag(*STROKE)
     sitting.press("t", "1 unsaved")
-    assert coloured(screen.picture(), 0, PLACE) > 20
+    until(lambda: coloured(screen.picture(), 0, PLACE) > 20, "the stroke on the screen")
 
     sitting.press("a", "L1 T2 · 2 unsaved")  # as the machine drew it
     sitting.press("shift+t", "L1 T0")
@@ -119,6 +121,20 @@ def test_open_jump_edit_accept_save_and_the_report_says_accepted(reading, screen
     accepted = [line for line in table if "L1" in line and "T0" in line and "accepted" in line]
     assert accepted
     assert "accepted" in (sample_folder / "report.html").read_text()
+
+
+def test_a_click_corrects_a_key_grows_and_undo_takes_both_back(reading, screen, sample_folder):
+    sitting = reading(sample_folder)
+    before = coloured(screen.picture(), 0, BESIDE)
+    screen.keys("c")
+    screen.click(CLICK)
+    until(lambda: "1 unsaved" in sitting.title, "the correction")
+    until(lambda: coloured(screen.picture(), 0, BESIDE) > before + 5, "the outline beyond the click")
+    screen.keys("ctrl+z")
+    until(lambda: "· saved" in sitting.title, "the outline as it was")
+    until(lambda: coloured(screen.picture(), 0, BESIDE) == before, "the outline where it was")
+    screen.keys("shift+g")
+    until(lambda: "1 unsaved" in sitting.title, "the larger outline")
 
 
 def test_a_killed_window_loses_no_stroke_older_than_two_seconds(reading, screen, sample_folder):

@@ -9,13 +9,14 @@ import zlib
 from dataclasses import replace
 
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 from pydicom.fileset import FileSet
 
 from tests.imaging.dicom.hazards.pixel_cases import coloured
 from tests.imaging.dicom.hazards.series import ROOT, each, renamed, write
 from tests.imaging.dicom.hazards.table import hazard
 
-DEFLATED = "1.2.840.10008.1.2.1.99"
+DEFLATED, RLE = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.5"
 
 
 @hazard("h00_declared_huge", "error", "DECLARED_SIZE_TOO_LARGE")
@@ -25,6 +26,21 @@ def declared_huge(home, plan):
     image.NumberOfFrames = 10000
     image.PixelData = bytes(100)
     write([image], home)
+    return [plan.truth]
+
+
+@hazard("h00_millions_of_frames_of_one_pixel", "error", "DECLARED_SIZE_TOO_LARGE", more=True)
+def countless_frames(home, plan):
+    """A frame costs an index more memory than its one byte costs the file, above all a compressed one."""
+    for name, syntax, frames in (("a", RLE, 2**26), ("b", DEFLATED, 15 * 2**20)):
+        image = plan.slice(0)
+        image.Rows = image.Columns = 1
+        image.BitsAllocated = image.BitsStored = 8
+        image.HighBit, image.PixelRepresentation, image.NumberOfFrames = 7, 0, frames
+        image.PixelData = encapsulate([bytes(64)]) if syntax == RLE else bytes(frames)
+        image["PixelData"].VR, image["PixelData"].is_undefined_length = "OB", syntax == RLE
+        image.file_meta.TransferSyntaxUID = syntax
+        write([image], home / name)
     return [plan.truth]
 
 
@@ -182,6 +198,9 @@ def inside(code, **values):
 CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 hazard("i03_secondary_capture_inside", "skip", "SECONDARY_CAPTURE", more=True)(
     inside("SECONDARY_CAPTURE", SOPClassUID=CAPTURE, ImageType=["DERIVED", "SECONDARY"])
+)
+hazard("i03_screen_of_the_slices_own_class_inside", "skip", "SECONDARY_CAPTURE", more=True)(
+    inside("SECONDARY_CAPTURE", ImageType=["DERIVED", "SECONDARY", "SCREEN SAVE"])
 )
 hazard("i03_dose_screen_inside", "skip", "DOSE_REPORT", more=True)(
     inside("DOSE_REPORT", SOPClassUID=CAPTURE, ImageType=["DERIVED", "SECONDARY", "DOSE_INFO"])

@@ -85,6 +85,20 @@ hazard("p01_padding_written_unsigned", "load", more=True)(padded(-2000, "US"))
 hazard("p01_padding_range", "load", more=True)(padded(-2900, "SS", -2000))
 
 
+@hazard("p01_padding_without_the_bits_of_the_sign", "load", more=True)
+def padding_of_twelve_bits(home, plan):
+    """-2048 in twelve bits is 0x800, and so may the padding value be written."""
+    images = each(plan.series(), RescaleSlope="2", RescaleIntercept="-1024", BitsStored=12, HighBit=11)
+    for n, image in enumerate(images):
+        plan.fill(image, n)
+        samples = stored(image)
+        samples[:2] = -2048
+        store(image, samples & 0xFFF)
+        image.add_new(0x00280120, "US", 0x800)
+    write(images, home)
+    return [replace(plan.truth, rounding=1.5, invalid=2 * plan.columns * plan.count)]
+
+
 @hazard("p02_overlay_high_bits", "load")
 def overlay_high_bits(home, plan):
     images = unsigned(plan.series())
@@ -182,6 +196,16 @@ def jpeg_xl(home, plan):
 def lossy(home, plan):
     write(each(plan.series(), LossyImageCompression="01", LossyImageCompressionRatio="8"), home)
     return [plan.truth]
+
+
+@hazard("p06_lossy_in_a_lossless_syntax", "warn", "LOSSY", more=True)
+def lossy_unsaid(home, plan):
+    """Neither the header nor the transfer syntax says what the codestream does."""
+    images = unsigned(plan.series())
+    for image in images:
+        compressed(image, "1.2.840.10008.1.2.4.80", lambda samples: imagecodecs.jpegls_encode(samples, level=2))
+    write(images, home)
+    return [replace(plan.truth, rounding=3.0)]
 
 
 @hazard("p07_no_preamble", "load")
@@ -288,6 +312,27 @@ def no_rescale(home, plan):
     return [plan.truth]
 
 
+@hazard("p12_no_rescale_in_some_slices", "warn", "ASSUMED_HU", only="CT", more=True)
+def some_without_rescale(home, plan):
+    """Whether the bare samples are right, nothing in the header tells; here they are."""
+    images = plan.series()
+    for n, image in enumerate(images[::3]):
+        each([image], RescaleSlope=None, RescaleIntercept=None, RescaleType=None)
+        plan.fill(image, 3 * n)
+    write(images, home)
+    return [plan.truth]
+
+
+@hazard("p12_slope_without_intercept_in_some_slices", "warn", "ASSUMED_HU", only="CT", more=True)
+def some_without_intercept(home, plan):
+    images = plan.series()
+    for n, image in enumerate(images[::3]):
+        each([image], RescaleIntercept=None)
+        plan.fill(image, 3 * n)
+    write(images, home)
+    return [plan.truth]
+
+
 @hazard("p12_zero_slope", "error", "BAD_NUMBER", more=True)
 def zero_slope(home, plan):
     images = plan.series()
@@ -315,20 +360,28 @@ def bits32(home, plan):
     return [plan.truth]
 
 
-def floating(keyword, dtype):
+def floating(keyword, dtype, padding=None):
     def build(home, plan):
         images = each(plan.series(), RescaleSlope=None, RescaleIntercept=None, RescaleType=None)
         for n, image in enumerate(images):
             values = plan.values(n) + 0.25
+            if padding is not None:
+                values[:2] = padding[1]
+                image.add_new(padding[0], "FL" if dtype == "<f4" else "FD", padding[1])
             del image.PixelData, image.BitsStored, image.HighBit, image.PixelRepresentation
             image.BitsAllocated = np.dtype(dtype).itemsize * 8
             setattr(image, keyword, values.astype(dtype).tobytes())
         write(images, home)
-        return [replace(plan.truth, rounding=0.76)]
+        return [replace(plan.truth, rounding=0.76, invalid=0 if padding is None else 2 * plan.columns * plan.count)]
 
     return build
 
 
+hazard("p13_float_padding", "load", more=True, only="MR")(floating("FloatPixelData", "<f4", (0x00280122, -1e30)))
+hazard("p13_double_padding", "load", more=True, only="MR")(floating("DoubleFloatPixelData", "<f8", (0x00280123, -1e30)))
+hazard("p13_double_beyond_any_value", "error", "BAD_NUMBER", more=True, only="MR")(
+    floating("DoubleFloatPixelData", "<f8", (0x00281234, 1e300))
+)
 hazard("p13_float_pixel_data", "load", more=True, only="MR")(floating("FloatPixelData", "<f4"))
 hazard("p13_double_pixel_data", "load", more=True, only="MR")(floating("DoubleFloatPixelData", "<f8"))
 

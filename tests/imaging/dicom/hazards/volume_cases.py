@@ -43,6 +43,17 @@ def private(creator, element, vr, value):
     return change
 
 
+def implicit(change):
+    """The same in files that leave representations out, as archives rewrite them: of private elements, none knows."""
+
+    def changed(images):
+        for image in change(images):
+            image.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2"
+        return images
+
+    return changed
+
+
 def several(name, *changes, only="", more=True, accepted="split error", ours="split"):
     hazard(name, accepted, "MULTIPLE_VOLUMES", only=only, more=more, ours=ours)(stacked(*changes))
 
@@ -119,6 +130,26 @@ def sexes(home, plan):
     return [plan.truth, replace(plan.truth, body=plan.body.with_level(plan.body.level + 60))]
 
 
+@hazard("m05_one_patient_id_two_names", "split", "PATIENT_CONTRADICTED", more=True)
+def names(home, plan):
+    other = plan.series(tag="2", level=60.0)
+    each(other, PatientName="ROE^JANE", PatientBirthDate=None, PatientSex=None)
+    each(other, SeriesInstanceUID=f"{ROOT}.1.2", StudyInstanceUID=f"{ROOT}.2")
+    write([*plan.series()], home)
+    write(other, home / "other")
+    return [plan.truth, replace(plan.truth, body=plan.body.with_level(plan.body.level + 60))]
+
+
+@hazard("m05_one_patient_id_two_spellings", "split", more=True)
+def spellings(home, plan):
+    """A married name, and the given name in small letters: no doubt is cast on either."""
+    other = plan.series(tag="2", level=60.0)
+    each(other, PatientName="Roe, marker", SeriesInstanceUID=f"{ROOT}.1.2", StudyInstanceUID=f"{ROOT}.2")
+    write([*plan.series()], home)
+    write(other, home / "other")
+    return [plan.truth, replace(plan.truth, body=plan.body.with_level(plan.body.level + 60))]
+
+
 def kind(*values):
     return all_with(ImageType=["ORIGINAL", "PRIMARY", *values])
 
@@ -177,6 +208,12 @@ several(
     "m21_philips_private_b_values",
     private("Philips Imaging DD 001", (0x2001, 0x03), "FL", 0.0),
     private("Philips Imaging DD 001", (0x2001, 0x03), "FL", 600.0),
+    only="MR",
+)
+several(
+    "m21_philips_private_b_values_in_implicit_vr",
+    implicit(private("Philips Imaging DD 001", (0x2001, 0x03), "FL", 0.0)),
+    implicit(private("Philips Imaging DD 001", (0x2001, 0x03), "FL", 600.0)),
     only="MR",
 )
 several(

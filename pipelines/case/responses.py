@@ -1,0 +1,119 @@
+"""What the criteria say of a case: a row for each exam after baseline and each criterion that applies.
+
+Only accepted masks and what readers signed give a category. Targets that RECIST does not let be measured are left out
+of its sum and named; where a reader must decide first, there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from imaging.lesions.lesion import SKELETON, Lesion
+from imaging.response.exact import Size, exact_sum
+from imaging.response.mda import BoneLesion, mda_response
+from imaging.response.mrecist import mrecist_response
+from imaging.response.response import Response
+from imaging.response.thresholds import Metric, Thresholds, threshold_response
+from imaging.response.volumetric import SPHERE
+from imaging.response.who import who_response
+from pipelines.case.conclude import Case
+from pipelines.case.course import Course, Sight, course_of
+from pipelines.case.recist_rows import best_row, new_lesions_at, not_evaluable, overall_rows, plane_reason, target_rows
+
+__all__ = ["responses"]
+
+TARGETS = "target lesions"
+SIZES: Mapping[Metric, Callable[[Sight], Size | None]] = {
+    Metric.VOLUME: lambda sight: sight.volume_ml,
+    Metric.NET_VOLUME: lambda sight: sight.net_ml,
+    Metric.LONG_AXIS: lambda sight: exact_sum(sight.pieces_mm) if sight.pieces_mm else sight.long_mm,
+    Metric.PRODUCT: lambda sight: sight.product_mm2,
+    Metric.VIABLE: lambda sight: sight.viable_mm,
+}
+
+
+def responses(case: Case) -> tuple[tuple[str, Response], ...]:
+    """(timepoint, category): each exam after baseline by all criteria, the best overall response last.
+
+    Baseline is the first exam on which every target was measured on an accepted mask. Only exams with a figure for at
+    least one target, or with a reading, give rows: where nothing was accepted there is no category, and where a part
+    was, the rules themselves say NE.
+    """
+    course = course_of(case)
+    targets = {} if course is None else target_rows(course)
+    overall = overall_rows(case, course, targets)
+    best = best_row(case, course, overall)
+    rows: list[tuple[str, Response]] = []
+    for visit in overall if course is None else course.visits:
+        rows += [(visit, part[visit]) for part in (targets, overall) if visit in part]
+        rows += [] if course is None else [(visit, response) for response in others(course, visit)]
+    return (*rows, *([] if best is None else [best]))
+
+
+def others(course: Course, visit: str) -> Iterator[Response]:
+    """All criteria but RECIST."""
+    yield products(course, visit)
+    yield viable(course, visit)
+    if bones := tuple(lesion for lesion in course.targets if lesion.eligibility.organ == SKELETON):
+        yield bone(course, visit, bones)
+    for thresholds in (SPHERE, *course.case.criteria):
+        yield by_thresholds(course, visit, thresholds)
+
+
+def products(course: Course, visit: str) -> Response:
+    baseline, current, *earlier = (by_lesion(course, exam, Metric.PRODUCT) for exam in exams(course, visit))
+    found = who_response(baseline=baseline, current=current, earlier=earlier)
+    return in_one_plane(course, visit, found, course.targets)
+
+
+def viable(course: Course, visit: str) -> Response:
+    baseline, current, *earlier = (by_lesion(course, exam, Metric.VIABLE) for exam in exams(course, visit))
+    return mrecist_response(baseline=baseline, current=current, earlier=earlier)
+
+
+def bone(course: Course, visit: str, lesions: tuple[Lesion, ...]) -> Response:
+    baseline, current, *earlier = (
+        {str(lesion.id): bone_lesion(course, lesion, exam) for lesion in lesions} for exam in exams(course, visit)
+    )
+    found = mda_response(
+        baseline=baseline,
+        current=current,
+        earlier=earlier,
+        days=course.days(visit),
+        new_lesions=new_lesions_at(course.case)[visit],
+    )
+    return in_one_plane(course, visit, found, lesions)
+
+
+def bone_lesion(course: Course, lesion: Lesion, exam: str) -> BoneLesion:
+    sight = course.sight(lesion, exam)
+    product = size_of(course, lesion, exam, Metric.PRODUCT)
+    return BoneLesion(product_mm2=product, material=sight.material, fill_in=sight.fill_in)
+
+
+def by_thresholds(course: Course, visit: str, thresholds: Thresholds) -> Response:
+    baseline, current, *earlier = (
+        exact_sum(by_lesion(course, exam, thresholds.metric).values()) for exam in exams(course, visit)
+    )
+    found = threshold_response(thresholds, baseline=baseline, current=current, earlier=earlier, scope=TARGETS)
+    return found if thresholds.metric.is_volume else in_one_plane(course, visit, found, course.targets)
+
+
+def in_one_plane(course: Course, visit: str, found: Response, lesions: tuple[Lesion, ...]) -> Response:
+    changed = plane_reason(course, visit, lesions)
+    return not_evaluable(found, changed) if changed else found
+
+
+def exams(course: Course, visit: str) -> tuple[str, ...]:
+    """Baseline, the exam itself, and those between."""
+    return (course.baseline, visit, *course.before(visit))
+
+
+def by_lesion(course: Course, exam: str, metric: Metric) -> dict[str, Size | None]:
+    return {lesion.id: size_of(course, lesion, exam, metric) for lesion in course.targets}
+
+
+def size_of(course: Course, lesion: Lesion, exam: str, metric: Metric) -> Size | None:
+    """What the lesion adds to a sum; a diameter on slices that lean otherwise than at baseline is none."""
+    is_diameter = metric in (Metric.LONG_AXIS, Metric.PRODUCT)
+    return None if is_diameter and course.is_plane_changed(lesion, exam) else SIZES[metric](course.sight(lesion, exam))
