@@ -84,3 +84,15 @@ def test_a_remark_is_told_once_and_that_of_the_cut_by_whom_it_came_first() -> No
     first, second = (Finding("LESION_TRUNCATED", Severity.WARNING, text) for text in ("prior", "mask"))
     other = Finding("GANTRY_TILT", Severity.WARNING, "tilt")
     assert told_once((other, first, second, other)) == (other, first)
+
+
+@pytest.mark.parametrize(
+    "row, column, cut", [(2, 2, 0), (2, 4, 0), (4, 2, 0), (4, 4, 0), (2, 3, 1), (4, 3, 1), (3, 2, 1)]
+)
+def test_padding_that_touches_by_a_corner_alone_cuts_nothing(row: int, column: int, cut: int) -> None:
+    mask, valid = np.zeros(SHAPE, bool), np.ones(SHAPE, bool)
+    mask[1, 3, 3] = True
+    valid[1, row, column] = False
+    outwards = np.s_[1, : row + 1, column] if row < 3 else np.s_[1, row:, column]
+    valid[np.s_[1, row, : column + 1] if row == 3 else outwards] = False  # on to the border
+    assert cut_off(mask, valid) is bool(cut)
