@@ -156,7 +156,8 @@ def test_acceptance_by_a_reader_gives_categories(accepted: Run) -> None:
     assert {o["status"] for _, o in observations(accepted.document)} == {"accepted", "not_assessable"}
     assert {o["reader"] for _, o in observations(accepted.document) if o["status"] == "accepted"} == {"demo"}
     criteria = {(row["timepoint"], row["criterion"]) for row in accepted.document["responses"]}
-    assert criteria == {(t, c) for t in ("T2", "T4") for c in ("RECIST 1.1", "sphere volume")}
+    names = ("RECIST 1.1", "WHO", "mRECIST-like", "MDA bone", "sphere volume")
+    assert criteria == {(t, c) for t in ("T2", "T4") for c in names}
     assert all(
         isinstance(c["exceeds_error"], bool) for lesion in accepted.document["lesions"] for c in lesion["changes"]
     )

@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imaging.finding import Finding, Severity
-from imaging.measurement.change import LesionSize, claims_of, exceeds_error, measure_change, relative_change
+from imaging.measurement.change import (
+    PLANE_TOLERANCE_DEG,
+    SAME_DEG,
+    LesionSize,
+    claims_of,
+    exceeds_error,
+    is_plane_changed,
+    measure_change,
+    plane_angle_deg,
+    relative_change,
+)
 from imaging.measurement.interval import Z95, log_interval95
 from imaging.measurement.quantity import Quantity
 from imaging.volume import Modality
@@ -148,7 +158,32 @@ def test_qiba_claims_nothing_across_slice_distances() -> None:
         return measure_change(*exams).qiba is not None
 
     assert claimed(2.0, 2.0) and claimed(2.0, 2.01) and claimed(None, 2.0) and claimed(2.0, None)
-    assert not claimed(2.0, 2.05) and not claimed(2.5, 2.0)
+    assert claimed(2.0, 2.02) and not claimed(2.0, 2.0205) and not claimed(2.5, 2.0)  # one in a hundred of the larger
+
+
+def test_a_change_of_exactly_its_error_is_within_it() -> None:
+    exact = millilitres(10.0, log_sd=0.0)
+    assert exceeds_error(exact, exact) is False
+
+
+def test_slices_exactly_at_the_tolerance_are_the_same_plane() -> None:
+    limit = PLANE_TOLERANCE_DEG + SAME_DEG
+    angles = [math.radians(limit) * (1.0 + step * 1e-16) for step in range(-40, 41)]
+    normals = [(0.0, math.sin(angle), math.cos(angle)) for angle in angles]
+    at_the_limit = [normal for normal in normals if plane_angle_deg((0.0, 0.0, 1.0), normal) == limit]
+    assert at_the_limit and not any(is_plane_changed((0.0, 0.0, 1.0), normal) for normal in at_the_limit)
+
+
+def test_changes_in_millilitres_are_in_millilitres() -> None:
+    cases = [(size(10.0), size(12.0)), (size(10.0), LesionSize.absent()), (size(10.0, log_sd=None), size(12.0))]
+    changes = [measure_change(*exams).volume_change_ml for exams in cases]
+    assert [change and change.unit for change in changes] == ["mL"] * 3
+
+
+def test_an_absent_lesion_measures_nothing_any_way() -> None:
+    absent = LesionSize.absent()
+    sizes = (absent.volume_ml, absent.long_axis_mm, absent.short_axis_mm)
+    assert [(q and q.value, q and q.unit) for q in sizes] == [(0.0, "mL"), (0.0, "mm"), (0.0, "mm")]
 
 
 def test_qiba_needs_a_volume_and_a_diameter_of_both() -> None:

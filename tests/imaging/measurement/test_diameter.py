@@ -184,3 +184,12 @@ def test_both_axes_of_a_cross_end_on_its_outline() -> None:
     assert (found.long.length_mm, found.short.length_mm, found.product_mm2) == (12.0, 10.0, 120.0)
     assert np.allclose(found.long.ends_lps_mm, [(10 + 1.5 * 1.5, 28, 35), (10 + 9.5 * 1.5, 28, 35)])
     assert np.allclose(sorted(found.short.ends_lps_mm), [(10 + 5 * 1.5, 23, 35), (10 + 5 * 1.5, 33, 35)])
+
+
+def test_a_line_between_two_calipers_is_not_lost_to_a_shorter_one_along_a_caliper() -> None:
+    mask = np.zeros((2, 100, 70), bool)
+    row, column = np.rint(np.linspace((0, 0), (9, 61), 200)).astype(int).T
+    mask[0, row + 4, column + 4] = True  # 61 columns and 9 rows of 0.69 mm: 5.8° off, half of the calipers' angle
+    mask[1, 4:94, 30] = True  # 90 rows: 62.1 mm, wider along its caliper than the other along any
+    found = axes_of(mask, (5.0, 0.69, 1.0))
+    assert (found.slice_index, found.long.length_mm) == (0, pytest.approx(math.hypot(62.0, 9 * 0.69)))

@@ -176,3 +176,12 @@ def test_a_mask_spans_as_many_axes_as_its_centres_do(mask: np.ndarray) -> None:
     axes = principal_axes(extent_of(mask, (2.0, 0.7, 1.1)))
     spanned = sum(length is not None for length in (axes.major_mm, axes.minor_mm, axes.least_mm))
     assert spanned == np.linalg.matrix_rank(at - at[0])
+
+
+@EXAMPLES
+@given(masks)
+def test_the_centroid_is_the_mean_of_the_voxel_centres_on_a_sheared_grid(mask: np.ndarray) -> None:
+    affine = np.array([[0.1, 0.2, 0.8, 5.0], [0.3, 0.7, -0.1, 9.0], [2.0, 0.0, 0.1, -700.0], [0, 0, 0, 1]])
+    grid = Grid(mask.shape, affine)
+    extent = Extent.of(Segment(mask=mask, grid=grid))
+    assert extent.centroid_lps_mm == pytest.approx(tuple(grid.points(np.argwhere(mask)).mean(axis=0)), abs=1e-9)

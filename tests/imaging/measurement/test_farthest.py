@@ -75,3 +75,21 @@ def test_many_centres_in_one_plane_have_no_hull_and_are_measured_all_the_same() 
     assert farthest_ends(rim, np.eye(3))[0] == pytest.approx(best, rel=1e-12)
     assert farthest_ends(hull_candidates(disc), np.eye(3))[0] == pytest.approx(best, rel=1e-12)
     assert farthest_ends(everywhere, np.eye(3))[0] <= best
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_the_unit_of_length_changes_nothing_but_the_length(scale: float) -> None:
+    mask = np.random.default_rng(13).random((5, 6, 7)) < 0.4
+    affine = np.array([[0.1, 0.2, 0.8], [0.3, 0.7, -0.1], [2.0, 0.0, 0.1]])
+    length, ends = farthest_ends(hull_candidates(mask), affine)
+    scaled, same = farthest_ends(hull_candidates(mask), scale * affine)
+    assert scaled == pytest.approx(scale * length, rel=1e-12)
+    assert np.array_equal(same, ends)
+
+
+def test_every_tie_in_every_block_is_told() -> None:
+    cube = np.argwhere(np.ones((2, 2, 2), bool)) * 9
+    length, ends = farthest_ends(cube, np.eye(3))
+    assert length == pytest.approx(np.sqrt(9**2 + 9**2 + 10**2))
+    assert len(ends) == 4 * 3  # each diagonal, a whole step longer along either axis
+    assert len(np.unique(ends.reshape(12, -1), axis=0)) == 12

@@ -215,14 +215,14 @@ def test_the_limit_of_structure_is_a_third_of_the_contrast_on_one_side(level: fl
 
 
 def test_a_share_is_clipped_three_standard_deviations_of_noise_beyond_all_and_nothing() -> None:
-    samples, mask, grid = block()
+    samples, mask, grid = block(inside=160.0, outside=60.0)
     samples += np.random.default_rng(10).normal(0, 5, grid.shape)
     before = shares(samples, mask, grid).volume_mm3
     for value, moved in ((10_000.0, 1.0), (-10_000.0, 0.0)):
         other = samples.copy()
         other[5, 15, 22] = value  # two pixels outside the mask
         change = shares(other, mask, grid).volume_mm3 - before
-        beyond = change - moved + samples[5, 15, 22] / 100.0
+        beyond = change - moved + (samples[5, 15, 22] - 60.0) / 100.0
         # Three times the noise of 0.05, on the side of the value; noise and levels are known to a tenth.
         assert beyond == pytest.approx(math.copysign(0.15, value), abs=0.03)
 
@@ -277,3 +277,19 @@ def test_the_background_is_seen_on_the_slices_of_the_border_and_on_no_others() -
     ring = module._zones(mask, (2, 2, 2)).ring
     assert sorted({int(k) for k in np.argwhere(ring)[:, 0]}) == list(range(1, 13))
     assert np.count_nonzero(ring[7]) == 22**2 - 16**2  # three pixels wide, beyond two of the border
+
+
+def test_at_the_very_limit_of_noise_or_structure_nothing_is_told() -> None:
+    one_sd = np.array([-1.645] * 10 + [0.0] * 80 + [1.645] * 10)
+    assert module._unclear(one_sd, 10.0, 0.0) and not module._unclear(one_sd, 10.1, 0.0)
+    still = np.zeros(100)
+    assert module._unclear(still, 10.0, 2.5) and not module._unclear(still, 10.1, 2.5)
+
+
+@pytest.mark.parametrize("width, told", [(8, True), (7, False)])
+def test_eight_pixels_of_one_slice_are_enough_where_there_is_no_core(width: int, told: bool) -> None:
+    grid = Grid.from_spacing((6, 30, 30), (5.0, 1.0, 1.0))
+    samples, mask = np.zeros(grid.shape), np.zeros(grid.shape, bool)
+    mask[2:4, 10:16, 10 : 10 + width] = True  # away from the border lie 2 × (width − 4) pixels
+    samples[mask] = 100.0
+    assert (shares(samples, mask, grid).volume_mm3 is not None) is told

@@ -65,6 +65,14 @@ def test_outside_its_range_nothing_is_claimed(volumes: tuple[float, float], diam
     assert qiba_claims(volume_ml=volumes, long_axis_mm=diameters) is None
 
 
+def test_a_small_volume_is_claimed_as_a_large_one_is() -> None:
+    claims = qiba_claims(volume_ml=(0.5, 0.25), long_axis_mm=(12.0, 11.0))
+    assert claims is not None
+    assert claims["claim_2_interval95_ml"] == pytest.approx(
+        [-0.25 + sign * Z95 * 0.141 * math.hypot(0.5, 0.25) for sign in (-1, 1)], rel=1e-12
+    )
+
+
 def test_a_change_below_the_detectable_one_is_not_claimed() -> None:
     claims = qiba_claims(volume_ml=(100.0, 76.5), long_axis_mm=(60.0, 55.0))
     assert claims is not None

@@ -82,6 +82,8 @@ def test_an_acceptance_takes_the_engines_out_and_its_withdrawal_brings_them_back
     assert accepted.interval95 == pytest.approx(proposed(10.0, 0.05, ReaderPart(floor=0.10)).interval95, rel=1e-12)
     assert "reader 10.0 %" in accepted.method and "engines" not in accepted.method
     assert "spread of engines 40.0 %" in machine.method
+    assert "outline 5.0 %" in machine.method
+    assert "spread of readers 20.0 %" in proposed(1.0, 0.05, ReaderPart(floor=0.1, readers=0.2)).method
     assert accepted.judged(accepted=False) == machine
     assert accepted.judged(accepted=True) == accepted
 
@@ -108,6 +110,8 @@ def test_what_no_reader_outlined_states_each_range_as_a_share() -> None:
     assert (error.technical95, error.reader) == ((5.0, 15.0), None)
     assert error.interval95(10.0) == (5.0, 15.0)
     assert TwoPartError.technical_alone((0.0, 1.0), 0.0, ("registration", (0.0, 1.0))).technical == ()
+    small = TwoPartError.technical_alone((0.0, 1.0), 0.5, ("registration", (0.0, 1.0))).technical
+    assert small == (("registration", pytest.approx(1.0 / Z95, abs=1e-9)),)
 
 
 def test_an_interval_must_hold_the_value_and_be_finite() -> None:

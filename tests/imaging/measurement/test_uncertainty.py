@@ -88,6 +88,25 @@ def test_the_grid_part_of_cubic_voxels_is_kendall_s() -> None:
     assert 0.95 * expected < error < expected
 
 
+def test_the_sum_over_the_dual_lattice_takes_every_point_within_its_reach_once() -> None:
+    # Steps that differ and are not square to each other; the dual basis from cross products instead of an inverse.
+    steps = np.array([[0.0, 0.1, 0.9], [0.3, 1.1, 0.0], [3.0, 0.0, 0.2]])
+    s, r, c = steps.T
+    dual = np.array([np.cross(r, c), np.cross(c, s), np.cross(s, r)]) / np.dot(s, np.cross(r, c))
+    reach = range(-8, 9)
+    total = sum(
+        float(np.sum((np.array([i, j, k]) @ dual) ** 2)) ** -2
+        for i in reach
+        for j in reach
+        for k in reach
+        if (i, j, k) != (0, 0, 0)
+    )
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = steps, (50.0, -70.0, 90.0)
+    budget = volume_error(volume_mm3=4000.0, area_mm2=1200.0, grid=Grid((9, 9, 9), affine), reader=None)
+    assert (budget.grid * 4000.0) ** 2 == pytest.approx(1200.0 / (8 * math.pi**3) * total, rel=1e-9)
+
+
 def test_the_grid_part_is_the_same_however_the_image_lies() -> None:
     turn = np.eye(4)
     turn[:3, :3] = Rotation.from_rotvec([0.3, -0.8, 0.5]).as_matrix()
@@ -115,6 +134,47 @@ def test_reader_floors_are_those_of_the_kind_of_image() -> None:
     assert floors.floor(Modality.CT, cemented=False) == floors.floor(Modality.CT, cemented=True) == 0.10
     assert floors.floor(Modality.MR, cemented=False) == 0.15
     assert floors.floor(Modality.MR, cemented=True) == 0.20
+
+
+FIRST = ErrorBudget(grid=0.03, outline=0.06, reader=ReaderPart(floor=0.3), gaps=0.12, bias=0.15)
+SECOND = ErrorBudget(grid=0.04, outline=0.01, reader=ReaderPart(floor=0.4), gaps=0.05, bias=0.20)
+
+
+def parts(budget: ErrorBudget) -> tuple[float, ...]:
+    assert budget.reader is not None
+    return budget.grid, budget.outline, budget.reader.floor, budget.gaps, budget.bias
+
+
+def test_every_part_of_a_root_is_its_share() -> None:
+    assert parts(FIRST.divided(3.0)) == pytest.approx((0.01, 0.02, 0.1, 0.04, 0.05), rel=1e-12)
+    assert ErrorBudget(grid=0.03, outline=0.06).divided(3.0).reader is None
+
+
+def test_of_a_product_the_outline_adds_up_and_the_rest_adds_as_variances() -> None:
+    assert parts(FIRST.times(SECOND)) == pytest.approx((0.05, 0.07, 0.5, 0.13, 0.32), rel=1e-12)  # 1 − 0.85 · 0.80
+    assert FIRST.times(ErrorBudget(grid=0.0, outline=0.0)).reader is None
+    assert ErrorBudget(grid=0.0, outline=0.0).times(FIRST).reader is None
+
+
+def test_a_bias_moves_the_interval_and_the_interval_still_holds_the_value() -> None:
+    wide, narrow = ErrorBudget(grid=0.1, outline=0.0, bias=0.05), ErrorBudget(grid=0.01, outline=0.0, bias=0.05)
+    spread = math.exp(Z95 * math.sqrt(math.log(1.01)))
+    assert wide.technical95(100.0) == pytest.approx((95.0 / spread, 95.0 * spread), rel=1e-12)
+    assert narrow.technical95(100.0)[1] == 100.0
+    assert narrow.technical95(100.0)[0] < 95.0
+    assert ErrorBudget(grid=0.01, outline=0.0, bias=-0.05).technical95(100.0)[0] == 100.0
+
+
+def test_gaps_are_named_only_where_there_are_some() -> None:
+    bridged = ErrorBudget(grid=0.1, outline=0.2).with_gaps(0.3)
+    assert bridged.of(1.0).technical == (
+        ("voxel grid", 0.1),
+        ("outline", 0.2),
+        ("gaps between slices", pytest.approx(0.3 / math.sqrt(3.0), rel=1e-12)),
+    )
+    assert [name for name, _ in ErrorBudget(grid=0.1, outline=0.2).of(1.0).technical] == ["voxel grid", "outline"]
+    expected = math.sqrt(math.log(1 + 0.1**2) + math.log(1 + 0.2**2) + math.log(1 + 0.3**2 / 3))
+    assert bridged.technical_log_sd == pytest.approx(expected, rel=1e-12)
 
 
 def line(length: float) -> Diameter:
@@ -146,6 +206,35 @@ def test_a_longest_diameter_is_half_a_step_too_long_and_one_at_a_given_place_is_
     missed = 30.0 * 5.0**2 / (24 * 20.0**2)  # eight slices of 5 mm: half a height of 20 mm
     assert error_of(line(30.0), Line.LONGEST_ON_SLICES).bias * 30.0 == pytest.approx(0.7 / 2 - missed, rel=1e-12)
     assert error_of(line(30.0), Line.PERPENDICULAR).bias * 30.0 == pytest.approx(-missed, rel=1e-12)
+
+
+def test_a_diameter_knows_the_steps_along_it_wherever_the_image_lies() -> None:
+    affine = Grid.from_spacing((50, 50, 50), (5.0, 0.6, 0.9)).affine.copy()
+    affine[:3, 3] = (1000.0, -2000.0, 3000.0)
+    grid = Grid((50, 50, 50), affine)
+
+    def error(which: Line, *end: float) -> ErrorBudget:
+        length = Diameter(30.0, ((0.0, 0.0, 0.0), (end[0], end[1], end[2])))
+        return diameter_error(length, which, grid=grid, slice_count=1000, reader=None, modality=None)
+
+    for which, end, step in (
+        (Line.LONGEST_ON_SLICES, (30.0, 0.0, 0.0), 0.9),
+        (Line.LONGEST_ON_SLICES, (0.0, -30.0, 0.0), 0.6),
+        (Line.LONGEST_ON_SLICES, (18.0, 24.0, 0.0), 0.54),  # 0.6 · 0.9 along columns, 0.8 · 0.6 along rows
+        (Line.PERPENDICULAR, (0.0, 30.0, 0.0), 0.6),
+        (Line.LONGEST, (0.0, 0.0, 30.0), 5.0),
+        (Line.LONGEST, (30.0, 0.0, 0.0), 0.9),
+        (Line.LONGEST, (0.0, 30.0, 0.0), 0.6),
+    ):
+        found = error(which, *end)
+        assert found.grid * 30.0 == pytest.approx(step / math.sqrt(6.0), rel=1e-4), (which, end)
+        assert found.outline * 30.0 * Z95 == pytest.approx(math.sqrt(0.6 * 0.9), rel=1e-12)  # half a pixel at each end
+
+
+def test_the_spread_of_what_is_missed_is_that_of_the_square_of_an_even_height() -> None:
+    # z even in ± c/2, missed L z²/2H²: second moment L²c⁴/320H⁴, mean Lc²/24H²; with H = n c/2 and n slices.
+    error = error_of(line(30.0), Line.PERPENDICULAR, 2)
+    assert (error.grid * 30.0) ** 2 - 0.7**2 / 6 == pytest.approx(30.0**2 * (1 / 320 - 1 / 576), rel=1e-9)
 
 
 def test_what_a_diameter_misses_between_slices_is_that_of_an_ellipsoid() -> None:
