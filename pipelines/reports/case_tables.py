@@ -29,12 +29,11 @@ def responses_table(document: Document) -> Table:
             text_cell(row["criterion"]),
             text_cell(row["category"]),
             text_cell(_scope_text(document, row)),
-            _reasons_cell(row["reasons"] or ()),
-            text_cell(row.get("source")),
+            _reasons_cell((*(row["reasons"] or ("",)), *((f"source: {row['source']}",) if row.get("source") else ()))),
         )
         for row in document["responses"]
     )
-    heads = ("Exam", "Criterion", "Category", "Scope", "Reasons", "Source")
+    heads = ("Exam", "Criterion", "Category", "Scope", "Reasons")
     columns = tuple(Column(head) for head in heads)
     return Table(caption="Response categories", columns=columns, rows=rows)
 
