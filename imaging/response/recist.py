@@ -186,9 +186,7 @@ def _target_category(sums: _Sums, current: Sequence[Target]) -> tuple[Category, 
 
 def _gone(target: Target) -> bool:
     size = target.counted_mm
-    if size is None:
-        return False
-    return size < NORMAL_NODE_MM if target.node else size == 0
+    return size is not None and (size < NORMAL_NODE_MM if target.node else size == 0)
 
 
 def _difference(now: Fraction, then: Fraction) -> str:

@@ -174,10 +174,12 @@ def test_slices_exactly_at_the_tolerance_are_the_same_plane() -> None:
     assert at_the_limit and not any(is_plane_changed((0.0, 0.0, 1.0), normal) for normal in at_the_limit)
 
 
-def test_changes_in_millilitres_are_in_millilitres() -> None:
+def test_changes_are_in_millilitres_and_per_cent() -> None:
     cases = [(size(10.0), size(12.0)), (size(10.0), LesionSize.absent()), (size(10.0, log_sd=None), size(12.0))]
     changes = [measure_change(*exams).volume_change_ml for exams in cases]
     assert [change and change.unit for change in changes] == ["mL"] * 3
+    shares = [measure_change(*exams).volume_change_percent for exams in cases]
+    assert [share and share.unit for share in shares] == ["%"] * 3
 
 
 def test_an_absent_lesion_measures_nothing_any_way() -> None:

@@ -231,6 +231,16 @@ def test_a_diameter_knows_the_steps_along_it_wherever_the_image_lies() -> None:
         assert found.outline * 30.0 * Z95 == pytest.approx(math.sqrt(0.6 * 0.9), rel=1e-12)  # half a pixel at each end
 
 
+def test_on_slices_of_a_tilted_gantry_only_the_steps_within_the_slice_count() -> None:
+    affine = Grid.from_spacing((50, 50, 50), (5.0, 0.6, 0.9)).affine.copy()
+    affine[1, 0] = 2.0  # every slice lies 2 mm farther back
+    upright = Diameter(30.0, ((0.0, 0.0, 0.0), (0.0, 30.0, 0.0)))
+    for which, step in ((Line.LONGEST_ON_SLICES, 0.6), (Line.PERPENDICULAR, 0.6), (Line.LONGEST, 2.0)):
+        grid = Grid((50, 50, 50), affine)
+        found = diameter_error(upright, which, grid=grid, slice_count=1000, reader=None, modality=None)
+        assert found.grid * 30.0 == pytest.approx(step / math.sqrt(6.0), rel=1e-4), which
+
+
 def test_the_spread_of_what_is_missed_is_that_of_the_square_of_an_even_height() -> None:
     # z even in ± c/2, missed L z²/2H²: second moment L²c⁴/320H⁴, mean Lc²/24H²; with H = n c/2 and n slices.
     error = error_of(line(30.0), Line.PERPENDICULAR, 2)

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from imaging.response.overall import dated_new_lesions, overall_response
-from imaging.response.reading import NewLesions, NonTarget, Reading
+from imaging.response.reading import FillIn, NewLesions, NonTarget, Reading
 from imaging.response.response import Category
 
 CR, PR, SD, PD, NE, NON = Category.CR, Category.PR, Category.SD, Category.PD, Category.NE, Category.NON_CR_NON_PD
@@ -53,7 +53,7 @@ def test_progression_of_any_part_is_progression_whatever_else_was_said(
     for coverage in (True, False, None):
         new = overall_response(target=target, non_target=non_target, new_lesions=unequivocal, coverage=coverage)
         assert new.category is PD
-        assert "there are new lesions" in new.reasons[0]
+        assert new.reasons[0].startswith("there are new lesions")
         for said in (none, equivocal, None):
             if target is PD or non_target is NonTarget.PD:
                 grown = overall_response(target=target, non_target=non_target, new_lesions=said, coverage=coverage)
@@ -80,7 +80,7 @@ def test_what_no_reader_has_said_leaves_it_open(
 def test_what_was_not_imaged_leaves_it_open() -> None:
     response = overall_response(target=PR, non_target=NonTarget.CR, new_lesions=none, coverage=False)
     assert response.category is NE
-    assert "not everything was imaged" in response.reasons[0]
+    assert response.reasons == ("not everything was imaged in which disease is looked for",)
 
 
 @pytest.mark.parametrize(("target", "non_target"), OVERALL)
@@ -129,6 +129,13 @@ def test_confirmed_new_lesions_are_dated_at_first_sight(
     said: list[NewLesions | None], dated: list[NewLesions | None]
 ) -> None:
     assert list(dated_new_lesions(said)) == dated
+
+
+def test_the_words_of_a_reading_are_those_of_the_case_file() -> None:
+    assert [str(word) for word in NonTarget] == ["CR", "non-CR/non-PD", "PD", "NE", "none"]
+    assert [str(word) for word in NewLesions] == ["none", "equivocal", "unequivocal"]
+    assert [str(word) for word in FillIn] == ["none", "partial", "complete"]
+    assert [str(word) for word in Category] == ["CR", "PR", "SD", "PD", "NE", "non-CR/non-PD"]
 
 
 def test_a_merged_lesion_is_counted_in_the_first_of_its_group() -> None:

@@ -21,10 +21,18 @@ def test_text_and_decimals_say_the_same(pr: object) -> None:
 
 
 def test_a_whole_number_is_a_decimal_too() -> None:
+    assert own_criterion(LUNG | {"pd": "999999"}).progression == 10**6
     assert own_criterion(LUNG | {"pd": 1}).progression == 2
 
 
+@pytest.mark.parametrize("metric", ["volume_ml", "long_axis_mm"])
+def test_no_growth_is_asked_for_where_none_is_written(metric: str) -> None:
+    found = own_criterion(LUNG | {"metric": metric})
+    assert (found.least_growth, found.least_ball_growth_mm) == (0, 0)
+
+
 def test_growth_goes_with_the_metric() -> None:
+    assert own_criterion(LUNG | {"least_growth_mm": "0.5"}).least_ball_growth_mm == Fraction(1, 2)
     volume = own_criterion(LUNG | {"least_growth_mm": "5", "least_growth_ml": "2.5"})
     assert (volume.least_growth, volume.least_ball_growth_mm) == (Fraction(5, 2), 5)
     axis = own_criterion(LUNG | {"metric": "long_axis_mm", "least_growth_mm": "5"})
@@ -69,14 +77,17 @@ def test_the_finest_and_the_widest_threshold(edge: str) -> None:
         ({"name": ""}, "name is text"),
         ({"name": 7}, "name is text"),
         ({"source": " "}, "source is text"),
-        ({"name": "WHO"}, "belongs to a published"),
+        ({"name": "WHO"}, "belongs to a published criterion; own thresholds need their own$"),
         ({"name": "MDA bone"}, "belongs to a published"),
         ({"name": "sphere volume"}, "belongs to a published"),
         ({"name": "RECIST by volume"}, "belongs to a published"),
         ({"name": "mRECIST-like"}, "belongs to a published"),
         ({"name": "volumetric_sphere"}, "belongs to a published"),
         ({"note": "x"}, "has no key note"),
-        ({"least_growth_mm": "-1"}, "not negative"),
+        ({"least_growth_mm": "-1"}, "a least growth is not negative$"),
+        ({"least_growth_mm": "-1", "least_growth_ml": "2"}, "not negative"),
+        ({"pd": "-1000000"}, "pd is a decimal number"),
+        ({"note": "x", "mm": 3}, "has no key note, mm$"),
         ({"metric": "long_axis_mm", "least_growth_ml": "1"}, "least_growth_ml for volumes"),
         ({"metric": "who_product_mm2", "least_growth_mm": "1"}, "least_growth_ml for volumes"),
         ({"metric": "who_product_mm2", "least_growth_ml": "1"}, "least_growth_ml for volumes"),

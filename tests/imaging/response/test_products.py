@@ -97,6 +97,7 @@ def test_mda_carries_what_it_was_told() -> None:
         (bone(400.0, 9.0, material=None), Category.NE, ["L2: whether it holds material is not", "−59.10 %"]),
         (bone(1000.0, 260.0), Category.PD, ["+26.00 %"]),
         (bone(None, 200.0), Category.NE, ["not every lesion was measured"]),
+        (bone(1000.0, 200.0), Category.SD, ["+20.00 %"]),
     ],
 )
 def test_mda_says_why(current: dict[str, BoneLesion], category: Category, reasons: list[str]) -> None:
@@ -104,6 +105,21 @@ def test_mda_says_why(current: dict[str, BoneLesion], category: Category, reason
     assert response.category is category
     assert len(response.reasons) == len(reasons)
     assert all(told.startswith(start) for told, start in zip(response.reasons, reasons, strict=True))
+
+
+def test_mda_says_why_it_is_too_early() -> None:
+    response = mda_response(baseline=BEFORE, current=BEFORE, days=55)
+    assert response.reasons == (
+        "+0.00 % against the baseline of 1000.00 mm²",
+        "nothing is called stable before 8 weeks",
+    )
+    assert "PMC3863546, table 1" in response.source
+
+
+def test_who_says_against_which_product() -> None:
+    response = who_response(baseline={"L1": 80.0}, current={"L1": 100.0})
+    assert response.reasons == ("L1: +25.00 % against the nadir of 80.00 mm²",)
+    assert "PMC2755245, table 3" in response.source
 
 
 def test_a_lesion_that_is_left_out_was_not_measured() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imaging.errors import UsageError
-from imaging.response.recist import Target, target_response
+from imaging.response.recist import TOO_SMALL_MM, Target, target_response
 from imaging.response.response import Category
 
 EXAMPLES = settings(max_examples=500, deadline=None)
@@ -128,6 +128,10 @@ def test_the_response_carries_its_sums_and_reason() -> None:
     assert "Eisenhauer" in response.source
 
 
+def test_what_is_too_small_to_measure_counts_five_millimetres() -> None:
+    assert TOO_SMALL_MM == 5
+
+
 def test_more_targets_than_the_criterion_takes_are_no_recist() -> None:
     many = targets(*[10.0] * 6)
     bone = [Target(lesion=f"B{i}", size_mm=20.0, organ="bone") for i in range(3)]
@@ -136,6 +140,7 @@ def test_more_targets_than_the_criterion_takes_are_no_recist() -> None:
         response = target_response(baseline=chosen, current=chosen)
         assert response.category is NE
         assert words in response.reasons[0]
+        assert response.reasons[0].endswith(" at most; a reader chooses")
     for chosen in (many[:5], bone[:2], nodes[:2]):
         response = target_response(baseline=chosen, current=chosen)
         assert (response.category, len(response.reasons)) == (SD, 1)
@@ -145,7 +150,7 @@ def test_more_targets_than_the_criterion_takes_are_no_recist() -> None:
     "current", [targets(-1.0), targets(float("nan")), targets(1.0, 2.0), targets(1.0) * 2, targets(1.0, nodes=(0,))]
 )
 def test_impossible_targets_are_refused(current: list[Target]) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match=r"target lesions are chosen once, at baseline|finite and not negative"):
         target_response(baseline=targets(30), current=current)
 
 

@@ -226,6 +226,7 @@ MDA = [
     ((56, 1000, 400, 499.99), {}, PR),
     ((56, 1000, None, 500), {}, PR),
     ((56, 1000, 0), {}, CR),
+    ((56, 1000, 0, 0), {}, CR),
     ((56, 1000, 0, 1), {}, PD),
     ((56, 1000, 1000), {"fill": FillIn.PARTIAL}, PR),
     ((56, 1000, 1000), {"fill": FillIn.COMPLETE}, CR),
@@ -267,6 +268,8 @@ OWN = [
     (LUNG, 10, None, NE),
     (LUNG, None, 10, NE),
     (LUNG, 0, 10, NE),
+    (LUNG | {"pd": "0.01"}, 10, 10.1, PD),  # no growth is asked for where none is written
+    (LONG | {"pd": "0.01"}, 10, 10.1, PD),
     (LUNG | {"least_growth_ml": "6"}, 10, 15.99, SD),
     (LUNG | {"least_growth_ml": "6"}, 10, 16, PD),
     (LUNG | {"least_growth_mm": "5"}, 10, 15.5, SD),  # as balls, from 26.7 to 30.9 mm

@@ -32,7 +32,7 @@ def test_unsigned_samples_do_not_wrap_round() -> None:
 @pytest.mark.parametrize("odd", ["arterial", "unenhanced", "lesion", "material"])
 def test_all_four_lie_on_one_grid(odd: str) -> None:
     arrays = {"arterial": BEFORE, "unenhanced": BEFORE, "lesion": LESION, "material": CEMENT}
-    with pytest.raises(GeometryError):
+    with pytest.raises(GeometryError, match=r"^both phases, the lesion and the material lie on one grid$"):
         viable_part(**arrays | {odd: arrays[odd][:, :, :2]}, least_enhancement=20.0)
 
 
@@ -58,3 +58,5 @@ def test_it_is_called_like_what_it_is_not_in_bone() -> None:
     assert (response.criterion, response.scope) == ("mRECIST-like", "target lesions")
     assert response.inputs == {"viable_mm": 22.0, "baseline_mm": 40.0, "nadir_mm": 20.0}
     assert "liver" in response.source
+    smaller = mrecist_response(baseline={"L1": 40.0}, earlier=[{"L1": 20.0}], current={"L1": 19.0})
+    assert smaller.inputs["nadir_mm"] == 20.0
