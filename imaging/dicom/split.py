@@ -18,6 +18,7 @@ from imaging.dicom.frames import Frame
 from imaging.dicom.gaps import GAP_CODES, stack_with_gaps
 from imaging.dicom.geometry import Stack, angle_deg, plane_directions, stack_slices
 from imaging.dicom.instance import distinct_facts
+from imaging.dicom.likeness import Kinds, kinds_of
 from imaging.dicom.marks import Marks
 from imaging.errors import SeriesRefused
 from imaging.finding import Finding, Severity
@@ -116,10 +117,11 @@ def _as_part(frames: Sequence[Frame], *, stacked: Callable[..., Stack] = stack_s
 
 def _split_by(frames: Sequence[Frame], fields: Sequence[str], *, least: int) -> tuple[Part, ...]:
     """The parts by the fewest marks that make every part a volume over the same region; () if none do."""
-    for keys in _candidate_keys(frames, fields, least):
+    kinds = kinds_of(frames)
+    for keys in _candidate_keys(kinds, fields, len(frames) // least):
         groups = defaultdict[object, list[Frame]](list)
         for frame in frames:
-            groups[tuple(getattr(frame.marks, field) for field in keys)].append(frame)
+            groups[tuple(kinds[field][getattr(frame.marks, field)] for field in keys)].append(frame)
         if min(len(group) for group in groups.values()) < least:
             continue
         parts = [_as_part(group) for group in groups.values()]
@@ -128,17 +130,10 @@ def _split_by(frames: Sequence[Frame], fields: Sequence[str], *, least: int) -> 
     return ()
 
 
-def _candidate_keys(frames: Sequence[Frame], fields: Sequence[str], least: int) -> Iterator[tuple[str, ...]]:
-    values = _values(frames, fields)
-    differing = [field for field in fields if 2 <= len(values[field]) <= len(frames) // least]
+def _candidate_keys(kinds: Kinds, fields: Sequence[str], most: int) -> Iterator[tuple[str, ...]]:
+    differing = [field for field in fields if 2 <= len(set(kinds[field].values())) <= most]
     for count in range(1, MOST_FIELDS + 1):
         yield from combinations(differing, count)
-
-
-def _values(frames: Sequence[Frame], fields: Sequence[str]) -> dict[str, set[object]]:
-    """All values that the frames have of some marks."""
-    columns = dict(zip(Marks._fields, zip(*[frame.marks for frame in frames], strict=True), strict=True))
-    return {field: set(columns[field]) for field in fields}
 
 
 def _overlap(parts: Sequence[Part]) -> bool:
@@ -170,7 +165,8 @@ def _is_repeated_evenly(frames: Sequence[Frame]) -> bool:
 def _with_mixture_noted(part: Part) -> Part:
     """A whole volume whose slices differ in what their samples mean says so."""
     told = [field for field in MEANING if field != "image_type"]
-    differing = [field for field, values in _values(part.frames, told).items() if len(values) > 1]
+    kinds = kinds_of(part.frames)
+    differing = [field for field in told if len(set(kinds[field].values())) > 1]
     if not differing:
         return part
     message = f"slices of one volume differ in {', '.join(field.replace('_', ' ') for field in differing)}"

@@ -267,3 +267,22 @@ def mosaic_private(home, plan):
     change = private("SIEMENS MR HEADER", (0x0019, 0x0A), "US", 24)
     write(change(each(plan.series()[:6], Manufacturer="SIEMENS")), home)
     return [plan.truth]
+
+
+def alternating(name, keyword, *values, only=""):
+    """One acquisition, of which every second slice writes a number a little otherwise."""
+
+    @hazard(f"m26_{name}", "load", only=only, more=True)
+    def build(home, plan):
+        images = plan.series()
+        for image, value in zip(images, values * len(images), strict=False):
+            setattr(image, keyword, value)
+        write(images, home)
+        return [plan.truth]
+
+
+alternating("echo_time_either_side_of_rounding", "EchoTime", "8.948", "8.952", only="MR")
+alternating("inversion_time_either_side_of_rounding", "InversionTime", "160.0499", "160.0501", only="MR")
+alternating("b_value_either_side_of_rounding", "DiffusionBValue", 49.4999, 50.5, only="MR")
+alternating("voltage_with_an_error_of_computing", "KVP", "120", "120.0001", only="CT")
+alternating("repetition_triggered_by_breath", "RepetitionTime", "3012", "3290", "3105.5", "3012", only="MR")
