@@ -54,7 +54,9 @@ PLACES = {
         "refused, note", "several volumes in one series", "choose one by its id; refused: export them as series"
     ),
     "MIXED_ACQUISITION": Code(
-        "warning", "slices of one volume differ in echo time, b-value or the like", "see whether they belong together"
+        "warning",
+        "slices of one volume differ in what one acquisition shares: echo time, contrast agent, scanner, date, …",
+        "see whether they belong together",
     ),
     "MULTIPLE_FRAME_OF_REFERENCE": Code(
         "warning", "parts of the series share no common space", "compare them by registration only"

@@ -44,6 +44,17 @@ class Concatenation(NamedTuple):
     total: int | None
 
 
+class OfSeries(NamedTuple):
+    """What DICOM says of patient, equipment and series, and never of one slice; as it is written."""
+
+    series_number: str
+    patient_age: str
+    issuer_of_patient_id: str
+    patient_position: str
+    scanner: tuple[str, ...]
+    filter: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Facts:
     """Of one file, or of many slices; ``name_parts``, birth date and sex only tell patients apart, nobody sees them.
@@ -62,6 +73,7 @@ class Facts:
     modality: str
     study_date: str | None
     description: str
+    of_series: OfSeries
     image_type: tuple[str, ...]
     sequence: SequenceFacts
     rows: int | None
@@ -101,6 +113,7 @@ def read_facts(file: DicomFile) -> Facts:
         modality=modality,
         study_date=iso_date(elements.text(tags.STUDY_DATE)),
         description=elements.text(tags.SERIES_DESCRIPTION),
+        of_series=_of_series(elements),
         image_type=image_type,
         sequence=_sequence_facts(elements, modality, image_type),
         rows=elements.integer(tags.ROWS),
@@ -118,6 +131,17 @@ def read_facts(file: DicomFile) -> Facts:
         other_scales=_other_scales(elements, modality),
         preamble_is_zero=file.preamble_is_zero,
         syntax=file.syntax,
+    )
+
+
+def _of_series(elements: Elements) -> OfSeries:
+    return OfSeries(
+        series_number=elements.text(tags.SERIES_NUMBER),
+        patient_age=elements.text(tags.PATIENT_AGE),
+        issuer_of_patient_id=elements.text(tags.ISSUER_OF_PATIENT_ID),
+        patient_position=elements.text(tags.PATIENT_POSITION),
+        scanner=tuple(elements.text(tag) for tag in (tags.MANUFACTURER, tags.STATION_NAME, tags.DEVICE_SERIAL_NUMBER)),
+        filter=elements.text(tags.FILTER_TYPE),
     )
 
 

@@ -237,6 +237,7 @@ def _is_collision(candidates: Sequence[Candidate]) -> bool:
         len({(facts.patient, facts.study_uid) for facts in known}) > 1
         or len({facts.birth_date for facts in known if facts.birth_date}) > 1
         or len({facts.sex for facts in known if facts.sex}) > 1
+        or len({facts.of_series.issuer_of_patient_id for facts in known} - {""}) > 1
         or len({facts.modality for facts in of_slices}) > 1
         or _has_two_names({facts.name_parts for facts in known if facts.name_parts})
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -20,8 +20,9 @@ from imaging.dicom.geometry import Stack, angle_deg, plane_directions, stack_sli
 from imaging.dicom.instance import distinct_facts
 from imaging.dicom.likeness import Kinds, kinds_of
 from imaging.dicom.marks import Marks
+from imaging.dicom.mixture import MEANING, mixture
 from imaging.errors import SeriesRefused
-from imaging.finding import Finding, Severity
+from imaging.finding import Finding
 
 __all__ = ["Part", "same_plane", "volumes_of", "with_gaps"]
 
@@ -31,8 +32,6 @@ MOST_FIELDS = 3  # marks combined to tell volumes apart
 LEAST_OVERLAP = 0.5  # of the shorter part's extent
 LEAST_SLICES = 3  # of a part; two slices are evenly spaced whatever they are
 SPLITTABLE = {"DUPLICATE_POSITION", "NON_UNIFORM_SPACING", "MISSING_SLICES", "MIXED_GEOMETRY"}
-# Marks that change what the samples mean; the others (numbers, moments) only say when a slice was made.
-MEANING = ("image_type", "component", "echo_time", "b_value", "temporal_position", "inversion_time", "kernel", "kvp")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +91,7 @@ def with_gaps(part: Part) -> Part | None:
     if part.refusal_code not in GAP_CODES:
         return None
     taken = _as_part(part.frames, stacked=stack_with_gaps)
-    return None if taken.stack is None else taken
+    return None if taken.stack is None else _with_mixture_noted(taken)
 
 
 def _as_part(frames: Sequence[Frame], *, stacked: Callable[..., Stack] = stack_slices) -> Part:
@@ -126,7 +125,7 @@ def _split_by(frames: Sequence[Frame], fields: Sequence[str], *, least: int) -> 
             continue
         parts = [_as_part(group) for group in groups.values()]
         if all(part.stack is not None for part in parts) and _overlap(parts):
-            return tuple(sorted(parts, key=_part_key))
+            return tuple(sorted(map(_with_mixture_noted, parts), key=_part_key))
     return ()
 
 
@@ -163,15 +162,7 @@ def _is_repeated_evenly(frames: Sequence[Frame]) -> bool:
 
 
 def _with_mixture_noted(part: Part) -> Part:
-    """A whole volume whose slices differ in what their samples mean says so."""
-    told = [field for field in MEANING if field != "image_type"]
-    kinds = kinds_of(part.frames)
-    differing = [field for field in told if len(set(kinds[field].values())) > 1]
-    if not differing:
-        return part
-    message = f"slices of one volume differ in {', '.join(field.replace('_', ' ') for field in differing)}"
-    note = Finding("MIXED_ACQUISITION", Severity.WARNING, message)
-    return Part(part.frames, part.stack, findings=(*part.findings, note))
+    return part if part.stack is None else replace(part, findings=(*part.findings, *mixture(part.frames)))
 
 
 def _lie_alike(frames: Sequence[Frame]) -> bool:

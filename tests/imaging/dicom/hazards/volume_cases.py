@@ -286,3 +286,69 @@ alternating("inversion_time_either_side_of_rounding", "InversionTime", "160.0499
 alternating("b_value_either_side_of_rounding", "DiffusionBValue", 49.4999, 50.5, only="MR")
 alternating("voltage_with_an_error_of_computing", "KVP", "120", "120.0001", only="CT")
 alternating("repetition_triggered_by_breath", "RepetitionTime", "3012", "3290", "3105.5", "3012", only="MR")
+
+
+def other_between(name, *, only="", **changes):
+    """Two acquisitions, the slices of the one between those of the other; together they are evenly spaced."""
+
+    @hazard(f"m27_{name}_between_the_slices", "split", "MULTIPLE_VOLUMES", only=only, more=True)
+    def build(home, plan):
+        second = [plan.slice(n + 0.5, number=25 + n, tag="2", level=60.0) for n in range(plan.count)]
+        write([*plan.series(), *each(second, **changes)], home)
+        return [plan.truth, replace(plan.truth, body=plan.body.with_level(plan.body.level + 60))]
+
+
+other_between("contrast_agent", ContrastBolusAgent="GADO")
+other_between("flip_angle", FlipAngle="30", only="MR")
+other_between("repetition_time", RepetitionTime="3000", only="MR")
+
+
+def every_second(name, code="MIXED_ACQUISITION", *, outcome="warn", only="", **changes):
+    """Every second slice says something that one acquisition cannot say of some of its slices."""
+
+    @hazard(f"m28_{name}_of_every_second_slice", outcome, code, only=only, more=True)
+    def build(home, plan):
+        images = plan.series()
+        each(images[1::2], **changes)
+        write(images, home)
+        return [plan.truth]
+
+
+every_second("acquisition_number", AcquisitionNumber=2)
+every_second("trigger_time", TriggerTime="300")
+every_second("series_number", SeriesNumber=99)
+every_second("day", AcquisitionDate="20030118")
+every_second("slice_thickness", SliceThickness="9")
+every_second("scanner", StationName="X", DeviceSerialNumber="7")
+every_second("filter", FilterType="X", only="CT")
+every_second("position_on_the_table", PatientPosition="FFS")
+every_second("age", PatientAge="012Y")
+every_second("issuer_of_the_id", IssuerOfPatientID="OTHER HOSPITAL")
+
+
+@hazard("m28_two_issuers_of_one_patient_id", "error", "UID_COLLISION", more=True)
+def issuers(home, plan):
+    images = each(plan.series(), IssuerOfPatientID="ONE HOSPITAL")
+    write([*images[::2], *each(images[1::2], IssuerOfPatientID="OTHER HOSPITAL")], home)
+    return [plan.truth]
+
+
+def one_by_one(name, keyword, values, only=""):
+    """An element that counts slices or parts of a scan, or follows the pulse: no alarm is raised."""
+
+    @hazard(f"m29_{name}", "load", only=only, more=True)
+    def build(home, plan):
+        images = plan.series()
+        for n, image in enumerate(images):
+            setattr(image, keyword, values(n))
+        write(images, home)
+        return [plan.truth]
+
+
+one_by_one("temporal_position_counts_slices", "TemporalPositionIdentifier", lambda n: n + 1)
+one_by_one("inversion_time_of_each_slice", "InversionTime", lambda n: str(100 + 10 * n), only="MR")
+one_by_one("repetition_time_of_each_breath", "RepetitionTime", lambda n: str(1000 + 700 * (7 * n % 24)), only="MR")
+one_by_one("acquisition_number_counts_slices", "AcquisitionNumber", lambda n: n + 1)
+one_by_one("acquisition_number_of_each_turn", "AcquisitionNumber", lambda n: n // 8)
+one_by_one("trigger_time_of_two_packages", "TriggerTime", lambda n: str(n // 2 * 40))
+one_by_one("scan_across_midnight", "AcquisitionDateTime", lambda n: f"200301{17 + n % 2}{235959 * (1 - n % 2):06d}")
