@@ -228,7 +228,7 @@ def _concatenation(elements: Elements) -> Concatenation | None:
 
 def _name_parts(name: str) -> frozenset[str]:
     """The words of a name in small letters: two spellings of one name share at least one of them."""
-    return frozenset(re.split(r"[\^=,.;\s]+", name.casefold())) - {""}
+    return frozenset(re.split(r"[\^=,.;\s-]+", name.casefold())) - {""}
 
 
 def _upper(values: tuple[str, ...]) -> tuple[str, ...]:

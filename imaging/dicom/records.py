@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Any
 
 from imaging.dicom.completeness import incompleteness
@@ -17,6 +16,7 @@ from imaging.dicom.duplicates import without_copies
 from imaging.dicom.frames import Frame, unplaced_frame
 from imaging.dicom.gaps import GAP_CODES
 from imaging.dicom.geometry import angle_deg
+from imaging.dicom.identity import are_of_one_person
 from imaging.dicom.instance import Instance, distinct_facts
 from imaging.dicom.kind import Kind
 from imaging.dicom.split import ORIENTATION_TOLERANCE_DEG, Part, same_plane, volumes_of, with_gaps
@@ -239,13 +239,8 @@ def _is_collision(candidates: Sequence[Candidate]) -> bool:
         or len({facts.sex for facts in known if facts.sex}) > 1
         or len({facts.of_series.issuer_of_patient_id for facts in known} - {""}) > 1
         or len({facts.modality for facts in of_slices}) > 1
-        or _has_two_names({facts.name_parts for facts in known if facts.name_parts})
+        or not are_of_one_person({facts.name_parts for facts in known})
     )
-
-
-def _has_two_names(names: set[frozenset[str]]) -> bool:
-    """Whether any two names share no word; then they are not two spellings of one."""
-    return any(one.isdisjoint(other) for one, other in combinations(names, 2))
 
 
 def _of_colliding_patients(candidates: Sequence[Candidate]) -> Verdicts:

@@ -150,6 +150,23 @@ def spellings(home, plan):
     return [plan.truth, replace(plan.truth, body=plan.body.with_level(plan.body.level + 60))]
 
 
+@hazard("m05_two_of_a_family_under_one_uid", "error", "UID_COLLISION", more=True)
+def family(home, plan):
+    images = plan.series()
+    each(images[1::2], PatientName="ZZPHI^JOHN")
+    write(images, home)
+    return [plan.truth]
+
+
+@hazard("m05_name_written_more_or_less_completely", "load", more=True)
+def initials(home, plan):
+    images = plan.series()
+    each(images[1::3], PatientName="Zzphi^Marker^A")
+    each(images[2::3], PatientName="")
+    write(images, home)
+    return [plan.truth]
+
+
 def kind(*values):
     return all_with(ImageType=["ORIGINAL", "PRIMARY", *values])
 
