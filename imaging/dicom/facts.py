@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from imaging.dicom import tags
+from imaging.dicom.contrast_agent import has_contrast_agent
 from imaging.dicom.elements import Elements
 from imaging.dicom.file import DicomFile
 from imaging.dicom.moment import iso_date
@@ -196,7 +197,7 @@ def _sequence_facts(elements: Elements, modality: str, image_type: tuple[str, ..
         inversion_time=inversion_time if inversion_time is not None else modifier.decimal(tags.INVERSION_TIMES),
         flip_angle=timing.decimal(tags.FLIP_ANGLE),
         b_value=b_value(macro(tags.MR_DIFFUSION)),
-        has_contrast_agent=bool(elements.text(tags.CONTRAST_AGENT) or elements.items(tags.CONTRAST_AGENT_SEQUENCE)),
+        has_contrast_agent=has_contrast_agent(elements),
         fat_saturated=suppression in FAT_SATURATION_TERMS if suppression else None,
     )
 
