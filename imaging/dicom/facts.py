@@ -101,7 +101,8 @@ def read_facts(file: DicomFile) -> Facts:
     modality = elements.text(tags.MODALITY).upper() or SOP_MODALITIES.get(sop_class, "")
     patient = elements.text(tags.PATIENT_ID) or elements.text(tags.PATIENT_NAME)
     image_type = tuple(value.upper() for value in elements.texts(tags.IMAGE_TYPE))
-    is_lossy = elements.text(tags.LOSSY_IMAGE_COMPRESSION) == "01" or file.syntax in LOSSY_SYNTAXES
+    ratio = _declared_ratio(elements)
+    is_lossy = _is_lossy(elements, ratio) or file.syntax in LOSSY_SYNTAXES
     return Facts(
         patient=PatientId(patient),
         name_parts=_name_parts(elements.text(tags.PATIENT_NAME)),
@@ -128,7 +129,7 @@ def read_facts(file: DicomFile) -> Facts:
         nominal_spacing_mm=elements.decimal(tags.SPACING_BETWEEN_SLICES),
         concatenation=_concatenation(elements),
         is_lossy=is_lossy,
-        declared_ratio=_declared_ratio(elements) if is_lossy else None,
+        declared_ratio=ratio if is_lossy else None,
         other_scales=_other_scales(elements, modality),
         preamble_is_zero=file.preamble_is_zero,
         syntax=file.syntax,
@@ -150,6 +151,12 @@ def b_value(elements: Elements) -> float | None:
     """The b-value, s/mm², as the standard or a vendor has it; None where there is none."""
     public = elements.decimal(tags.DIFFUSION_B_VALUE)
     return public if public is not None else private_b_value(elements)
+
+
+def _is_lossy(elements: Elements, ratio: float | None) -> bool:
+    """Whether the header says that values were lost, now or before, in whichever of the three elements."""
+    said = elements.text(tags.LOSSY_IMAGE_COMPRESSION).lstrip("0").upper()
+    return said in ("1", "Y", "YES") or bool(elements.text(tags.LOSSY_METHOD) and ratio is not None and ratio > 1)
 
 
 def _declared_ratio(elements: Elements) -> float | None:
