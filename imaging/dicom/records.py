@@ -129,7 +129,10 @@ def _judged(frames: Sequence[Frame]) -> tuple[list[tuple[Part, tuple[Finding, ..
         message = f"{clashing} instance UIDs are used for more than one image"
         notes.append(Finding("DUPLICATE_UID", Severity.WARNING, message))
     skipped = [Skipped(path, "DUPLICATE_INSTANCE") for path in _paths(copies) - _paths(once)]
-    planes = same_plane(once)
+    try:
+        planes = same_plane(once)
+    except SeriesRefused as refusal:
+        return [(Part(once, refusal=refusal), tuple(notes))], skipped
     if len(planes) == 1:
         return [(part, tuple(notes)) for part in volumes_of(planes[0])], skipped
     parts, left_over = _of_several_planes(planes, tuple(notes))

@@ -28,6 +28,8 @@ __all__ = ["Part", "same_plane", "volumes_of", "with_gaps"]
 
 ORIENTATION_TOLERANCE_DEG = 0.1
 PIXEL_SPACING_TOLERANCE = 5e-4  # relative: rounding to four digits, a tenth of a pixel over 200 pixels
+MOST_PLANES = 128  # of one series; a series of radial slices has some dozen
+FAR_APART = 0.01  # of a direction cosine: five times what two orientations that count as one may differ by
 MOST_FIELDS = 3  # marks combined to tell volumes apart
 LEAST_OVERLAP = 0.5  # of the shorter part's extent
 LEAST_SLICES = 3  # of a part; two slices are evenly spaced whatever they are
@@ -50,7 +52,13 @@ class Part:
 
 
 def same_plane(frames: Sequence[Frame]) -> tuple[tuple[Frame, ...], ...]:
-    """The frames by matrix, pixel spacing (within 0.05 %) and orientation (within 0.1°), the largest group first."""
+    """The frames by matrix, pixel spacing (within 0.05 %) and orientation (within 0.1°), the largest group first.
+
+    Raises
+    ------
+    SeriesRefused
+        MIXED_ORIENTATION: more planes than any series has.
+    """
     if _lie_alike(frames):  # as nearly always: then only the positions differ
         positions = {frame.position for frame in frames}
         apart = len(positions) == len(frames) and None not in positions
@@ -60,6 +68,9 @@ def same_plane(frames: Sequence[Frame]) -> tuple[tuple[Frame, ...], ...]:
         home = next((group for group in groups if _is_same_plane(group[0], frame)), None)
         if home is None:
             groups.append([frame])
+            if len(groups) > MOST_PLANES:
+                message = f"the series holds images of more than {MOST_PLANES} different planes"
+                raise SeriesRefused(message, code="MIXED_ORIENTATION")
         else:
             home.append(frame)
     return tuple(tuple(group) for group in sorted(groups, key=lambda g: (-len(g), _plane_key(g[0]))))
@@ -183,8 +194,10 @@ def _is_same_plane(one: Frame, two: Frame) -> bool:
     )
     if same_matrix and one.orientation == two.orientation and one.pixel_spacing == two.pixel_spacing:
         return True  # as nearly always; the angle below takes a hundred times longer
+    pairs = zip(one.orientation, two.orientation, strict=True)
     return (
         same_matrix
+        and max(abs(first - second) for first, second in pairs) <= FAR_APART
         and bool(np.allclose(one.pixel_spacing, two.pixel_spacing, rtol=PIXEL_SPACING_TOLERANCE, atol=0))
         and angle_deg(one.orientation, two.orientation) <= ORIENTATION_TOLERANCE_DEG
     )
