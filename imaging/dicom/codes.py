@@ -61,7 +61,7 @@ PLACES = {
     "MULTIPLE_FRAME_OF_REFERENCE": Code(
         "warning", "parts of the series share no common space", "compare them by registration only"
     ),
-    "CONCATENATION": Code("refused, note", "one image in several files; all parts are needed", FETCH),
+    "CONCATENATION": Code("refused, warning, note", "one image in several files; all parts are needed", FETCH),
     "FRAME_COUNT_MISMATCH": Code("refused, warning", "frames declared and frames described differ", FETCH),
     "UNSUPPORTED_MOSAIC": Code(
         "refused, passed over", "all slices tiled in one plane", "export the series without mosaic, or as enhanced MR"

@@ -13,6 +13,7 @@ from typing import Any
 
 from imaging.dicom.completeness import incompleteness
 from imaging.dicom.duplicates import without_copies
+from imaging.dicom.facts import Concatenation
 from imaging.dicom.frames import Frame, unplaced_frame
 from imaging.dicom.gaps import GAP_CODES
 from imaging.dicom.geometry import angle_deg
@@ -215,21 +216,28 @@ def _first_why(faulty: Sequence[Frame]) -> str:
 
 def _broken_concatenation(frames: Sequence[Frame]) -> SeriesRefused | None:
     """A concatenation (one image in several files) is joined by its frames' places, but only if all parts are here."""
-    parts = defaultdict[str, set[int | None]](set)
-    totals = dict[str, int | None]()
-    for frame in frames:
-        concatenation = frame.instance.facts.concatenation
-        if concatenation is not None:
-            parts[concatenation.uid].add(concatenation.number)
-            totals[concatenation.uid] = concatenation.total
-    for uid, numbers in parts.items():
-        total = totals[uid]
-        if total is None or numbers != set(range(1, total + 1)):
+    for parts in _concatenations(frames):
+        numbers, total = {part.number for part in parts}, _declared_total(parts)
+        if numbers != set(range(1, (total or len(numbers)) + 1)):
             return SeriesRefused(
                 f"{len(numbers)} of {total or 'an unknown number of'} parts of a concatenation are here",
                 code="CONCATENATION",
             )
     return None
+
+
+def _concatenations(frames: Sequence[Frame]) -> list[list[Concatenation]]:
+    """The parts that are here, of each."""
+    parts = defaultdict[str, list[Concatenation]](list)
+    for facts in distinct_facts(frame.instance for frame in frames):
+        if facts.concatenation is not None:
+            parts[facts.concatenation.uid].append(facts.concatenation)
+    return [parts[uid] for uid in sorted(parts)]
+
+
+def _declared_total(parts: Sequence[Concatenation]) -> int | None:
+    """How many parts there are by what any of them says; none need say so (PS3.3 C.7.6.16.2.2.4, type 3)."""
+    return max((part.total for part in parts if part.total is not None), default=None)
 
 
 def _is_collision(candidates: Sequence[Candidate]) -> bool:
@@ -432,8 +440,11 @@ def _image_findings(frames: Sequence[Frame]) -> Iterable[Finding]:
         yield Finding("VALUE_SCALE", Severity.INFO, message)
     if not all(facts.preamble_is_zero for facts in known):
         yield Finding("PREAMBLE_NOT_ZERO", Severity.INFO, "files carry foreign bytes before the DICOM header; ignored")
-    if any(facts.concatenation for facts in known):
+    if concatenations := _concatenations(frames):
         yield Finding("CONCATENATION", Severity.INFO, "the parts of a concatenation were joined by their positions")
+        if any(_declared_total(parts) is None for parts in concatenations):
+            message = "no part of a concatenation says how many there are; the last ones may be absent"
+            yield Finding("CONCATENATION", Severity.WARNING, message)
 
 
 def _few_slices(part: Part) -> tuple[Finding, ...]:
