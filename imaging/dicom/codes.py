@@ -59,7 +59,7 @@ PLACES = {
         "see whether they belong together",
     ),
     "MULTIPLE_FRAME_OF_REFERENCE": Code(
-        "warning", "parts of the series share no common space", "compare them by registration only"
+        "warning", "parts of the series share no common space, or some name none", "compare them by registration only"
     ),
     "CONCATENATION": Code("refused, warning, note", "one image in several files; all parts are needed", FETCH),
     "FRAME_COUNT_MISMATCH": Code("refused, warning", "frames declared and frames described differ", FETCH),

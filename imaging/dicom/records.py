@@ -91,16 +91,38 @@ def _of_one_patient(ordered: Sequence[Candidate], *remarks: Finding) -> Verdicts
     if not slices:
         return Verdicts((_refused_without_slices(ordered),), skipped)
     by_frame_of_reference = _grouped(slices, lambda c: c.instance.facts.frame_of_reference_uid)
+    judged, odd = _joined_to_the_only_frame(by_frame_of_reference) or _each_judged(by_frame_of_reference)
+    lost = [candidate for candidate in ordered if candidate.kind is Kind.LOST]
+    judged = [(part, (*notes, *remarks)) for part, notes in judged]
+    spaces = {part.frames[0].facts.frame_of_reference_uid for part, _ in judged}
+    records = _numbered(judged, ordered, lost, frames_of_reference=len(spaces))
+    return Verdicts(records, (*skipped, *odd))
+
+
+Judged = tuple[list[tuple[Part, tuple[Finding, ...]]], list[Skipped]]
+
+
+def _each_judged(groups: dict[str, list[Candidate]]) -> Judged:
+    """Every frame of reference for itself."""
     judged: list[tuple[Part, tuple[Finding, ...]]] = []
     odd: list[Skipped] = []
-    for _, members in sorted(by_frame_of_reference.items()):
+    for _, members in sorted(groups.items()):
         parts, left_over = _judged([frame for c in members for frame in c.frames])
         judged += parts
         odd += left_over
-    lost = [candidate for candidate in ordered if candidate.kind is Kind.LOST]
-    judged = [(part, (*notes, *remarks)) for part, notes in judged]
-    records = _numbered(judged, ordered, lost, frames_of_reference=len(by_frame_of_reference))
-    return Verdicts(records, (*skipped, *odd))
+    return judged, odd
+
+
+def _joined_to_the_only_frame(groups: dict[str, list[Candidate]]) -> Judged | None:
+    """Slices that name no frame of reference with those of the only one, if together alone they are a volume."""
+    if len(groups) != 2 or "" not in groups:
+        return None
+    judged, odd = _judged([frame for members in groups.values() for c in members for frame in c.frames])
+    if len(judged) != 1 or judged[0][0].stack is None:
+        return None
+    message = f"{len(groups[''])} images name no frame of reference; they complete the volume of the only one named"
+    part, notes = judged[0]
+    return [(part, (*notes, Finding("MULTIPLE_FRAME_OF_REFERENCE", Severity.WARNING, message)))], odd
 
 
 def _judged(frames: Sequence[Frame]) -> tuple[list[tuple[Part, tuple[Finding, ...]]], list[Skipped]]:
@@ -408,7 +430,7 @@ def _row(
         study_date=instance.facts.study_date,
         acquired=_earliest(frames) or instance.own.acquired,
         description=instance.facts.description,
-        frame_of_reference_uid=instance.facts.frame_of_reference_uid,
+        frame_of_reference_uid=max(f.frame_of_reference_uid for f in distinct_facts(f.instance for f in frames)),
         role=role,
         role_reason=reason,
         grid=grid,

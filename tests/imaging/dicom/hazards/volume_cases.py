@@ -112,6 +112,22 @@ def two_frames_of_reference(home, plan):
     return [plan.truth, replace(plan.truth, body=plan.body.with_level(plan.body.level + 60))]
 
 
+@hazard("m04_one_slice_without_frame_of_reference", "warn", "MULTIPLE_FRAME_OF_REFERENCE", more=True)
+def no_frame_of_reference(home, plan):
+    images = plan.series()
+    each(images[11:12], FrameOfReferenceUID="")
+    write(images, home)
+    return [plan.truth]
+
+
+@hazard("m04_volume_without_frame_of_reference_on_another", "split", "MULTIPLE_FRAME_OF_REFERENCE", more=True)
+def unnamed_space(home, plan):
+    """At the same places; joined they would be no volume."""
+    other = each(plan.series(tag="2", level=60.0, first=25), FrameOfReferenceUID=None)
+    write([*plan.series(), *other], home)
+    return [plan.truth, replace(plan.truth, body=plan.body.with_level(plan.body.level + 60))]
+
+
 @hazard("m05_one_patient_id_two_birth_dates", "split", "PATIENT_CONTRADICTED", more=True)
 def birth_dates(home, plan):
     other = plan.series(tag="2", level=60.0)
