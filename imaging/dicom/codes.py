@@ -54,12 +54,14 @@ PLACES = {
         "refused, note", "several volumes in one series", "choose one by its id; refused: export them as series"
     ),
     "MIXED_ACQUISITION": Code(
-        "warning", "slices of one volume differ in echo time, b-value or the like", "see whether they belong together"
+        "warning",
+        "slices of one volume differ in what one acquisition shares: echo time, contrast agent, scanner, date, …",
+        "see whether they belong together",
     ),
     "MULTIPLE_FRAME_OF_REFERENCE": Code(
-        "warning", "parts of the series share no common space", "compare them by registration only"
+        "warning", "parts of the series share no common space, or some name none", "compare them by registration only"
     ),
-    "CONCATENATION": Code("refused, note", "one image in several files; all parts are needed", FETCH),
+    "CONCATENATION": Code("refused, warning, note", "one image in several files; all parts are needed", FETCH),
     "FRAME_COUNT_MISMATCH": Code("refused, warning", "frames declared and frames described differ", FETCH),
     "UNSUPPORTED_MOSAIC": Code(
         "refused, passed over", "all slices tiled in one plane", "export the series without mosaic, or as enhanced MR"

@@ -33,12 +33,12 @@ def without_copies(frames: Sequence[Frame]) -> tuple[tuple[Frame, ...], tuple[Fr
     if _are_apart(frames):  # as nearly always
         return tuple(frames), ()
     places = {id(frame): _place(frame) for frame in frames}
-    kept, copies = list(frames), list[Frame]()
+    kept, copies, contents = list(frames), list[Frame](), _Contents()
     for key in (_instance, _marks):
         groups = defaultdict[object, list[Frame]](list)
         for frame in kept:
             groups[key(frame), places[id(frame)]].append(frame)
-        extra = {id(copy) for group in groups.values() if len(group) > 1 for copy in _copies_in(group)}
+        extra = {id(copy) for group in groups.values() if len(group) > 1 for copy in _copies_in(group, contents)}
         copies += [frame for frame in kept if id(frame) in extra]
         kept = [frame for frame in kept if id(frame) not in extra]
     return tuple(kept), tuple(copies)
@@ -72,16 +72,36 @@ def _rounded(orientation: tuple[float, ...]) -> tuple[float, ...]:
     return tuple([round(number, SAME_PLACE_DIGITS) for number in orientation])
 
 
-def _copies_in(group: Iterable[Frame]) -> Iterable[Frame]:
+class _Contents:
+    """Digests of files and of their frames; each file is read once, however many of its frames are compared."""
+
+    def __init__(self) -> None:
+        self._files = dict[Path, str]()
+        self._frames = dict[Path, dict[int, str]]()
+
+    def file(self, path: Path) -> str:
+        if path not in self._files:
+            self._files[path] = _file_digest(path)
+        return self._files[path]
+
+    def frame(self, path: Path, number: int) -> str:
+        """Of what the frame's samples mean, so that a compressed copy equals an uncompressed one."""
+        if path not in self._frames:
+            self._frames[path] = _value_digests(path)
+        return self._frames[path].get(number, f"{path}:{number}")  # unreadable: equal to nothing
+
+
+def _copies_in(group: Iterable[Frame], contents: _Contents) -> Iterable[Frame]:
     """All but the first (by path) of those with equal content."""
     seen_files, seen_values = set[str](), set[str]()
     for frame in sorted(group, key=lambda f: (str(f.instance.path), f.number)):
-        file_digest = f"{_file_digest(frame.instance.path)}:{frame.number}"
+        path = frame.instance.path
+        file_digest = f"{contents.file(path)}:{frame.number}"
         if file_digest in seen_files:
             yield frame
             continue
         seen_files.add(file_digest)
-        value_digest = _value_digest(frame)
+        value_digest = contents.frame(path, frame.number)
         if value_digest in seen_values:
             yield frame
         seen_values.add(value_digest)
@@ -95,13 +115,15 @@ def _file_digest(path: Path) -> str:
         return str(path)
 
 
-def _value_digest(frame: Frame) -> str:
-    """Of what the frame's samples mean, so that a compressed copy equals an uncompressed one."""
+def _value_digests(path: Path) -> dict[int, str]:
+    """Of every frame as far as the file can be read."""
+    digests = dict[int, str]()
     try:
         with parser_silenced():
-            file = open_dicom(frame.instance.path)
-            stored = next(samples for number, samples in enumerate(stored_frames(file)) if number == frame.number)
-            values = modality_transform(file, frame.number).values(stored).astype("<f8")
-    except (InputError, StopIteration):
-        return f"{frame.instance.path}:{frame.number}"  # unreadable: equal to nothing
-    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
+            file = open_dicom(path)
+            for number, stored in enumerate(stored_frames(file)):
+                values = modality_transform(file, number).values(stored).astype("<f8")
+                digests[number] = hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
+    except InputError:
+        pass
+    return digests

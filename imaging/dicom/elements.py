@@ -36,6 +36,7 @@ TEXT_DELIMITERS = {0x5C, 0x5E, 0x3D, 0x0A, 0x0C, 0x0D, 0x09}
 PADDING = " \0\t\r\n"
 # Values that are remembered: the slices of a series repeat nearly all of theirs, so each is interpreted once.
 REMEMBERED = 4096
+LONGEST_SEQUENCE = 4 * 2**20  # bytes that the general parser is given: functional groups of some thousand frames
 LONGEST_REMEMBERED = 256  # bytes
 
 
@@ -162,6 +163,8 @@ class Elements:
         element = self.parsed.get(tag)
         if element is None:
             return ()
+        if isinstance(element, RawDataElement) and len(element.value or b"") > LONGEST_SEQUENCE:
+            raise InputError("a sequence beyond any header", code="DECLARED_SIZE_TOO_LARGE")
         value = Dataset({element.tag: element})[tag].value if isinstance(element, RawDataElement) else element.value
         if value is None or isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
             return ()

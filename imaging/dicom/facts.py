@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from imaging.dicom import tags
+from imaging.dicom.contrast_agent import has_contrast_agent
 from imaging.dicom.elements import Elements
 from imaging.dicom.file import DicomFile
 from imaging.dicom.moment import iso_date
@@ -44,6 +45,17 @@ class Concatenation(NamedTuple):
     total: int | None
 
 
+class OfSeries(NamedTuple):
+    """What DICOM says of patient, equipment and series, and never of one slice; as it is written."""
+
+    series_number: str
+    patient_age: str
+    issuer_of_patient_id: str
+    patient_position: str
+    scanner: tuple[str, ...]
+    filter: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Facts:
     """Of one file, or of many slices; ``name_parts``, birth date and sex only tell patients apart, nobody sees them.
@@ -62,6 +74,7 @@ class Facts:
     modality: str
     study_date: str | None
     description: str
+    of_series: OfSeries
     image_type: tuple[str, ...]
     sequence: SequenceFacts
     rows: int | None
@@ -88,7 +101,8 @@ def read_facts(file: DicomFile) -> Facts:
     modality = elements.text(tags.MODALITY).upper() or SOP_MODALITIES.get(sop_class, "")
     patient = elements.text(tags.PATIENT_ID) or elements.text(tags.PATIENT_NAME)
     image_type = tuple(value.upper() for value in elements.texts(tags.IMAGE_TYPE))
-    is_lossy = elements.text(tags.LOSSY_IMAGE_COMPRESSION) == "01" or file.syntax in LOSSY_SYNTAXES
+    ratio = _declared_ratio(elements)
+    is_lossy = _is_lossy(elements, ratio) or file.syntax in LOSSY_SYNTAXES
     return Facts(
         patient=PatientId(patient),
         name_parts=_name_parts(elements.text(tags.PATIENT_NAME)),
@@ -101,6 +115,7 @@ def read_facts(file: DicomFile) -> Facts:
         modality=modality,
         study_date=iso_date(elements.text(tags.STUDY_DATE)),
         description=elements.text(tags.SERIES_DESCRIPTION),
+        of_series=_of_series(elements),
         image_type=image_type,
         sequence=_sequence_facts(elements, modality, image_type),
         rows=elements.integer(tags.ROWS),
@@ -114,10 +129,21 @@ def read_facts(file: DicomFile) -> Facts:
         nominal_spacing_mm=elements.decimal(tags.SPACING_BETWEEN_SLICES),
         concatenation=_concatenation(elements),
         is_lossy=is_lossy,
-        declared_ratio=_declared_ratio(elements) if is_lossy else None,
+        declared_ratio=ratio if is_lossy else None,
         other_scales=_other_scales(elements, modality),
         preamble_is_zero=file.preamble_is_zero,
         syntax=file.syntax,
+    )
+
+
+def _of_series(elements: Elements) -> OfSeries:
+    return OfSeries(
+        series_number=elements.text(tags.SERIES_NUMBER),
+        patient_age=elements.text(tags.PATIENT_AGE),
+        issuer_of_patient_id=elements.text(tags.ISSUER_OF_PATIENT_ID),
+        patient_position=elements.text(tags.PATIENT_POSITION),
+        scanner=tuple(elements.text(tag) for tag in (tags.MANUFACTURER, tags.STATION_NAME, tags.DEVICE_SERIAL_NUMBER)),
+        filter=elements.text(tags.FILTER_TYPE),
     )
 
 
@@ -125,6 +151,12 @@ def b_value(elements: Elements) -> float | None:
     """The b-value, s/mm², as the standard or a vendor has it; None where there is none."""
     public = elements.decimal(tags.DIFFUSION_B_VALUE)
     return public if public is not None else private_b_value(elements)
+
+
+def _is_lossy(elements: Elements, ratio: float | None) -> bool:
+    """Whether the header says that values were lost, now or before, in whichever of the three elements."""
+    said = elements.text(tags.LOSSY_IMAGE_COMPRESSION).lstrip("0").upper()
+    return said in ("1", "Y", "YES") or bool(elements.text(tags.LOSSY_METHOD) and ratio is not None and ratio > 1)
 
 
 def _declared_ratio(elements: Elements) -> float | None:
@@ -172,7 +204,7 @@ def _sequence_facts(elements: Elements, modality: str, image_type: tuple[str, ..
         inversion_time=inversion_time if inversion_time is not None else modifier.decimal(tags.INVERSION_TIMES),
         flip_angle=timing.decimal(tags.FLIP_ANGLE),
         b_value=b_value(macro(tags.MR_DIFFUSION)),
-        has_contrast_agent=bool(elements.text(tags.CONTRAST_AGENT) or elements.items(tags.CONTRAST_AGENT_SEQUENCE)),
+        has_contrast_agent=has_contrast_agent(elements),
         fat_saturated=suppression in FAT_SATURATION_TERMS if suppression else None,
     )
 
@@ -204,7 +236,7 @@ def _concatenation(elements: Elements) -> Concatenation | None:
 
 def _name_parts(name: str) -> frozenset[str]:
     """The words of a name in small letters: two spellings of one name share at least one of them."""
-    return frozenset(re.split(r"[\^=,.;\s]+", name.casefold())) - {""}
+    return frozenset(re.split(r"[\^=,.;\s-]+", name.casefold())) - {""}
 
 
 def _upper(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import dcmread
 
 from imaging.dicom.archive_directory import is_archive
+from imaging.dicom.bounded import BoundedReader
 from imaging.dicom.elements import Elements
 from imaging.dicom.file_meta import MAGIC, MEDIA_CLASS, META_GROUP, PREAMBLE, TRANSFER_SYNTAX, plain_meta
 from imaging.dicom.inflate import INFLATED_LIMIT, inflate, read_deflated
@@ -199,7 +200,7 @@ def _walked(stream: BinaryIO, window: bytes, begin: int, syntax: str, size: int)
 
 def _parsed_by_pydicom(path: Path, stream: BinaryIO, size: int, *, preamble_is_zero: bool) -> DicomFile:
     stream.seek(0)
-    buffered = cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, stream)))
+    buffered = cast(BinaryIO, BoundedReader(cast(io.RawIOBase, stream)))
     dataset = dcmread(buffered, stop_before_pixels=True, force=True)
     if not len(dataset) and not len(dataset.file_meta):
         raise UnreadableFile("no element can be read", code="NOT_DICOM", where=str(path))

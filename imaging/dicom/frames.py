@@ -18,7 +18,7 @@ from imaging.dicom.elements import Elements
 from imaging.dicom.facts import Facts
 from imaging.dicom.file import DicomFile
 from imaging.dicom.instance import Instance
-from imaging.dicom.marks import Marks, gradient, joined, lasting_marks, rounded, upper, whole
+from imaging.dicom.marks import Marks, gradient, joined, lasting_marks, upper
 from imaging.dicom.own import own_elements, own_marks
 from imaging.errors import InputError
 
@@ -141,11 +141,11 @@ def _enhanced_frame(
     marks = classic._replace(
         image_type=upper(frame_type.texts(tags.FRAME_TYPE)) if frame_type else instance.facts.image_type,
         component=frame_type.text(tags.COMPLEX_IMAGE_COMPONENT).upper() if frame_type else "",
-        echo_time=rounded(echo.decimal(tags.EFFECTIVE_ECHO_TIME)) if echo else classic.echo_time,
-        b_value=whole(diffusion.decimal(tags.DIFFUSION_B_VALUE)) if diffusion else classic.b_value,
+        echo_time=echo.decimal(tags.EFFECTIVE_ECHO_TIME) if echo else classic.echo_time,
+        b_value=diffusion.decimal(tags.DIFFUSION_B_VALUE) if diffusion else classic.b_value,
         gradient=gradient(direction, tags.DIFFUSION_ORIENTATION) if direction else classic.gradient,
         temporal_position=content.integer(tags.TEMPORAL_POSITION_INDEX) if content else classic.temporal_position,
-        inversion_time=rounded(modifier.decimal(tags.INVERSION_TIMES)) if modifier else classic.inversion_time,
+        inversion_time=modifier.decimal(tags.INVERSION_TIMES) if modifier else classic.inversion_time,
         trigger_time=trigger.decimal(tags.NOMINAL_TRIGGER_DELAY) if trigger else classic.trigger_time,
         kernel=kernel.text(tags.CONVOLUTION_KERNEL) if kernel else classic.kernel,
         kvp=rays.decimal(tags.KVP) if rays else classic.kvp,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from imaging.dicom.instance import Instance, distinct_facts
 from imaging.finding import Finding, Severity
 
-__all__ = ["contradicted_patients", "has_two_names"]
+__all__ = ["are_of_one_person", "contradicted_patients"]
 
 
 def contradicted_patients(instances: Iterable[Instance]) -> tuple[Finding, ...]:
@@ -35,7 +35,7 @@ def contradicted_patients(instances: Iterable[Instance]) -> tuple[Finding, ...]:
     doubts = [
         *(("PatientBirthDate (0010,0030)", patient) for patient, known in sorted(births.items()) if len(known) > 1),
         *(("PatientSex (0010,0040)", patient) for patient, known in sorted(sexes.items()) if len(known) > 1),
-        *(("PatientName (0010,0010)", patient) for patient, known in sorted(names.items()) if has_two_names(known)),
+        *(("PatientName (0010,0010)", patient) for patient, known in sorted(names.items()) if _share_no_word(known)),
     ]
     return tuple(
         Finding(
@@ -49,12 +49,28 @@ def contradicted_patients(instances: Iterable[Instance]) -> tuple[Finding, ...]:
     )
 
 
-def has_two_names(names: Iterable[frozenset[str]]) -> bool:
+def are_of_one_person(names: Iterable[frozenset[str]]) -> bool:
+    """Whether names of one series are one name, written more or less completely.
+
+    A family shares a word, and within one series no name changes; so of any two, one must hold all words of the other.
+
+    Examples
+    --------
+    >>> are_of_one_person([frozenset({"doe", "john"}), frozenset({"doe", "john", "a"}), frozenset()])
+    True
+    >>> are_of_one_person([frozenset({"doe", "john"}), frozenset({"doe", "jane"})])
+    False
+    """
+    ordered = sorted(set(names), key=len)
+    return all(shorter <= longer for shorter, longer in pairwise(ordered))
+
+
+def _share_no_word(names: Iterable[frozenset[str]]) -> bool:
     """Whether any two names share no word; then they are not two spellings of one.
 
     Examples
     --------
-    >>> has_two_names([frozenset({"doe", "jane"}), frozenset({"jane", "roe"})])
+    >>> _share_no_word([frozenset({"doe", "jane"}), frozenset({"jane", "roe"})])
     False
     """
     return any(one.isdisjoint(other) for one, other in combinations(names, 2))

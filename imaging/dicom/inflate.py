@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import io
 import zlib
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from pydicom.dataset import FileDataset
 from pydicom.filereader import read_dataset
 
+from imaging.dicom.bounded import HEADER_LIMIT, BoundedReader
 from imaging.dicom.elements import Elements
 from imaging.dicom.span import PixelSpan, is_pixel_data, pixel_span
 from imaging.dicom.walk import walk_header
@@ -22,18 +23,18 @@ __all__ = ["INFLATED_LIMIT", "inflate", "read_deflated"]
 INFLATED_LIMIT = 512 * 2**20  # bytes; the largest header and image that one honest file holds
 INFLATED_RATIO = 100  # images deflate 2:1 to 10:1; 100:1 is an empty image or a bomb
 INFLATED_ALWAYS = 16 * 2**20  # an empty 2048 × 2048 image may deflate better than 100:1 and harms nobody
-HEADER_LIMIT = 64 * 2**20  # of a deflated file, this much is kept for the header; the rest is only counted
 
 
 def read_deflated(stream: BinaryIO) -> tuple[Elements, PixelSpan | None]:
     """The header of a deflated data set, and where its pixel data lies in what it inflates to."""
-    content, total = inflate(stream, keep=HEADER_LIMIT)
-    inflated = io.BytesIO(content)
+    content, total = inflate(stream, keep=HEADER_LIMIT)  # the rest is only counted
+    inflated: BinaryIO = io.BytesIO(content)
     walked = walk_header(content, 0, is_implicit=False, file_size=total)
     if walked is not None:
         elements = Elements(walked.elements)
         inflated.seek(total if walked.pixel_element is None else walked.pixel_element)
     else:
+        inflated = cast(BinaryIO, BoundedReader(io.BytesIO(content)))
         parsed = read_dataset(inflated, is_implicit_VR=False, is_little_endian=True, stop_when=is_pixel_data)
         dataset = FileDataset(inflated, parsed, is_implicit_VR=False, is_little_endian=True)
         dataset.set_original_encoding(False, True)

@@ -12,19 +12,19 @@ from imaging.dicom.facts import b_value
 from imaging.dicom.own import OwnMarks
 from imaging.errors import InputError
 
-__all__ = ["Marks", "gradient", "joined", "lasting_marks", "rounded", "upper", "whole"]
+__all__ = ["Marks", "gradient", "joined", "lasting_marks", "upper"]
 
 
 class Marks(NamedTuple):
     """What tells apart volumes that are stacked in one series; the earlier a field, the more it says.
 
-    Echo time is rounded to 0.1 ms and the b-value to 1 s/mm²: scanners write slices of one echo that differ below that.
+    Numbers are as they are written; which of them are one value, :mod:`imaging.dicom.likeness` says.
     """
 
     image_type: tuple[str, ...] = ()
     component: str = ""  # magnitude, phase, real or imaginary
     echo_time: float | None = None
-    b_value: int | None = None
+    b_value: float | None = None
     gradient: str = ""
     temporal_position: int | None = None
     inversion_time: float | None = None
@@ -68,15 +68,15 @@ def lasting_marks(elements: Elements) -> Marks:
     return Marks(
         image_type=upper(elements.texts(tags.IMAGE_TYPE)),
         component=elements.text(tags.COMPLEX_IMAGE_COMPONENT).upper(),
-        echo_time=rounded(elements.decimal(tags.ECHO_TIME)),
-        b_value=whole(b_value(elements)),
+        echo_time=elements.decimal(tags.ECHO_TIME),
+        b_value=b_value(elements),
         gradient=gradient(elements, tags.DIFFUSION_ORIENTATION),
-        inversion_time=rounded(elements.decimal(tags.INVERSION_TIME)),
+        inversion_time=elements.decimal(tags.INVERSION_TIME),
         kernel=elements.text(tags.CONVOLUTION_KERNEL),
         kvp=elements.decimal(tags.KVP),
         contrast=elements.text(tags.CONTRAST_AGENT).upper(),
         flip_angle=elements.decimal(tags.FLIP_ANGLE),
-        repetition_time=rounded(elements.decimal(tags.REPETITION_TIME)),
+        repetition_time=elements.decimal(tags.REPETITION_TIME),
         stack=elements.text(tags.STACK_ID),
         echo_number=elements.integer(tags.ECHO_NUMBERS),
     )
@@ -84,14 +84,6 @@ def lasting_marks(elements: Elements) -> Marks:
 
 def upper(values: Sequence[str]) -> tuple[str, ...]:
     return tuple(value.upper() for value in values)
-
-
-def rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 1)
-
-
-def whole(value: float | None) -> int | None:
-    return None if value is None else round(value)
 
 
 def gradient(elements: Elements, tag: int) -> str:

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Any
 
 from imaging.dicom.completeness import incompleteness
 from imaging.dicom.duplicates import without_copies
+from imaging.dicom.facts import Concatenation
 from imaging.dicom.frames import Frame, unplaced_frame
 from imaging.dicom.gaps import GAP_CODES
 from imaging.dicom.geometry import angle_deg
+from imaging.dicom.identity import are_of_one_person
 from imaging.dicom.instance import Instance, distinct_facts
 from imaging.dicom.kind import Kind
 from imaging.dicom.split import ORIENTATION_TOLERANCE_DEG, Part, same_plane, volumes_of, with_gaps
@@ -90,16 +91,38 @@ def _of_one_patient(ordered: Sequence[Candidate], *remarks: Finding) -> Verdicts
     if not slices:
         return Verdicts((_refused_without_slices(ordered),), skipped)
     by_frame_of_reference = _grouped(slices, lambda c: c.instance.facts.frame_of_reference_uid)
+    judged, odd = _joined_to_the_only_frame(by_frame_of_reference) or _each_judged(by_frame_of_reference)
+    lost = [candidate for candidate in ordered if candidate.kind is Kind.LOST]
+    judged = [(part, (*notes, *remarks)) for part, notes in judged]
+    spaces = {part.frames[0].facts.frame_of_reference_uid for part, _ in judged}
+    records = _numbered(judged, ordered, lost, frames_of_reference=len(spaces))
+    return Verdicts(records, (*skipped, *odd))
+
+
+Judged = tuple[list[tuple[Part, tuple[Finding, ...]]], list[Skipped]]
+
+
+def _each_judged(groups: dict[str, list[Candidate]]) -> Judged:
+    """Every frame of reference for itself."""
     judged: list[tuple[Part, tuple[Finding, ...]]] = []
     odd: list[Skipped] = []
-    for _, members in sorted(by_frame_of_reference.items()):
+    for _, members in sorted(groups.items()):
         parts, left_over = _judged([frame for c in members for frame in c.frames])
         judged += parts
         odd += left_over
-    lost = [candidate for candidate in ordered if candidate.kind is Kind.LOST]
-    judged = [(part, (*notes, *remarks)) for part, notes in judged]
-    records = _numbered(judged, ordered, lost, frames_of_reference=len(by_frame_of_reference))
-    return Verdicts(records, (*skipped, *odd))
+    return judged, odd
+
+
+def _joined_to_the_only_frame(groups: dict[str, list[Candidate]]) -> Judged | None:
+    """Slices that name no frame of reference with those of the only one, if together alone they are a volume."""
+    if len(groups) != 2 or "" not in groups:
+        return None
+    judged, odd = _judged([frame for members in groups.values() for c in members for frame in c.frames])
+    if len(judged) != 1 or judged[0][0].stack is None:
+        return None
+    message = f"{len(groups[''])} images name no frame of reference; they complete the volume of the only one named"
+    part, notes = judged[0]
+    return [(part, (*notes, Finding("MULTIPLE_FRAME_OF_REFERENCE", Severity.WARNING, message)))], odd
 
 
 def _judged(frames: Sequence[Frame]) -> tuple[list[tuple[Part, tuple[Finding, ...]]], list[Skipped]]:
@@ -129,7 +152,10 @@ def _judged(frames: Sequence[Frame]) -> tuple[list[tuple[Part, tuple[Finding, ..
         message = f"{clashing} instance UIDs are used for more than one image"
         notes.append(Finding("DUPLICATE_UID", Severity.WARNING, message))
     skipped = [Skipped(path, "DUPLICATE_INSTANCE") for path in _paths(copies) - _paths(once)]
-    planes = same_plane(once)
+    try:
+        planes = same_plane(once)
+    except SeriesRefused as refusal:
+        return [(Part(once, refusal=refusal), tuple(notes))], skipped
     if len(planes) == 1:
         return [(part, tuple(notes)) for part in volumes_of(planes[0])], skipped
     parts, left_over = _of_several_planes(planes, tuple(notes))
@@ -212,21 +238,28 @@ def _first_why(faulty: Sequence[Frame]) -> str:
 
 def _broken_concatenation(frames: Sequence[Frame]) -> SeriesRefused | None:
     """A concatenation (one image in several files) is joined by its frames' places, but only if all parts are here."""
-    parts = defaultdict[str, set[int | None]](set)
-    totals = dict[str, int | None]()
-    for frame in frames:
-        concatenation = frame.instance.facts.concatenation
-        if concatenation is not None:
-            parts[concatenation.uid].add(concatenation.number)
-            totals[concatenation.uid] = concatenation.total
-    for uid, numbers in parts.items():
-        total = totals[uid]
-        if total is None or numbers != set(range(1, total + 1)):
+    for parts in _concatenations(frames):
+        numbers, total = {part.number for part in parts}, _declared_total(parts)
+        if numbers != set(range(1, (total or len(numbers)) + 1)):
             return SeriesRefused(
                 f"{len(numbers)} of {total or 'an unknown number of'} parts of a concatenation are here",
                 code="CONCATENATION",
             )
     return None
+
+
+def _concatenations(frames: Sequence[Frame]) -> list[list[Concatenation]]:
+    """The parts that are here, of each."""
+    parts = defaultdict[str, list[Concatenation]](list)
+    for facts in distinct_facts(frame.instance for frame in frames):
+        if facts.concatenation is not None:
+            parts[facts.concatenation.uid].append(facts.concatenation)
+    return [parts[uid] for uid in sorted(parts)]
+
+
+def _declared_total(parts: Sequence[Concatenation]) -> int | None:
+    """How many parts there are by what any of them says; none need say so (PS3.3 C.7.6.16.2.2.4, type 3)."""
+    return max((part.total for part in parts if part.total is not None), default=None)
 
 
 def _is_collision(candidates: Sequence[Candidate]) -> bool:
@@ -237,14 +270,10 @@ def _is_collision(candidates: Sequence[Candidate]) -> bool:
         len({(facts.patient, facts.study_uid) for facts in known}) > 1
         or len({facts.birth_date for facts in known if facts.birth_date}) > 1
         or len({facts.sex for facts in known if facts.sex}) > 1
+        or len({facts.of_series.issuer_of_patient_id for facts in known} - {""}) > 1
         or len({facts.modality for facts in of_slices}) > 1
-        or _has_two_names({facts.name_parts for facts in known if facts.name_parts})
+        or not are_of_one_person({facts.name_parts for facts in known})
     )
-
-
-def _has_two_names(names: set[frozenset[str]]) -> bool:
-    """Whether any two names share no word; then they are not two spellings of one."""
-    return any(one.isdisjoint(other) for one, other in combinations(names, 2))
 
 
 def _of_colliding_patients(candidates: Sequence[Candidate]) -> Verdicts:
@@ -401,7 +430,7 @@ def _row(
         study_date=instance.facts.study_date,
         acquired=_earliest(frames) or instance.own.acquired,
         description=instance.facts.description,
-        frame_of_reference_uid=instance.facts.frame_of_reference_uid,
+        frame_of_reference_uid=max(f.frame_of_reference_uid for f in distinct_facts(f.instance for f in frames)),
         role=role,
         role_reason=reason,
         grid=grid,
@@ -433,8 +462,11 @@ def _image_findings(frames: Sequence[Frame]) -> Iterable[Finding]:
         yield Finding("VALUE_SCALE", Severity.INFO, message)
     if not all(facts.preamble_is_zero for facts in known):
         yield Finding("PREAMBLE_NOT_ZERO", Severity.INFO, "files carry foreign bytes before the DICOM header; ignored")
-    if any(facts.concatenation for facts in known):
+    if concatenations := _concatenations(frames):
         yield Finding("CONCATENATION", Severity.INFO, "the parts of a concatenation were joined by their positions")
+        if any(_declared_total(parts) is None for parts in concatenations):
+            message = "no part of a concatenation says how many there are; the last ones may be absent"
+            yield Finding("CONCATENATION", Severity.WARNING, message)
 
 
 def _few_slices(part: Part) -> tuple[Finding, ...]:

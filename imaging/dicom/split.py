@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -18,20 +18,22 @@ from imaging.dicom.frames import Frame
 from imaging.dicom.gaps import GAP_CODES, stack_with_gaps
 from imaging.dicom.geometry import Stack, angle_deg, plane_directions, stack_slices
 from imaging.dicom.instance import distinct_facts
+from imaging.dicom.likeness import Kinds, kinds_of
 from imaging.dicom.marks import Marks
+from imaging.dicom.mixture import MEANING, mixture
 from imaging.errors import SeriesRefused
-from imaging.finding import Finding, Severity
+from imaging.finding import Finding
 
 __all__ = ["Part", "same_plane", "volumes_of", "with_gaps"]
 
 ORIENTATION_TOLERANCE_DEG = 0.1
 PIXEL_SPACING_TOLERANCE = 5e-4  # relative: rounding to four digits, a tenth of a pixel over 200 pixels
+MOST_PLANES = 128  # of one series; a series of radial slices has some dozen
+FAR_APART = 0.01  # of a direction cosine: five times what two orientations that count as one may differ by
 MOST_FIELDS = 3  # marks combined to tell volumes apart
 LEAST_OVERLAP = 0.5  # of the shorter part's extent
 LEAST_SLICES = 3  # of a part; two slices are evenly spaced whatever they are
 SPLITTABLE = {"DUPLICATE_POSITION", "NON_UNIFORM_SPACING", "MISSING_SLICES", "MIXED_GEOMETRY"}
-# Marks that change what the samples mean; the others (numbers, moments) only say when a slice was made.
-MEANING = ("image_type", "component", "echo_time", "b_value", "temporal_position", "inversion_time", "kernel", "kvp")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +52,13 @@ class Part:
 
 
 def same_plane(frames: Sequence[Frame]) -> tuple[tuple[Frame, ...], ...]:
-    """The frames by matrix, pixel spacing (within 0.05 %) and orientation (within 0.1°), the largest group first."""
+    """The frames by matrix, pixel spacing (within 0.05 %) and orientation (within 0.1°), the largest group first.
+
+    Raises
+    ------
+    SeriesRefused
+        MIXED_ORIENTATION: more planes than any series has.
+    """
     if _lie_alike(frames):  # as nearly always: then only the positions differ
         positions = {frame.position for frame in frames}
         apart = len(positions) == len(frames) and None not in positions
@@ -60,6 +68,9 @@ def same_plane(frames: Sequence[Frame]) -> tuple[tuple[Frame, ...], ...]:
         home = next((group for group in groups if _is_same_plane(group[0], frame)), None)
         if home is None:
             groups.append([frame])
+            if len(groups) > MOST_PLANES:
+                message = f"the series holds images of more than {MOST_PLANES} different planes"
+                raise SeriesRefused(message, code="MIXED_ORIENTATION")
         else:
             home.append(frame)
     return tuple(tuple(group) for group in sorted(groups, key=lambda g: (-len(g), _plane_key(g[0]))))
@@ -91,7 +102,7 @@ def with_gaps(part: Part) -> Part | None:
     if part.refusal_code not in GAP_CODES:
         return None
     taken = _as_part(part.frames, stacked=stack_with_gaps)
-    return None if taken.stack is None else taken
+    return None if taken.stack is None else _with_mixture_noted(taken)
 
 
 def _as_part(frames: Sequence[Frame], *, stacked: Callable[..., Stack] = stack_slices) -> Part:
@@ -116,29 +127,23 @@ def _as_part(frames: Sequence[Frame], *, stacked: Callable[..., Stack] = stack_s
 
 def _split_by(frames: Sequence[Frame], fields: Sequence[str], *, least: int) -> tuple[Part, ...]:
     """The parts by the fewest marks that make every part a volume over the same region; () if none do."""
-    for keys in _candidate_keys(frames, fields, least):
+    kinds = kinds_of(frames)
+    for keys in _candidate_keys(kinds, fields, len(frames) // least):
         groups = defaultdict[object, list[Frame]](list)
         for frame in frames:
-            groups[tuple(getattr(frame.marks, field) for field in keys)].append(frame)
+            groups[tuple(kinds[field][getattr(frame.marks, field)] for field in keys)].append(frame)
         if min(len(group) for group in groups.values()) < least:
             continue
         parts = [_as_part(group) for group in groups.values()]
         if all(part.stack is not None for part in parts) and _overlap(parts):
-            return tuple(sorted(parts, key=_part_key))
+            return tuple(sorted(map(_with_mixture_noted, parts), key=_part_key))
     return ()
 
 
-def _candidate_keys(frames: Sequence[Frame], fields: Sequence[str], least: int) -> Iterator[tuple[str, ...]]:
-    values = _values(frames, fields)
-    differing = [field for field in fields if 2 <= len(values[field]) <= len(frames) // least]
+def _candidate_keys(kinds: Kinds, fields: Sequence[str], most: int) -> Iterator[tuple[str, ...]]:
+    differing = [field for field in fields if 2 <= len(set(kinds[field].values())) <= most]
     for count in range(1, MOST_FIELDS + 1):
         yield from combinations(differing, count)
-
-
-def _values(frames: Sequence[Frame], fields: Sequence[str]) -> dict[str, set[object]]:
-    """All values that the frames have of some marks."""
-    columns = dict(zip(Marks._fields, zip(*[frame.marks for frame in frames], strict=True), strict=True))
-    return {field: set(columns[field]) for field in fields}
 
 
 def _overlap(parts: Sequence[Part]) -> bool:
@@ -168,14 +173,7 @@ def _is_repeated_evenly(frames: Sequence[Frame]) -> bool:
 
 
 def _with_mixture_noted(part: Part) -> Part:
-    """A whole volume whose slices differ in what their samples mean says so."""
-    told = [field for field in MEANING if field != "image_type"]
-    differing = [field for field, values in _values(part.frames, told).items() if len(values) > 1]
-    if not differing:
-        return part
-    message = f"slices of one volume differ in {', '.join(field.replace('_', ' ') for field in differing)}"
-    note = Finding("MIXED_ACQUISITION", Severity.WARNING, message)
-    return Part(part.frames, part.stack, findings=(*part.findings, note))
+    return part if part.stack is None else replace(part, findings=(*part.findings, *mixture(part.frames)))
 
 
 def _lie_alike(frames: Sequence[Frame]) -> bool:
@@ -196,8 +194,10 @@ def _is_same_plane(one: Frame, two: Frame) -> bool:
     )
     if same_matrix and one.orientation == two.orientation and one.pixel_spacing == two.pixel_spacing:
         return True  # as nearly always; the angle below takes a hundred times longer
+    pairs = zip(one.orientation, two.orientation, strict=True)
     return (
         same_matrix
+        and max(abs(first - second) for first, second in pairs) <= FAR_APART
         and bool(np.allclose(one.pixel_spacing, two.pixel_spacing, rtol=PIXEL_SPACING_TOLERANCE, atol=0))
         and angle_deg(one.orientation, two.orientation) <= ORIENTATION_TOLERANCE_DEG
     )

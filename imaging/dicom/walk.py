@@ -20,6 +20,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag
 
 from imaging.dicom.layout import Layout, Place, layout_of
+from imaging.errors import UnreadableFile
 
 __all__ = [
     "LONG_VRS",
@@ -49,6 +50,9 @@ ITEM, ITEM_END, SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\x0d\xe0", b"\xfe\
 FIRST_PIXEL_DATA = min(PIXEL_DATA)
 FIRST_DELIMITER = 0xFFFE0000
 DEEPEST = 16  # sequences in sequences; the deepest of the standard is 9
+MOST_ITEMS = 2**16  # of a sequence; the frames of the longest image are a few ten thousand
+MOST_ELEMENTS = 2**20  # of the items of a sequence: sixteen functional groups for each of so many frames
+MOST_OF_A_DATA_SET = 2**16  # elements; vendors' headers have a few thousand
 MOST_BEGINNINGS = 20_000  # distinct beginnings that are remembered, so that hostile files fill no memory
 
 LAYOUTS = 4  # that are tried, the latest first
@@ -109,6 +113,11 @@ def walk_header(window: bytes, start: int, *, is_implicit: bool, file_size: int)
     file_size
         Of the whole file; a header that ends with the window is whole only if the file ends there too.
 
+    Raises
+    ------
+    UnreadableFile
+        DECLARED_SIZE_TOO_LARGE: more elements than any honest header has.
+
     Examples
     --------
     >>> window = b"\x08\x00\x60\x00CS\x02\x00CT"
@@ -146,10 +155,16 @@ def _keep(layout: Layout | None) -> None:
 
 
 def cut_items(elements: CutElements, tag: int) -> list[CutElements] | None:
-    """The items of a sequence, cut apart as the header is; None where they are not plain."""
+    """The items of a sequence, cut apart as the header is; None where they are not plain.
+
+    Raises
+    ------
+    UnreadableFile
+        DECLARED_SIZE_TOO_LARGE: more items or elements than any honest sequence has.
+    """
     _, at, end = elements.places[tag]
     window, is_implicit = elements.window, elements.is_implicit
-    items = []
+    items, count = list[CutElements](), 0
     try:
         while at + 8 <= end:
             if window[at : at + 4] != ITEM:
@@ -167,6 +182,9 @@ def cut_items(elements: CutElements, tag: int) -> list[CutElements] | None:
             elif reached != stop:
                 return None
             items.append(CutElements(window, places, is_implicit=is_implicit))
+            count += len(places)
+            if len(items) > MOST_ITEMS or count > MOST_ELEMENTS:
+                raise UnreadableFile("a sequence of endless items", code="DECLARED_SIZE_TOO_LARGE")
             at = reached
     except _Unusual:
         return None
@@ -227,6 +245,8 @@ def _cut(
         tag, vr, is_long = known if known is not None else _learned(beginning)
         if tag <= last:
             raise _Unusual
+        if len(places) >= MOST_OF_A_DATA_SET:
+            raise UnreadableFile("a header of endless elements", code="DECLARED_SIZE_TOO_LARGE")
         if tag >= first_foreign:
             return places, at
         if vr is None:

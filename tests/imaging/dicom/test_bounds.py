@@ -225,3 +225,43 @@ def test_the_cost_of_a_folder_grows_with_its_files_and_no_faster(tmp_path):
         seconds[count], codes = outcome(home)
         assert codes == {"NOT_DICOM", "None"}
     assert seconds[12_000] < 6 * seconds[3000] + 1
+
+
+EXPLICIT = "1.2.840.10008.1.2.1"
+EMPTY_ITEM = b"\xfe\xff\x00\xe0" + bytes(4)
+
+
+def deflated(content: bytes) -> bytes:
+    machine = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return meta(DEFLATED) + machine.compress(content) + machine.flush()
+
+
+def empty_elements(count: int) -> bytes:
+    return b"".join(struct.pack("<HH2sH", 0x0100 + 2 * (n >> 16), n & 0xFFFF, b"CS", 0) for n in range(count))
+
+
+ENDLESS = {
+    "items": deflated(image(1, 1, 2) + element(0x5200, 0x9230, b"SQ", EMPTY_ITEM * 1_900_000)),
+    "elements": deflated(empty_elements(1_900_000)),
+    "elements out of order": meta(EXPLICIT) + element(0x7000, 0x0010, b"LO", b"") + empty_elements(200_000),
+    "elements of items": meta(EXPLICIT) + image(1, 1, 2) + element(0x5200, 0x9230, b"SQ", EMPTY_ITEM * 100_000),
+}
+
+
+@pytest.mark.parametrize("endless", ENDLESS)
+def test_a_header_without_end_is_not_taken_apart(endless, tmp_path):
+    (tmp_path / "x").write_bytes(ENDLESS[endless])
+    seconds, codes = outcome(tmp_path)
+    assert codes == {"DECLARED_SIZE_TOO_LARGE"}
+    assert seconds < SECONDS
+
+
+def test_a_value_of_gigabytes_before_the_pixel_data_is_not_loaded(tmp_path):
+    length = 1800 * 2**20
+    header = element(0x0008, 0x0008, b"CS", b"AB") + struct.pack("<HH2sHI", 0x0009, 0x1010, b"OB", 0, length)
+    with (tmp_path / "x").open("wb") as stream:
+        stream.write(meta(EXPLICIT) + header)
+        stream.truncate(length + 2**20)
+    seconds, codes = outcome(tmp_path)
+    assert codes == {"DECLARED_SIZE_TOO_LARGE"}
+    assert seconds < SECONDS

@@ -102,3 +102,17 @@ def test_fields_of_a_record_are_those_of_the_header(slices):
     assert (record.patient, record.modality, record.image_type) == ("P-1", "CT", ("ORIGINAL", "PRIMARY", "AXIAL"))
     assert record.study_uid == datasets[0].StudyInstanceUID
     assert record.frame_of_reference_uid == datasets[0].FrameOfReferenceUID
+
+
+@pytest.mark.parametrize(
+    ("agent", "role"),
+    [
+        *((text, "t1") for text in ("NONE", "No", "N/A", "ohne KM", "SANS", "no IV contrast", "Without contrast", "0")),
+        *((text, "t1c") for text in ("GADOVIST", "Dotarem 10 ml", "IV CONTRAST", "Nonionic 300", "KM", "YES")),
+    ],
+)
+def test_a_word_for_none_is_no_contrast_agent(agent, role, slices):
+    datasets = slices.clean(3, modality="MR")
+    for dataset in datasets:
+        dataset.SeriesDescription, dataset.ContrastBolusAgent = "T1 TSE SAG", agent
+    assert slices.record(datasets).role == role

@@ -252,7 +252,7 @@ def shared_rescale(home, plan):
     return [replace(plan.truth, rounding=1.5)]
 
 
-def concatenated(parts, *, keep):
+def concatenated(parts, *, keep, total=True):
     def build(home, plan):
         frames = plan.series()
         size = plan.count // parts
@@ -263,7 +263,8 @@ def concatenated(parts, *, keep):
                 [frames[n] for n in chosen], [groups_of(frames[n], n) for n in chosen], plan.modality, uid=str(part + 1)
             )
             image.ConcatenationUID, image.InConcatenationNumber = "1.2.3.4", part + 1
-            image.InConcatenationTotalNumber = parts
+            if total:
+                image.InConcatenationTotalNumber = parts
             image.ConcatenationFrameOffsetNumber = part * size
             images.append(image)
         write([images[n] for n in keep], home)
@@ -274,6 +275,12 @@ def concatenated(parts, *, keep):
 
 hazard("e04_concatenation", "load error", "CONCATENATION")(concatenated(3, keep=[2, 0, 1]))
 hazard("e04_concatenation_incomplete", "error", "CONCATENATION", more=True)(concatenated(3, keep=[0, 1]))
+hazard("e04_concatenation_of_untold_parts", "warn", "CONCATENATION", more=True)(
+    concatenated(3, keep=[2, 0, 1], total=False)
+)
+hazard("e04_concatenation_of_untold_parts_incomplete", "error", "CONCATENATION", more=True)(
+    concatenated(3, keep=[0, 2], total=False)
+)
 
 
 @hazard("e06_shared_orientation_per_frame_position_and_back", "load", more=True)

@@ -326,3 +326,16 @@ def growing(home, plan):
     heights = np.concatenate([[0.0], np.cumsum(np.linspace(0.94, 1.06, plan.count - 1))])
     write([plan.slice(height, number=n + 1) for n, height in enumerate(heights)], home)
     return [plan.truth]
+
+
+@hazard("g40_every_slice_in_a_plane_of_its_own", "error", "MIXED_ORIENTATION", more=True, count=140)
+def turned_slices(home, plan):
+    """No series has so many planes; that each is compared with all others is not waited for."""
+    images = plan.series()
+    for n, image in enumerate(images):
+        turn = np.radians(0.5 * n)
+        image.ImageOrientationPatient = [
+            decimal(v) for v in (np.cos(turn), np.sin(turn), 0, -np.sin(turn), np.cos(turn), 0)
+        ]
+    write(images, home)
+    return [plan.truth]

@@ -198,6 +198,24 @@ def lossy(home, plan):
     return [plan.truth]
 
 
+@hazard("p06_lossy_by_its_ratio_and_method", "warn", "LOSSY", more=True)
+def lossy_by_ratio(home, plan):
+    write(each(plan.series(), LossyImageCompressionRatio="10", LossyImageCompressionMethod="ISO_10918_1"), home)
+    return [plan.truth]
+
+
+@hazard("p06_lossy_by_a_lone_digit", "warn", "LOSSY", more=True)
+def lossy_by_digit(home, plan):
+    write(each(plan.series(), LossyImageCompression="1"), home)
+    return [plan.truth]
+
+
+@hazard("p06_not_lossy_in_so_many_words", "load", more=True)
+def not_lossy(home, plan):
+    write(each(plan.series(), LossyImageCompression="00", LossyImageCompressionRatio="1"), home)
+    return [plan.truth]
+
+
 @hazard("p06_lossy_in_a_lossless_syntax", "warn", "LOSSY", more=True)
 def lossy_unsaid(home, plan):
     """Neither the header nor the transfer syntax says what the codestream does."""

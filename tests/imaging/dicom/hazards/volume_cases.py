@@ -112,6 +112,22 @@ def two_frames_of_reference(home, plan):
     return [plan.truth, replace(plan.truth, body=plan.body.with_level(plan.body.level + 60))]
 
 
+@hazard("m04_one_slice_without_frame_of_reference", "warn", "MULTIPLE_FRAME_OF_REFERENCE", more=True)
+def no_frame_of_reference(home, plan):
+    images = plan.series()
+    each(images[11:12], FrameOfReferenceUID="")
+    write(images, home)
+    return [plan.truth]
+
+
+@hazard("m04_volume_without_frame_of_reference_on_another", "split", "MULTIPLE_FRAME_OF_REFERENCE", more=True)
+def unnamed_space(home, plan):
+    """At the same places; joined they would be no volume."""
+    other = each(plan.series(tag="2", level=60.0, first=25), FrameOfReferenceUID=None)
+    write([*plan.series(), *other], home)
+    return [plan.truth, replace(plan.truth, body=plan.body.with_level(plan.body.level + 60))]
+
+
 @hazard("m05_one_patient_id_two_birth_dates", "split", "PATIENT_CONTRADICTED", more=True)
 def birth_dates(home, plan):
     other = plan.series(tag="2", level=60.0)
@@ -148,6 +164,23 @@ def spellings(home, plan):
     write([*plan.series()], home)
     write(other, home / "other")
     return [plan.truth, replace(plan.truth, body=plan.body.with_level(plan.body.level + 60))]
+
+
+@hazard("m05_two_of_a_family_under_one_uid", "error", "UID_COLLISION", more=True)
+def family(home, plan):
+    images = plan.series()
+    each(images[1::2], PatientName="ZZPHI^JOHN")
+    write(images, home)
+    return [plan.truth]
+
+
+@hazard("m05_name_written_more_or_less_completely", "load", more=True)
+def initials(home, plan):
+    images = plan.series()
+    each(images[1::3], PatientName="Zzphi^Marker^A")
+    each(images[2::3], PatientName="")
+    write(images, home)
+    return [plan.truth]
 
 
 def kind(*values):
@@ -267,3 +300,88 @@ def mosaic_private(home, plan):
     change = private("SIEMENS MR HEADER", (0x0019, 0x0A), "US", 24)
     write(change(each(plan.series()[:6], Manufacturer="SIEMENS")), home)
     return [plan.truth]
+
+
+def alternating(name, keyword, *values, only=""):
+    """One acquisition, of which every second slice writes a number a little otherwise."""
+
+    @hazard(f"m26_{name}", "load", only=only, more=True)
+    def build(home, plan):
+        images = plan.series()
+        for image, value in zip(images, values * len(images), strict=False):
+            setattr(image, keyword, value)
+        write(images, home)
+        return [plan.truth]
+
+
+alternating("echo_time_either_side_of_rounding", "EchoTime", "8.948", "8.952", only="MR")
+alternating("inversion_time_either_side_of_rounding", "InversionTime", "160.0499", "160.0501", only="MR")
+alternating("b_value_either_side_of_rounding", "DiffusionBValue", 49.4999, 50.5, only="MR")
+alternating("voltage_with_an_error_of_computing", "KVP", "120", "120.0001", only="CT")
+alternating("repetition_triggered_by_breath", "RepetitionTime", "3012", "3290", "3105.5", "3012", only="MR")
+
+
+def other_between(name, *, only="", **changes):
+    """Two acquisitions, the slices of the one between those of the other; together they are evenly spaced."""
+
+    @hazard(f"m27_{name}_between_the_slices", "split", "MULTIPLE_VOLUMES", only=only, more=True)
+    def build(home, plan):
+        second = [plan.slice(n + 0.5, number=25 + n, tag="2", level=60.0) for n in range(plan.count)]
+        write([*plan.series(), *each(second, **changes)], home)
+        return [plan.truth, replace(plan.truth, body=plan.body.with_level(plan.body.level + 60))]
+
+
+other_between("contrast_agent", ContrastBolusAgent="GADO")
+other_between("flip_angle", FlipAngle="30", only="MR")
+other_between("repetition_time", RepetitionTime="3000", only="MR")
+
+
+def every_second(name, code="MIXED_ACQUISITION", *, outcome="warn", only="", **changes):
+    """Every second slice says something that one acquisition cannot say of some of its slices."""
+
+    @hazard(f"m28_{name}_of_every_second_slice", outcome, code, only=only, more=True)
+    def build(home, plan):
+        images = plan.series()
+        each(images[1::2], **changes)
+        write(images, home)
+        return [plan.truth]
+
+
+every_second("acquisition_number", AcquisitionNumber=2)
+every_second("trigger_time", TriggerTime="300")
+every_second("series_number", SeriesNumber=99)
+every_second("day", AcquisitionDate="20030118")
+every_second("slice_thickness", SliceThickness="9")
+every_second("scanner", StationName="X", DeviceSerialNumber="7")
+every_second("filter", FilterType="X", only="CT")
+every_second("position_on_the_table", PatientPosition="FFS")
+every_second("age", PatientAge="012Y")
+every_second("issuer_of_the_id", IssuerOfPatientID="OTHER HOSPITAL")
+
+
+@hazard("m28_two_issuers_of_one_patient_id", "error", "UID_COLLISION", more=True)
+def issuers(home, plan):
+    images = each(plan.series(), IssuerOfPatientID="ONE HOSPITAL")
+    write([*images[::2], *each(images[1::2], IssuerOfPatientID="OTHER HOSPITAL")], home)
+    return [plan.truth]
+
+
+def one_by_one(name, keyword, values, only=""):
+    """An element that counts slices or parts of a scan, or follows the pulse: no alarm is raised."""
+
+    @hazard(f"m29_{name}", "load", only=only, more=True)
+    def build(home, plan):
+        images = plan.series()
+        for n, image in enumerate(images):
+            setattr(image, keyword, values(n))
+        write(images, home)
+        return [plan.truth]
+
+
+one_by_one("temporal_position_counts_slices", "TemporalPositionIdentifier", lambda n: n + 1)
+one_by_one("inversion_time_of_each_slice", "InversionTime", lambda n: str(100 + 10 * n), only="MR")
+one_by_one("repetition_time_of_each_breath", "RepetitionTime", lambda n: str(1000 + 700 * (7 * n % 24)), only="MR")
+one_by_one("acquisition_number_counts_slices", "AcquisitionNumber", lambda n: n + 1)
+one_by_one("acquisition_number_of_each_turn", "AcquisitionNumber", lambda n: n // 8)
+one_by_one("trigger_time_of_two_packages", "TriggerTime", lambda n: str(n // 2 * 40))
+one_by_one("scan_across_midnight", "AcquisitionDateTime", lambda n: f"200301{17 + n % 2}{235959 * (1 - n % 2):06d}")
