@@ -221,7 +221,7 @@ def measure_document(measurements: Iterable[SegmentMeasurement], findings: Itera
 def compare_document(
     change: Change | None, responses: Mapping[str, Response] | None = None, findings: Iterable[Finding] = ()
 ) -> Document:
-    """``osteotrace.compare/1``; ``responses`` are the categories of ``change``, with reasons, by the same names."""
+    """``osteotrace.compare/1``; ``responses`` are its categories with their reasons, by the same names."""
     if change is None:
         values: Document = dict.fromkeys(("volume_change_ml", "volume_change_percent", "long_axis_change_percent"))
         return {

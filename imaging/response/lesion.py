@@ -100,7 +100,7 @@ def _recist(baseline: Size | None, current: Size | None, least_mm: float) -> Res
     found = replace(target_response(baseline=before, current=now), scope=SCOPE)
     if baseline is None or baseline >= least_mm:
         return found
-    return _not_evaluable(found, f"{float(baseline):.1f} mm is too small to be a target: {least_mm:.0f} mm are needed")
+    return _not_evaluable(found, f"{float(baseline):.1f} mm is too small to be a target: {least_mm:g} mm are needed")
 
 
 def _not_evaluable(found: Response, reason: str) -> Response:

@@ -13,8 +13,7 @@ from imaging.response.exact import Size, exact
 
 __all__ = ["NodeClass", "is_measurable", "least_diameter_mm", "measurability", "node_class"]
 
-LEAST_DIAMETER_MM = 10
-THIN_SLICE_MM = 5  # up to here 10 mm suffice
+LEAST_DIAMETER_MM = 10.0  # up to slices of 5 mm
 SLICES_ACROSS = 2  # above, the diameter is at least two slices
 TARGET_NODE_MM, NORMAL_NODE_MM = 15, 10  # short axis
 
@@ -40,9 +39,7 @@ def least_diameter_mm(slice_mm: float | None) -> float:
     >>> least_diameter_mm(5.0), least_diameter_mm(6.5), least_diameter_mm(None)
     (10.0, 13.0, 10.0)
     """
-    if slice_mm is None or exact(slice_mm) <= THIN_SLICE_MM:
-        return float(LEAST_DIAMETER_MM)
-    return float(SLICES_ACROSS * exact(slice_mm))
+    return max(LEAST_DIAMETER_MM, float(SLICES_ACROSS * exact(slice_mm or 0)))
 
 
 def is_measurable(
@@ -134,5 +131,5 @@ def _size_reason(size_mm: Size, slice_mm: float | None, *, is_node: bool) -> str
             f"a node of {float(size_mm):.1f} mm is {node_class(size_mm)}: {TARGET_NODE_MM} mm of short axis are needed"
         )
     if not is_node and not is_measurable(size_mm, slice_mm=slice_mm):
-        return f"{float(size_mm):.1f} mm is too small to be a target: {least_diameter_mm(slice_mm):.0f} mm are needed"
+        return f"{float(size_mm):.1f} mm is too small to be a target: {least_diameter_mm(slice_mm):g} mm are needed"
     return ""

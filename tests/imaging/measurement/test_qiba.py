@@ -65,6 +65,12 @@ def test_outside_its_range_nothing_is_claimed(volumes: tuple[float, float], diam
     assert qiba_claims(volume_ml=volumes, long_axis_mm=diameters) is None
 
 
+@pytest.mark.parametrize("second, exceeded", [(139.0, True), (138.9, False), (61.0, True), (61.1, False)])
+def test_a_change_of_exactly_the_detectable_one_is_claimed(second: float, exceeded: bool) -> None:
+    claims = qiba_claims(volume_ml=(100.0, second), long_axis_mm=(20.0, 20.0))
+    assert claims is not None and claims["claim_1_exceeded"] is exceeded
+
+
 def test_a_small_volume_is_claimed_as_a_large_one_is() -> None:
     claims = qiba_claims(volume_ml=(0.5, 0.25), long_axis_mm=(12.0, 11.0))
     assert claims is not None

@@ -82,7 +82,7 @@ def test_an_acceptance_takes_the_engines_out_and_its_withdrawal_brings_them_back
     assert accepted.interval95 == pytest.approx(proposed(10.0, 0.05, ReaderPart(floor=0.10)).interval95, rel=1e-12)
     assert "reader 10.0 %" in accepted.method and "engines" not in accepted.method
     assert "spread of engines 40.0 %" in machine.method
-    assert "outline 5.0 %" in machine.method
+    assert "outline 20.0 %" in proposed(1.0, 0.2, None).method
     assert "spread of readers 20.0 %" in proposed(1.0, 0.05, ReaderPart(floor=0.1, readers=0.2)).method
     assert accepted.judged(accepted=False) == machine
     assert accepted.judged(accepted=True) == accepted

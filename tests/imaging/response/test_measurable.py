@@ -53,10 +53,10 @@ def test_what_is_no_size_is_refused(wrong: float) -> None:
 
 
 def target(
-    *, long: float | None = 30.0, short: float | None = 20.0, treated: bool = False, **said: Any
+    *, long: float | None = 30.0, short: float | None = 20.0, slices: float = 4.0, treated: bool = False, **said: Any
 ) -> tuple[bool | None, str]:
     return measurability(
-        Eligibility(**said), long_axis_mm=long, short_axis_mm=short, slice_mm=4.0, prior_local_therapy=treated
+        Eligibility(**said), long_axis_mm=long, short_axis_mm=short, slice_mm=slices, prior_local_therapy=treated
     )
 
 
@@ -75,6 +75,7 @@ def target(
         ({"long": 9.99}, False, "10.0 mm is too small to be a target: 10 mm are needed"),
         ({"long": 9.9, "measurable": True}, False, "too small"),
         ({"long": 10.0}, True, ""),
+        ({"long": 12.4, "slices": 6.25}, False, "12.4 mm is too small to be a target: 12.5 mm are needed"),
         ({"long": None}, None, "not known"),
         ({"long": 9.0, "short": 15.0, "node": True}, True, ""),
         ({"short": 14.9, "node": True}, False, "a node of 14.9 mm is non-target: 15 mm of short axis are needed"),

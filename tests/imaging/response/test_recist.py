@@ -150,7 +150,7 @@ def test_more_targets_than_the_criterion_takes_are_no_recist() -> None:
     "current", [targets(-1.0), targets(float("nan")), targets(1.0, 2.0), targets(1.0) * 2, targets(1.0, nodes=(0,))]
 )
 def test_impossible_targets_are_refused(current: list[Target]) -> None:
-    with pytest.raises(UsageError, match=r"target lesions are chosen once, at baseline|finite and not negative"):
+    with pytest.raises(UsageError, match=r"^target lesions are chosen once, at baseline|finite and not negative"):
         target_response(baseline=targets(30), current=current)
 
 

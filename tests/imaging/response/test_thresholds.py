@@ -72,6 +72,11 @@ def test_a_least_growth_in_the_balls_diameter_is_for_volumes_alone() -> None:
         assert found.category is category
 
 
+def test_no_growth_is_asked_for_where_none_is_given() -> None:
+    found = threshold_response(replace(HALF, progression=Fraction(101, 100)), baseline=10.0, current=10.1, scope="")
+    assert found.category is Category.PD
+
+
 def test_the_shares_of_a_difference_are_shown_with_two_digits_and_a_true_minus() -> None:
     assert against(Fraction(2), Fraction(3), "nadir", "mm") == "−33.33 % against the nadir of 3.00 mm"
 
