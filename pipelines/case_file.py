@@ -38,7 +38,9 @@ KEYS = {
 }
 SIDES = ("left", "right", "midline")
 ROLES = (
-    "ct", "t1", "t1c", "t1fs", "t2", "t2fs", "stir", "pd", "flair", "dixon_fat", "dixon_water", "dwi", "gre",
+    "ct", "t1", "t1c", "t1fs", "t1cfs", "t2", "t2fs", "stir", "pd", "flair", "dwi", "gre",
+    "dixon_fat", "dixon_fat_t1", "dixon_fat_t1c", "dixon_fat_t2", "dixon_fat_pd",
+    "dixon_water", "dixon_water_t1", "dixon_water_t1c", "dixon_water_t2", "dixon_water_pd",
 )  # fmt: skip
 REVIEW_STATUSES = ("accepted", "rejected")
 LESION_KINDS = ("target", "non-target", "new")

@@ -82,6 +82,8 @@ class Remembered(Generic[T]):
         for tag, branch in values:
             if not node:
                 node += [tag, {}]
+            elif node[0] != tag:  # it looked elsewhere first where it saw the same: not a function of elements alone
+                return leaf
             parent, node = node, node[1].setdefault(branch, [])
         parent[1][branch] = leaf
         self._results += 1
@@ -111,7 +113,7 @@ class Watched(dict[int, Place]):
     """Places that write down which of them are asked for, in the order of the first time."""
 
     def __init__(self, places: dict[int, Place]) -> None:
-        super().__init__(places)
+        super().__init__(dict.items(places))  # not by looking up, should they be watched already
         self.seen: dict[int, Place | None] = {}
 
     def get(self, tag: int, default: Any = None) -> Any:

@@ -26,6 +26,7 @@ FLASH_TE_BELOW, FLASH_ANGLE_FROM = 8.0, 40.0  # two-dimensional spoiled gradient
 T2_STAR_TE_FROM = 12.0
 
 WEIGHTINGS = ("t1", "t2", "pd", "dwi", "stir", "flair")
+DIXON_WEIGHTINGS = {"t1", "t1c", "t2", "pd"}
 DIXON_TYPES = {
     "FAT": "dixon_fat", "F": "dixon_fat", "WATER": "dixon_water", "W": "dixon_water",
     "IN_PHASE": "dixon_in", "IP": "dixon_in", "IN": "dixon_in",
@@ -90,8 +91,9 @@ def decide_role(facts: SequenceFacts) -> tuple[str | None, str]:
     Returns
     -------
     tuple
-        One of ct, t1, t1c, t1fs, t2, t2fs, stir, flair, pd, pdfs, dwi, gre, dixon_fat, dixon_water, dixon_in or
-        dixon_out, or None; and a sentence that names keywords and timings but repeats no text of the header.
+        One of ct, t1, t1c, t1fs, t1cfs, t2, t2fs, stir, flair, pd, pdfs, dwi, gre, dixon_fat, dixon_water, dixon_in or
+        dixon_out, or None; a Dixon part of known weighting ends in _t1, _t1c, _t2 or _pd.
+        And a sentence that names keywords and timings but repeats no text of the header.
 
     Notes
     -----
@@ -103,7 +105,7 @@ def decide_role(facts: SequenceFacts) -> tuple[str | None, str]:
     >>> decide_role(SequenceFacts(modality="CT"))
     ('ct', 'modality CT')
     >>> decide_role(SequenceFacts(modality="MR", description="t1_tse_sag_fs KM"))
-    ('t1c', 'described as t1, contrast')
+    ('t1cfs', 'described as t1, contrast, fat saturation')
     >>> decide_role(SequenceFacts(modality="MR", repetition_time=500.0, echo_time=12.0))
     ('t1', 'TR 500 ms, TE 12 ms: T1-weighted')
     """
@@ -127,7 +129,7 @@ def decide_role(facts: SequenceFacts) -> tuple[str | None, str]:
 def _by_words(facts: SequenceFacts, kind: set[str], words: frozenset[str]) -> tuple[str | None, str] | None:
     if "dwi" in words or facts.b_value:
         return "dwi", "described as dwi" if "dwi" in words else "has a b-value"
-    return _dixon(kind, words) or _by_contrast_name(facts, words) or _by_weighting(facts, kind, words)
+    return _dixon(facts, kind, words) or _by_contrast_name(facts, words) or _by_weighting(facts, kind, words)
 
 
 def _by_contrast_name(facts: SequenceFacts, words: frozenset[str]) -> tuple[str, str] | None:
@@ -157,7 +159,18 @@ def _by_weighting(facts: SequenceFacts, kind: set[str], words: frozenset[str]) -
     return _refined(flavor, because, facts, words) if flavor in {"t1", "t2", "pd"} else (flavor, because)
 
 
-def _dixon(kind: set[str], words: frozenset[str]) -> tuple[str | None, str] | None:
+def _dixon(facts: SequenceFacts, kind: set[str], words: frozenset[str]) -> tuple[str | None, str] | None:
+    """The Dixon part with its weighting, for the parts of a T1 and of a T2 have opposite contrasts."""
+    found = _dixon_part(kind, words)
+    if found is None or found[0] is None:
+        return found
+    part, because = found
+    weighting, reason = _by_weighting(facts, kind, words) or _by_sequence(facts)
+    base = (weighting or "").removesuffix("fs")
+    return (f"{part}_{base}", f"{because}; {reason}") if base in DIXON_WEIGHTINGS else (part, because)
+
+
+def _dixon_part(kind: set[str], words: frozenset[str]) -> tuple[str | None, str] | None:
     for value in sorted(kind & DIXON_TYPES.keys()):
         if len(value) > 2 or "DIXON" in kind or "dixon" in words:
             return DIXON_TYPES[value], "image type names the Dixon part"
@@ -174,9 +187,9 @@ def _refined(weighting: str, because: str, facts: SequenceFacts, words: frozense
     """The weighting together with contrast and fat saturation."""
     if weighting == "t1":
         if "contrast" in words and "no contrast" not in words:
-            return "t1c", f"{because}, contrast"
-        if facts.has_contrast_agent and "no contrast" not in words:
-            return "t1c", f"{because}; the header names a contrast agent"
+            weighting, because = "t1c", f"{because}, contrast"
+        elif facts.has_contrast_agent and "no contrast" not in words:
+            weighting, because = "t1c", f"{because}; the header names a contrast agent"
     if "fat saturation" in words:
         return f"{weighting}fs", f"{because}, fat saturation"
     if facts.fat_saturated or FAT_SATURATION_OPTIONS & {option.upper() for option in facts.scan_options}:

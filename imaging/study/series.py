@@ -61,7 +61,7 @@ class SeriesRecord:
     modality, description
         As written; the description is free text and is never put into messages.
     role, role_reason
-        The purpose the series serves (ct, t1, t1c, t1fs, t2, t2fs, stir, pd, dixon_fat, dixon_water, dwi, gre) and why,
+        The purpose the series serves (ct, t1, t1c, t1fs, t1cfs, t2, …; see :mod:`imaging.study.role`) and why,
         or None and why not.
     verdict, code
         A corrected or refused record names its reason, which is also one of its findings.

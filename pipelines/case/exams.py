@@ -19,11 +19,13 @@ __all__ = ["Exams", "Images", "exams_from", "load_exams", "series_for"]
 # In which series of an exam a bone lesion is outlined, best first: T1 shows marrow replacement without fat suppression,
 # fluid-sensitive series come next, enhanced ones after them; CT where nothing else is there.
 ROLE_ORDER = (
-    "t1", "t2fs", "stir", "t1c", "t1fs", "t2", "pd", "dixon_fat", "dixon_water", "gre", "dwi", "ct",
+    "t1", "t2fs", "stir", "t1c", "t1cfs", "t1fs", "t2", "pd",
+    "dixon_fat_t1", "dixon_fat_t2", "dixon_fat", "dixon_fat_t1c", "dixon_fat_pd",
+    "dixon_water_t2", "dixon_water", "dixon_water_t1c", "dixon_water_t1", "dixon_water_pd", "gre", "dwi", "ct",
 )  # fmt: skip
 
 HOMELESS = "a {} refers to no series that could be loaded here: its contours are not used"
-COMPANION_ROLES = ("stir", "t2fs", "dixon_water", "t2", "t1", "t1fs", "pd")
+COMPANION_ROLES = ("stir", "t2fs", "dixon_water_t2", "dixon_water", "t2", "t1", "t1fs", "dixon_water_t1", "pd")
 
 
 @dataclass(slots=True, eq=False)

@@ -17,8 +17,9 @@ from imaging.dicom.file import open_dicom, parser_silenced
 from imaging.dicom.frames import read_frames
 from imaging.dicom.instance import read_instance
 from imaging.dicom.pixels import modality_transform, pixel_format, stored_frames
+from imaging.dicom.remembered import Remembered, Watched
 from imaging.dicom.scan import scan
-from imaging.dicom.walk import CutElements
+from imaging.dicom.walk import CutElements, walk_header
 from imaging.errors import InputError
 
 
@@ -158,3 +159,27 @@ def test_on_real_series_quick_and_careful_samples_agree(shared):
         if record.acquired_slices is None:
             assert_samples_agree(record)
     assert len(index.loadable) > 8
+
+
+TEXT = {"modality": b"\x08\x00\x60\x00CS", "maker": b"\x08\x00\x70\x00LO", "station": b"\x08\x00\x10\x10SH"}
+
+
+def test_who_is_watched_within_a_watch_shows_only_what_it_looks_at():
+    outer = Watched({1: (b"CS", 8, 10), 2: (b"CS", 18, 20)})
+    inner = Watched(outer)
+    assert inner.get(2) == (b"CS", 18, 20)
+    assert (list(outer.seen), list(inner.seen)) == ([], [2])
+
+
+def test_what_looks_at_elements_in_another_order_each_time_is_not_remembered_wrongly():
+    modality, maker, station = 0x00080060, 0x00080070, 0x00081010
+    orders = iter([(modality, maker), (maker, station), (modality, maker, station)])
+    remembered = Remembered(lambda elements: {tag: elements.text(tag) for tag in next(orders)})
+
+    def seen(**values):
+        window = b"".join(TEXT[keyword] + b"\x02\x00" + value for keyword, value in values.items())
+        return remembered(Elements(walk_header(window, 0, is_implicit=False, file_size=len(window)).elements))
+
+    assert seen(maker=b"AB") == {modality: "", maker: "AB"}
+    assert seen(modality=b"CT") == {maker: "", station: ""}
+    assert seen(station=b"CT") == {modality: "", maker: "", station: "CT"}

@@ -18,8 +18,8 @@ def role_of(description="", **facts):
         ("T1W", "t1"),
         ("anat-T1w_acq-tfl", "t1"),
         ("Sag T1 FLAIR", "t1"),
-        ("SAG T1 FS POST GAD", "t1c"),
-        ("t1_vibe_fs_tra_KM", "t1c"),
+        ("SAG T1 FS POST GAD", "t1cfs"),
+        ("t1_vibe_fs_tra_KM", "t1cfs"),
         ("T1 +C", "t1c"),
         ("AX T1 PRE", "t1"),
         ("t1_tse_tra_nativ", "t1"),
@@ -36,7 +36,7 @@ def role_of(description="", **facts):
         ("T1 sans gado", "t1"),
         ("T1 sans injection de gado", "t1"),
         ("T1 avant injection", "t1"),
-        ("T1 FS apres injection", "t1c"),
+        ("T1 FS apres injection", "t1cfs"),
         ("T1 FS sans gado", "t1fs"),
         ("T1 zonder contrast", "t1"),
         ("T1 met contrast", "t1c"),
@@ -71,11 +71,13 @@ def role_of(description="", **facts):
         ("DWI b1000", "dwi"),
         ("T2* GRE", "gre"),
         ("SWI", "gre"),
-        ("T1_VIBE_DIXON_W", "dixon_water"),
-        ("t2_tse_dixon_sag_F", "dixon_fat"),
+        ("T1_VIBE_DIXON_W", "dixon_water_t1"),
+        ("t2_tse_dixon_sag_W", "dixon_water_t2"),
+        ("T1 VIBE DIXON W KM", "dixon_water_t1c"),
+        ("t2_tse_dixon_sag_F", "dixon_fat_t2"),
         ("mDIXON-FAT", "dixon_fat"),
-        ("t1 vibe dixon opp", "dixon_out"),
-        ("t1 vibe dixon in", "dixon_in"),
+        ("t1 vibe dixon opp", "dixon_out_t1"),
+        ("t1 vibe dixon in", "dixon_in_t1"),
         ("t1 vibe dixon", None),
         ("ADC (10^-6 mm2/s)", None),
         ("ep2d_diff_ADC", None),
@@ -138,7 +140,10 @@ def test_maps_and_phases_have_no_role(kind):
     [("WATER", "dixon_water"), ("FAT", "dixon_fat"), ("IN_PHASE", "dixon_in"), ("OUT_PHASE", "dixon_out")],
 )
 def test_image_type_names_the_dixon_part(kind, role):
-    assert role_of("t1_vibe", image_type=("DERIVED", "PRIMARY", "DIXON", kind)) == role
+    assert role_of("vibe", image_type=("DERIVED", "PRIMARY", "DIXON", kind)) == role
+    assert role_of("t1_vibe", image_type=("DERIVED", "PRIMARY", "DIXON", kind)) == f"{role}_t1"
+    timings = {"repetition_time": 3500.0, "echo_time": 95.0}
+    assert role_of("", image_type=("DERIVED", "PRIMARY", "DIXON", kind), **timings) == f"{role}_t2"
 
 
 def test_flavours_of_enhanced_images_count_where_words_are_silent():
@@ -148,6 +153,7 @@ def test_flavours_of_enhanced_images_count_where_words_are_silent():
 
 def test_a_contrast_agent_makes_t1_contrast_enhanced_unless_words_deny_it():
     assert role_of("T1 sag", has_contrast_agent=True) == "t1c"
+    assert role_of("T1 sag fs", has_contrast_agent=True) == "t1cfs"
     assert role_of("T1 sag pre", has_contrast_agent=True) == "t1"
     assert role_of("T2 sag", has_contrast_agent=True) == "t2"
 
