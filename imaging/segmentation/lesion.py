@@ -11,26 +11,24 @@ the mean is better than the ellipsoid alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.special import expit
 
 from imaging.arrays import BoolArray, FloatArray, frozen
 from imaging.errors import GeometryError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
-from imaging.segmentation.appearance import histogram_log_odds, seed_adaptive
-from imaging.segmentation.graph_cut import boundary_weights, graph_cut
-from imaging.segmentation.prior import ellipsoid_from_prompts, gives_size, marked_voxels
+from imaging.segmentation.engines import AGREEMENT, ENGINES
+from imaging.segmentation.evidence import Evidence, Marks, evidence_of, usable_voxels
+from imaging.segmentation.prior import ellipsoid_from_prompts, gives_size
 from imaging.segmentation.prompt import BoxPrompt, MaskPrompt, Prompt
 from imaging.segmentation.quality import LEAK_DISTANCE, Doubts, findings_from, touches_edge
-from imaging.segmentation.random_walk import random_walk
-from imaging.segmentation.region import Region, on_native, on_region, region_around
+from imaging.segmentation.region import on_native, region_around
 from imaging.segmentation.shape import (
     ExpectedShape,
     Trust,
@@ -38,10 +36,9 @@ from imaging.segmentation.shape import (
     contrast_across,
     ellipsoid_of_map,
 )
-from imaging.segmentation.star_surface import star_surface
 from imaging.volume import Volume
 
-__all__ = ["LesionProposal", "segment_lesion"]
+__all__ = ["LesionProposal", "evidence_for", "proposal_from", "segment_lesion"]
 
 BACKEND = "agreement"
 
@@ -54,17 +51,7 @@ SPANNING = Trust(inside=0.25, outside=0.25)
 OWN_MASK = Trust(inside=0.10, outside=0.10)
 EARLIER_MASK = Trust(inside=0.15, outside=0.15)
 
-REACH = 0.9  # mean radii of surroundings on the region
 SCALE_REACH = 2.1  # the same while the scale of an earlier mask is open: 2.3 radii, and the layer about them
-CORE, RIM, SOFT = -0.125, 0.125, 0.08  # mean radii: surely inside below, surely outside above, width of the passage
-AROUND = 0.8  # mean radii: surroundings farther out are other organs
-NEARBY = 0.3  # mean radii in which a voxel's say on what surrounds the lesion falls to a third: the rim counts most
-ROUNDS = 2  # brightness models from the shape first, then from what they found
-MARKED_LOG_ODDS = 9.0  # a reader's mark outweighs shape and brightness together
-SMOOTHNESS = 1.5  # log-odds of one voxel face of contour through flat ground
-EVIDENCE = 0.5  # of a decided voxel against one neighbour, in the random walk
-STIFFNESS = 1.0
-MATERIAL_MARGIN_MM = 2.0  # by how much carried material may lie off and its signal void may bloom
 CLOSING = 0.25  # mean radii: half the width of the bays that are closed
 
 
@@ -161,45 +148,30 @@ def segment_lesion(
     >>> bool(0.95 < proposal.volume_ml / ((radius < 10).sum() / 1000) < 1.05)
     True
     """
+    evidence = evidence_for(volume, prompts, prior=prior, exclude=exclude, include=include, companion=companion)
+    return proposal_from(evidence, {name: ENGINES[name](evidence) for name in AGREEMENT})
+
+
+def evidence_for(
+    volume: Volume,
+    prompts: Sequence[Prompt],
+    *,
+    prior: FloatArray | NDArray[np.float32] | None = None,
+    exclude: BoolArray | None = None,
+    include: BoolArray | None = None,
+    companion: Volume | None = None,
+) -> Evidence:
+    """What the engines are given; parameters and errors as :func:`segment_lesion`."""
     for name, array in (("prior", prior), ("exclude", exclude), ("include", include)):
         if array is not None and array.shape != volume.grid.shape:
             raise GeometryError(f"{name} {array.shape} does not fill the image's grid {volume.grid.shape}")
-    marks = _Marks.on(volume.grid, prompts, exclude=exclude, include=include)
+    marks = Marks.on(volume.grid, prompts, exclude=exclude, include=include)
     if prior is None or gives_size(prompts):
         shape, remarks = _prompted(prompts)
     else:
         earlier = np.asarray(prior, dtype=np.float32)
         shape, remarks = _followed(volume, prompts, earlier, marks, companion), ()
-    return _propose(volume, shape, marks, remarks, companion)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Marks:
-    """What a reader or the caller ruled in or out, on the native grid."""
-
-    lesion: BoolArray
-    never: BoolArray
-    material: BoolArray
-
-    @classmethod
-    def on(
-        cls, grid: Grid, prompts: Sequence[Prompt], *, exclude: BoolArray | None, include: BoolArray | None
-    ) -> _Marks:
-        nothing = np.zeros(grid.shape, dtype=bool)
-        never = marked_voxels(prompts, grid, sign=-1)
-        return cls(
-            marked_voxels(prompts, grid, sign=1),
-            never if exclude is None else never | exclude,
-            nothing if include is None else include,
-        )
-
-    def on_region(self, grid: Grid, region: Region) -> _Marks:
-        return _Marks(
-            *(
-                on_region(part, grid, region.grid, outside=0.0) > 0.5
-                for part in (self.lesion, self.never, self.material)
-            )
-        )
+    return evidence_of(volume, shape, marks, remarks=remarks, companion=companion)
 
 
 def _prompted(prompts: Sequence[Prompt]) -> tuple[ExpectedShape, tuple[Finding, ...]]:
@@ -210,7 +182,7 @@ def _prompted(prompts: Sequence[Prompt]) -> tuple[ExpectedShape, tuple[Finding, 
 
 
 def _followed(
-    volume: Volume, prompts: Sequence[Prompt], prior: NDArray[np.float32], marks: _Marks, companion: Volume | None
+    volume: Volume, prompts: Sequence[Prompt], prior: NDArray[np.float32], marks: Marks, companion: Volume | None
 ) -> ExpectedShape:
     """The earlier mask at the scale that this image shows."""
     shape = ExpectedShape(
@@ -223,25 +195,26 @@ def _followed(
     sized_on = companion if companion is not None and companion.role == "t1" else volume
     region = region_around(sized_on, shape.ellipsoid, margin_mm=margin_mm)
     ruled = marks.on_region(volume.grid, region)
-    usable = region.known & ~ruled.never & ~_near_material(ruled, region)
+    usable = usable_voxels(region, ruled)
     return shape.scaled(best_scale(region, shape.distance(region), shape.ellipsoid.centre, usable))
 
 
-def _propose(
-    volume: Volume, shape: ExpectedShape, marks: _Marks, remarks: tuple[Finding, ...], companion: Volume | None
-) -> LesionProposal:
-    margin_mm = REACH * shape.ellipsoid.mean_radius_mm
-    region = region_around(volume, shape.ellipsoid, margin_mm=margin_mm, companion=companion)
-    ruled = marks.on_region(volume.grid, region)
-    distance = shape.distance(region)
-    opinions = _opinions(region, shape, distance, ruled)
+def proposal_from(evidence: Evidence, opinions: Mapping[str, NDArray[np.float32]]) -> LesionProposal:
+    """What these engines agree on, as a proposal on the volume's own grid.
+
+    Parameters
+    ----------
+    opinions
+        At least one engine's probability by its name (:data:`imaging.segmentation.engines.ENGINES`).
+    """
+    volume, region, ruled, distance = evidence.volume, evidence.region, evidence.marks, evidence.distance
     agreement = np.asarray(np.mean(list(opinions.values()), axis=0), dtype=np.float32)
     kept, other_share = _kept(np.asarray(agreement >= 0.5, dtype=bool), distance, ruled)
     agreement = np.where(kept, np.maximum(agreement, 0.51), np.minimum(agreement, 0.49)).astype(np.float32)
     probability, start = on_native(agreement, region, volume.grid)
     stop = tuple(first + count for first, count in zip(start, probability.shape, strict=True))
     window = tuple(map(slice, start, stop))
-    probability = np.where(marks.never[window], 0, probability).astype(np.float32)
+    probability = np.where(evidence.never[window], 0, probability).astype(np.float32)
     mask = np.zeros(volume.grid.shape, dtype=bool)
     mask[window] = probability >= 0.5
     voxel_ml = volume.grid.voxel_volume_mm3 / 1000
@@ -270,7 +243,7 @@ def _propose(
         volume_low_ml=low,
         volume_high_ml=high,
         volume_wcv=_volume_wcv(alternatives),
-        findings=(*remarks, *nothing, *findings_from(doubts, where=volume.series_uid)),
+        findings=(*evidence.remarks, *nothing, *findings_from(doubts, where=volume.series_uid)),
     )
 
 
@@ -282,50 +255,7 @@ def _imaged(mask: BoolArray, volume: Volume) -> tuple[BoolArray, BoolArray | Non
     return mask[planes], None if volume.valid is None else volume.valid[planes]
 
 
-def _opinions(
-    region: Region, shape: ExpectedShape, distance: NDArray[np.float32], ruled: _Marks
-) -> dict[str, NDArray[np.float32]]:
-    """What each engine holds each voxel's probability to be, and what the shape alone says."""
-    # Material is dark as cortex and joints are: what is known to be material must not teach what the lesion looks like.
-    usable = (region.known & ~ruled.never & ~_near_material(ruled, region)).astype(np.float32)
-    expected = shape.log_odds(distance)
-    inside = expit((CORE - distance) / SOFT) * usable
-    nearby = np.exp(-np.maximum(distance, 0) / NEARBY) * (distance < AROUND) * usable
-    around = expit((distance - RIM) / SOFT) * nearby
-    for _ in range(ROUNDS):
-        features = tuple(seed_adaptive(channel, inside, around) for channel in region.channels)
-        likelihood = histogram_log_odds(features, inside, around)
-        odds = _ruled(likelihood * region.known + expected, distance, ruled)
-        weights = boundary_weights(*features)
-        walked = random_walk(odds, weights, evidence=EVIDENCE)
-        inside = walked**2 * usable
-        around = (1 - walked) ** 2 * nearby
-    cut = graph_cut(odds, weights, smoothness=SMOOTHNESS).astype(np.float32)
-    surface = star_surface(odds, region.grid, shape.ellipsoid, stiffness=STIFFNESS)
-    voxel = region.spacing_mm / shape.ellipsoid.mean_radius_mm
-    return {
-        "graph cut": cut,
-        "random walk": walked,
-        "star surface": surface,
-        "expected shape": np.clip(0.5 - distance / voxel, 0, 1).astype(np.float32),
-    }
-
-
-def _near_material(ruled: _Marks, region: Region) -> BoolArray:
-    steps = max(1, round(MATERIAL_MARGIN_MM / region.spacing_mm))
-    return np.asarray(ndimage.binary_dilation(ruled.material, iterations=steps), dtype=bool)
-
-
-def _ruled(odds: NDArray[np.float32], distance: NDArray[np.float32], ruled: _Marks) -> NDArray[np.float32]:
-    """The log-odds with marks laid over them."""
-    # Material fades from certain inside the expected contour to no statement a quarter radius outside it.
-    own = ruled.material * np.clip(1 - distance / 0.25, 0, 1) * MARKED_LOG_ODDS / 2
-    result = np.where(ruled.material, np.maximum(odds, own), odds)
-    result = np.where(ruled.lesion, MARKED_LOG_ODDS, result)
-    return np.where(ruled.never, -MARKED_LOG_ODDS, result).astype(np.float32)
-
-
-def _kept(mask: BoolArray, distance: NDArray[np.float32], ruled: _Marks) -> tuple[BoolArray, float]:
+def _kept(mask: BoolArray, distance: NDArray[np.float32], ruled: Marks) -> tuple[BoolArray, float]:
     """The piece that lies most in the expected shape, its holes filled, and the next largest one's share of it.
 
     Pieces that hold a positive mark are kept too. Holes are filled because gross means everything inside the contour.
@@ -361,8 +291,10 @@ def _volume_wcv(alternatives: Sequence[BoolArray]) -> float | None:
     return float(volumes.std(ddof=1) / volumes.mean()) if len(volumes) > 1 and volumes.any() else None
 
 
-def _confidence(alternatives: Sequence[BoolArray]) -> float:
-    """Mean Dice of all pairs."""
+def _confidence(alternatives: Sequence[BoolArray]) -> float | None:
+    """Mean Dice of all pairs; None where there is but one."""
+    if len(alternatives) < 2:
+        return None
     overlaps = [
         2 * float((one & two).sum()) / max(float(one.sum() + two.sum()), 1.0)
         for one, two in combinations(alternatives, 2)

@@ -1,4 +1,4 @@
-"""Graph cut, random walk and star surface against answers that are known."""
+"""Graph cut, random walk, star surface and fast marching against answers that are known."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from imaging.geometry import Grid
 from imaging.segmentation.ellipsoid import Ellipsoid
+from imaging.segmentation.fast_march import fast_march
 from imaging.segmentation.graph_cut import boundary_weights, graph_cut
 from imaging.segmentation.random_walk import random_walk
 from imaging.segmentation.star_surface import star_surface
@@ -76,3 +77,34 @@ def test_a_stiff_surface_does_not_follow_a_leak() -> None:
     soft, stiff = (star_surface(odds, grid, expected, stiffness=stiffness) for stiffness in (0.0, 30.0))
     tip = np.rint(grid.indices([[0.0, 0.0, 12.0]])[0]).astype(int)
     assert soft[tuple(tip)] > 0.5 > stiff[tuple(tip)]
+
+
+def test_fronts_through_undecided_flat_ground_meet_halfway() -> None:
+    odds = np.zeros((1, 1, 22), np.float32)
+    column = np.broadcast_to(np.arange(22), odds.shape)
+    body = fast_march(odds, boundary_weights(odds), inside=column == 0, outside=column == 21)
+    assert (body.ravel() > 0.5).sum() == 11
+
+
+@pytest.mark.parametrize("radius", [6.0, 9.0, 12.0])
+def test_fronts_meet_where_the_evidence_turns(radius: float) -> None:
+    distance = np.linalg.norm(np.indices((33, 33, 33)) - 16.0, axis=0)
+    odds = np.where(distance < radius, 2.0, -2.0).astype(np.float32)
+    body = fast_march(odds, boundary_weights(odds), inside=distance < 2, outside=distance > 15)
+    # An edge is one voxel wide: the fronts meet somewhere on it, at most half a voxel from where the evidence turns.
+    grown, shrunk = (4 / 3 * np.pi * (radius + off) ** 3 for off in (1.0, -1.0))
+    assert shrunk < (body > 0.5).sum() < grown
+
+
+def test_separate_starts_of_a_front_all_march() -> None:
+    odds = np.zeros((1, 1, 21), np.float32)
+    column = np.broadcast_to(np.arange(21), odds.shape)
+    body = fast_march(odds, boundary_weights(odds), inside=(column == 2) | (column == 18), outside=column == 10)
+    assert (body.ravel() > 0.5).tolist() == [abs(k - 10) > 4 for k in range(21)]
+
+
+def test_where_a_front_has_no_start_the_evidence_alone_decides() -> None:
+    odds = np.array([[[3.0, -3.0]]], np.float32)
+    nowhere = np.zeros(odds.shape, dtype=bool)
+    body = fast_march(odds, boundary_weights(odds), inside=nowhere, outside=~nowhere)
+    np.testing.assert_allclose(body, 1 / (1 + np.exp(-odds)), rtol=1e-6)
