@@ -152,8 +152,8 @@ def from_diameters(diameters: Sequence[tuple[FloatArray, FloatArray]], *, other_
     Parameters
     ----------
     diameters
-        Two end points each, LPS mm, the longest first; the second and third give directions only as far as they are
-        at right angles to those before.
+        Two end points each, LPS mm, the longest first; the second and third count as far as they are at right angles
+        to those before: a short one whose ends are a little off leans, and is not longer for it.
     other_share
         Length of an axis that was not measured, as a share of the mean measured one.
 
@@ -164,8 +164,8 @@ def from_diameters(diameters: Sequence[tuple[FloatArray, FloatArray]], *, other_
     [20.0, 15.0, 15.0]
     """
     spans = [end - start for start, end in diameters]
-    halves = [float(np.linalg.norm(span)) / 2 for span in spans]
     centre = np.mean([(start + end) / 2 for start, end in diameters], axis=0)
     axes = _orthonormal(spans[0], spans[1] if len(spans) > 1 else np.zeros(3))
+    halves = [abs(float(span @ axis)) / 2 for span, axis in zip(spans, axes.T, strict=False)]
     halves += [other_share * float(np.mean(halves))] * (3 - len(halves))
     return Ellipsoid(centre, axes, np.array(halves))

@@ -25,7 +25,7 @@ from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.segmentation.engines import AGREEMENT, ENGINES
 from imaging.segmentation.evidence import Evidence, Marks, evidence_of, usable_voxels
-from imaging.segmentation.prior import ellipsoid_from_prompts, gives_size
+from imaging.segmentation.prior import ellipsoid_from_prompts, gives_size, measures_all_axes
 from imaging.segmentation.prompt import BoxPrompt, MaskPrompt, Prompt
 from imaging.segmentation.quality import LEAK_DISTANCE, Doubts, findings_from, touches_edge
 from imaging.segmentation.region import on_native, region_around
@@ -44,10 +44,12 @@ BACKEND = "agreement"
 
 # How stiffly each kind of prompt is held. A box encloses: little lies outside, and a compact lesion fills 0.86 of the
 # ellipsoid inscribed in its bounding box (median of the shared masks without the infiltrating ones), 0.95 in length;
-# its inside is held firmly, because bleeding and necrosis look like anything. A diameter and a click leave directions
-# unmeasured and are held loosely; a reader's own mask tightly; an earlier mask, once its scale is found, in between.
+# its inside is held firmly, because bleeding and necrosis look like anything. Three diameters measure as much as a box.
+# Fewer, and a click, leave directions unmeasured and are held loosely; a reader's own mask tightly; an earlier mask,
+# once its scale is found, in between.
 ENCLOSING = Trust(inside=0.15, outside=0.13, scale=0.95)
 SPANNING = Trust(inside=0.25, outside=0.25)
+LEAST_SURE_MM = 8.0  # two standard deviations of where a hand puts either end (2 mm)
 OWN_MASK = Trust(inside=0.10, outside=0.10)
 EARLIER_MASK = Trust(inside=0.15, outside=0.15)
 
@@ -177,7 +179,11 @@ def evidence_for(
 def _prompted(prompts: Sequence[Prompt]) -> tuple[ExpectedShape, tuple[Finding, ...]]:
     ellipsoid, remarks = ellipsoid_from_prompts(prompts)
     boxed = any(isinstance(prompt, BoxPrompt) and prompt.sign > 0 for prompt in prompts)
-    trust = ENCLOSING if boxed and not remarks else SPANNING
+    spanned = not boxed and any(measures_all_axes(prompt) for prompt in prompts)
+    trust = ENCLOSING if spanned or (boxed and not remarks) else SPANNING
+    if 2 * ellipsoid.half_lengths_mm.min() < LEAST_SURE_MM:
+        small = f"the prompt is {2 * ellipsoid.half_lengths_mm.min():.0f} mm thick, not much more than a hand is off"
+        remarks = (*remarks, Finding("PROMPT_AS_SMALL_AS_ITS_ERROR", Severity.WARNING, f"{small}: look at the outline"))
     return ExpectedShape(ellipsoid=ellipsoid, trust=trust).scaled(trust.scale), remarks
 
 

@@ -24,7 +24,7 @@ from imaging.segmentation.prompt import (
     as_array,
 )
 
-__all__ = ["ellipsoid_from_prompts", "gives_size", "marked_voxels"]
+__all__ = ["ellipsoid_from_prompts", "gives_size", "marked_voxels", "measures_all_axes"]
 
 # An axis that no prompt measured, as a share of the mean of those that were. A longest diameter is longer than the
 # others, two sides of a box in one slice are not. Values with the least bias of volume on the ten shared sarcoma images
@@ -35,6 +35,8 @@ SHARE_OF_SIDES = 0.95
 CLICK_RADIUS_MM = 25.0
 # Strokes stop short of the margin that they are drawn towards.
 STROKE_REACH = 1.15
+FLAT_MM = 0.05  # a box drawn in one slice has no depth but for rounding; a thin one was drawn thin
+LEAST_LEAN = float(np.sin(np.radians(20)))
 # Nothing can be drawn more finely than this by hand; it keeps every half-length above zero.
 LEAST_HALF_LENGTH_MM = 1.0
 
@@ -135,7 +137,7 @@ def _of_boxes(boxes: Sequence[BoxPrompt]) -> tuple[Ellipsoid, tuple[Finding, ...
     ends = np.concatenate([as_array(box.corners) for box in boxes]) @ axes
     low, high = ends.min(axis=0), ends.max(axis=0)
     halves = (high - low) / 2
-    flat = halves < LEAST_HALF_LENGTH_MM
+    flat = halves < FLAT_MM
     remarks: tuple[Finding, ...] = ()
     if flat.any():
         halves[flat] = SHARE_OF_SIDES * halves[~flat].mean() if (~flat).any() else LEAST_HALF_LENGTH_MM
@@ -146,7 +148,7 @@ def _of_boxes(boxes: Sequence[BoxPrompt]) -> tuple[Ellipsoid, tuple[Finding, ...
                 "the box was drawn in one slice; the depth is taken from its sides: give the top and bottom too",
             ),
         )
-    return Ellipsoid(axes @ ((low + high) / 2), axes, halves), remarks
+    return Ellipsoid(axes @ ((low + high) / 2), axes, np.maximum(halves, LEAST_HALF_LENGTH_MM)), remarks
 
 
 def _box_frame(corners: FloatArray) -> FloatArray:
@@ -174,17 +176,43 @@ def _box_frame(corners: FloatArray) -> FloatArray:
 def _of_diameters(prompts: Sequence[DiameterPrompt]) -> Ellipsoid:
     pairs = [(pair[0], pair[1]) for prompt in prompts for pair in as_array(prompt.points).reshape(-1, 2, 3)]
     pairs.sort(key=lambda pair: -float(np.linalg.norm(pair[1] - pair[0])))
-    measured = _independent(pairs)[:3]
+    whole = [prompt for prompt in prompts if measures_all_axes(prompt)]
+    measured = pairs if len(pairs) == 3 and whole else _independent(pairs)
     return from_diameters(measured, other_share=SHARE_OF_LENGTH if len(measured) == 1 else SHARE_OF_SIDES)
 
 
+def measures_all_axes(prompt: Prompt) -> bool:
+    """Whether it is three diameters of which each shows a direction of its own.
+
+    A short one's ends are placed as loosely as a long one's, so that it may lean: it counts from 20° off the plane of
+    the two longer ones. (Of diameters drawn one by one the second may be the first once more: there 45° are asked.)
+
+    Examples
+    --------
+    >>> flat = ((0, 0, 0), (40, 0, 0), (20, -15, 0), (20, 15, 0), (20, 0, -3), (23, 2, 3))
+    >>> measures_all_axes(DiameterPrompt(flat)), measures_all_axes(DiameterPrompt(flat[:4]))
+    (True, False)
+    """
+    if not isinstance(prompt, DiameterPrompt) or len(prompt.points) != 6:
+        return False
+    spans = np.diff(as_array(prompt.points).reshape(3, 2, 3), axis=1)[:, 0]
+    spans = spans[np.argsort(-np.linalg.norm(spans, axis=1), kind="stable")]
+    return all(_lean(spans[k], list(spans[:k])) >= LEAST_LEAN for k in (1, 2))
+
+
+def _lean(span: FloatArray, others: Sequence[FloatArray]) -> float:
+    """Sine of the angle between a span and the line or plane of the others."""
+    if not others:
+        return 1.0
+    frame, _ = np.linalg.qr(np.column_stack(others))
+    return float(np.linalg.norm(span - frame @ (frame.T @ span)) / np.linalg.norm(span))
+
+
 def _independent(pairs: Sequence[tuple[FloatArray, FloatArray]]) -> list[tuple[FloatArray, FloatArray]]:
-    """The diameters that stand at more than 45° to every longer one: the others measure an axis a second time."""
+    """The diameters that stand at more than 45° to the longer ones: the others measure an axis a second time."""
     kept: list[tuple[FloatArray, FloatArray]] = []
     for start, end in pairs:
-        direction = (end - start) / np.linalg.norm(end - start)
-        others = [(stop - begin) / np.linalg.norm(stop - begin) for begin, stop in kept]
-        if all(abs(float(direction @ other)) < np.sqrt(0.5) for other in others):
+        if _lean(end - start, [stop - begin for begin, stop in kept]) > np.sqrt(0.5):
             kept.append((start, end))
     return kept
 

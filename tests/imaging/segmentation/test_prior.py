@@ -129,3 +129,15 @@ def test_moments_of_a_filled_ellipsoid_give_it_back(a: float, b: float, c: float
     assert shape.volume_ml == pytest.approx(volume / 1000)
     # Proportions below a tenth are lifted to it; 25 cells across a diameter leave 1 % of lattice error.
     np.testing.assert_allclose(np.sort(shape.half_lengths_mm), halves, rtol=0.02 if halves[0] > 0.12 * halves[2] else 2)
+
+
+def test_a_short_third_diameter_that_leans_still_measures_its_axis() -> None:
+    ends = ((-20.0, 0, 0), (20.0, 0, 0), (0, -15.0, 0), (0, 15.0, 0), (-2.5, -2.5, -3.0), (2.5, 2.5, 3.0))
+    shape, _ = ellipsoid_from_prompts([DiameterPrompt(ends)])
+    assert shape.half_lengths_mm.tolist() == pytest.approx([20.0, 15.0, 3.0])
+
+
+def test_a_third_diameter_in_the_plane_of_the_others_measures_nothing_new() -> None:
+    ends = ((-20.0, 0, 0), (20.0, 0, 0), (0, -15.0, 0), (0, 15.0, 0), (-9.0, -9.0, -1.0), (9.0, 9.0, 1.0))
+    shape, _ = ellipsoid_from_prompts([DiameterPrompt(ends)])
+    assert min(shape.half_lengths_mm) > 10
