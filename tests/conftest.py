@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is. All else stays as it is, also what CI sets.
+settings.register_profile("osteotrace", settings.get_profile(settings.get_current_profile_name()), deadline=None)
+settings.load_profile("osteotrace")
 
 ROOT = Path(__file__).resolve().parent.parent
 

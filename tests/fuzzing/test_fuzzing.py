@@ -58,7 +58,7 @@ def test_damage_to_real_files_ends_in_our_own_errors(shared, tmp_path):
         put_to(seed, mutated(seed.content, random, other=random.choice(pool).content), tmp_path)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.sampled_from(SEEDS),
     edits=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 12), st.binary(max_size=12)), min_size=1, max_size=4),

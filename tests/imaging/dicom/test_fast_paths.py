@@ -82,7 +82,7 @@ def assert_samples_agree(record) -> None:
         assert (volume.samples[~measured] == volume.samples[measured].min()).all()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_integer_format_is_loaded_as_the_careful_way_does(data, slices, tmp_path_factory):
     stored_bits = data.draw(st.sampled_from([8, 10, 12, 15, 16]))

@@ -260,7 +260,7 @@ def test_one_roi_can_be_chosen_by_number_or_name(tmp_path):
     assert refusal.value.code == "LABEL_NOT_FOUND"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_damaged_file_is_read_or_refused_and_nothing_else(tmp_path_factory, data):
     grid = turned_grid()

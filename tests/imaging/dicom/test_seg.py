@@ -203,7 +203,7 @@ def one_mask(tmp_path_factory) -> bytes:
     return one_mask_path(tmp_path_factory.mktemp("whole")).read_bytes()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_damaged_file_is_read_or_refused_and_nothing_else(tmp_path_factory, one_mask, data):
     path = tmp_path_factory.mktemp("fuzz") / "seg.dcm"

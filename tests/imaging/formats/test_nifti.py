@@ -299,7 +299,7 @@ def test_a_truncated_compressed_file_is_refused(cut, code, tmp_path):
     assert refusal.value.code == code
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_a_damaged_file_is_read_or_refused_and_nothing_else(tmp_path_factory, data):
     content = bytearray(gzip.decompress(nifti_bytes(np.ones(SHAPE, np.uint8), grid_turned(OBLIQUE[0]))))

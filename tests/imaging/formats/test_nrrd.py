@@ -140,7 +140,7 @@ def test_another_kind_of_file_is_no_nrrd(tmp_path):
     assert refusal.value.code == "NOT_NRRD"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_a_damaged_file_is_read_or_refused_and_nothing_else(tmp_path_factory, data):
     path = nrrd_file(tmp_path_factory.mktemp("fuzz"), {"encoding": "raw"}, payload=SAMPLES.tobytes())

@@ -44,7 +44,7 @@ def test_lesions_keep_their_identity_when_they_are_renamed_reordered_and_change_
     assert all(link.ambiguity < 0.2 for link in matching.links)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.lists(st.floats(-12, 12), min_size=3, max_size=3), st.lists(st.floats(-15, 15), min_size=3, max_size=3))
 def test_matching_does_not_depend_on_the_pose_or_the_grid(turn_deg: list[float], shift_mm: list[float]) -> None:
     matrix = np.eye(4)

@@ -25,7 +25,7 @@ from imaging.measurement.interval import Z95, log_interval95
 from imaging.measurement.quantity import Quantity
 from imaging.volume import Modality
 
-EXAMPLES = settings(max_examples=60, deadline=None)
+EXAMPLES = settings(max_examples=60)
 volumes = st.floats(0.05, 500.0)
 spreads = st.floats(0.0, 0.5)
 

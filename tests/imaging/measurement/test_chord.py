@@ -25,7 +25,7 @@ def cut_at(polygon: np.ndarray, along: float) -> float:
     return max(heights) - min(heights) if heights else 0.0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(corners)
 def test_no_cut_anywhere_is_longer(polygon: np.ndarray) -> None:
     chord = longest_chord(segments(polygon))

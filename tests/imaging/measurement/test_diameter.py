@@ -19,7 +19,7 @@ from imaging.measurement.diameter import InPlaneAxes, in_plane_axes, max_diamete
 from imaging.measurement.extent import Extent
 from imaging.segmentation.segment import Segment
 
-EXAMPLES = settings(max_examples=60, deadline=None)
+EXAMPLES = settings(max_examples=60)
 masks = hnp.arrays(bool, hnp.array_shapes(min_dims=3, max_dims=3, max_side=7)).filter(np.any)
 SHEARED = np.array([[0.1, 0.2, 0.8, 5.0], [0.3, 0.7, -0.1, 9.0], [2.0, 0.0, 0.1, -700.0], [0, 0, 0, 1]])
 
@@ -101,7 +101,7 @@ def test_moving_the_patient_moves_the_ends_along(mask: np.ndarray, seed: int) ->
     assert there.short.length_mm == pytest.approx(here.short.length_mm, rel=1e-6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.sampled_from([0.5, 0.7, 1.0, 2.0]), st.floats(0, 180), st.tuples(*[st.floats(-0.5, 0.5)] * 2))
 def test_an_ellipse_has_its_axes_within_one_pixel(pixel: float, angle: float, shift: tuple[float, float]) -> None:
     found = axes_of(ellipse(pixel, (20.0, 12.0), angle, shift), (5.0, pixel, pixel))

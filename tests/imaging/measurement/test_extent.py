@@ -16,7 +16,7 @@ from imaging.geometry import Grid
 from imaging.measurement.extent import MM3_PER_ML, Extent, component_count, principal_axes
 from imaging.segmentation.segment import Segment
 
-EXAMPLES = settings(max_examples=60, deadline=None)
+EXAMPLES = settings(max_examples=60)
 masks = hnp.arrays(bool, hnp.array_shapes(min_dims=3, max_dims=3, max_side=7)).filter(np.any)
 spacings = st.tuples(*[st.floats(0.2, 8.0)] * 3)
 

@@ -25,7 +25,7 @@ def every_pair(mask: np.ndarray, affine: np.ndarray) -> tuple[float, set]:
     return apart.max(), {(tuple(corners[i]), tuple(corners[j])) for i, j in zip(first, last, strict=True) if i < j}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(masks, steps)
 def test_no_pair_is_farther_apart_and_all_that_are_as_far_are_told_in_order(mask: np.ndarray, affine: np.ndarray):
     length, ends = farthest_ends(hull_candidates(mask), affine)
@@ -36,7 +36,7 @@ def test_no_pair_is_farther_apart_and_all_that_are_as_far_are_told_in_order(mask
     assert found == sorted(found)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(masks, steps)
 def test_what_sticks_out_nowhere_is_left_out_without_loss(mask: np.ndarray, affine: np.ndarray) -> None:
     kept = {tuple(at) for at in hull_candidates(mask)}

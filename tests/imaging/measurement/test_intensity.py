@@ -45,7 +45,7 @@ def test_a_mask_on_padding_alone_has_no_intensity() -> None:
     assert intensity_of(extent_of(SAMPLES < 10), image) is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     hnp.arrays(np.int16, st.integers(1, 40))
     | hnp.arrays(np.float32, st.integers(1, 40), elements=st.floats(-1e4, 1e4, width=32))

@@ -26,7 +26,7 @@ from imaging.measurement.surface import surface_of
 from imaging.segmentation.segment import Segment
 from imaging.volume import Modality, Volume
 
-LAW = settings(max_examples=500, deadline=None)
+LAW = settings(max_examples=500)
 SHEARED = np.array([[0.1, 0.2, 0.8, 5.0], [0.3, 0.7, -0.1, 9.0], [2.0, 0.0, 0.1, -700.0], [0, 0, 0, 1]])
 shapes = st.tuples(*[st.integers(1, 5)] * 3)
 spacings = st.tuples(*[st.floats(0.25, 8.0)] * 3)

@@ -37,7 +37,7 @@ def codes(measurement: SegmentMeasurement) -> list[str]:
     return [finding.code for finding in measurement.findings]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(masks, st.sampled_from([None, Modality.CT, Modality.MR]))
 def test_every_number_of_any_mask_is_finite_and_in_its_interval(mask: np.ndarray, modality: Modality | None) -> None:
     measured = measure_segment(segment_of(mask), modality=modality)

@@ -12,7 +12,7 @@ from imaging.coding import Code
 from imaging.measurement.interval import Z95, holding, log_interval95, log_sd_of, widened
 from imaging.measurement.quantity import Quantity, ReaderPart, TwoPartError
 
-EXAMPLES = settings(max_examples=60, deadline=None)
+EXAMPLES = settings(max_examples=60)
 sizes = st.floats(0.05, 500.0)
 spreads = st.floats(0.001, 0.5)
 

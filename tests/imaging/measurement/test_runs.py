@@ -14,7 +14,7 @@ ON_SLICE = np.zeros((3, 3, 3), bool)
 ON_SLICE[1] = True
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(masks)
 def test_runs_are_the_mask_in_its_order(mask: np.ndarray) -> None:
     runs = Runs.of(mask)
@@ -27,7 +27,7 @@ def test_runs_are_the_mask_in_its_order(mask: np.ndarray) -> None:
     assert runs.shape == mask.shape
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(masks)
 def test_pieces_are_those_of_a_flood_in_the_order_of_their_first_voxels(mask: np.ndarray) -> None:
     runs = Runs.of(mask)

@@ -14,7 +14,7 @@ from imaging.measurement.extent import Extent
 from imaging.measurement.surface import Surface, sphericity, surface_of
 from imaging.segmentation.segment import Segment
 
-EXAMPLES = settings(max_examples=60, deadline=None)
+EXAMPLES = settings(max_examples=60)
 masks = hnp.arrays(bool, hnp.array_shapes(min_dims=3, max_dims=3, max_side=7)).filter(np.any)
 SHEARED = np.array([[0.1, 0.2, 0.8, 5.0], [0.3, 0.7, -0.1, 9.0], [2.0, 0.0, 0.1, -700.0], [0, 0, 0, 1]])
 

@@ -27,7 +27,7 @@ def cut_off(mask: np.ndarray, valid: np.ndarray | None) -> bool:
     return is_cut_off(Extent.of(Segment(mask=mask, grid=grid)), image)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(hnp.arrays(bool, SHAPE).filter(np.any), hnp.arrays(bool, SHAPE), hnp.arrays(bool, SHAPE))
 def test_slice_by_slice_a_neighbour_in_padding_that_reaches_the_border_cuts_off(mask, valid, more) -> None:
     valid = valid | more  # three quarters imaged

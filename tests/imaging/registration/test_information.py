@@ -47,7 +47,7 @@ def test_the_information_is_the_same_either_way_round() -> None:
     assert forth == pytest.approx(back, abs=0.05)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.floats(-4, 4), min_size=6, max_size=6))
 def test_the_slope_is_that_of_the_correlation(numbers: list[float]) -> None:
     # central differences over 0.02 mm; points that leave the field or cross a voxel's face in between leave 5 %

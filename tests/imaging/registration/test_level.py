@@ -12,7 +12,7 @@ from imaging.volume import Modality, Volume
 SHEARED = np.array([[0.0, 0.0, 1.0, -8.0], [1.2, 1.0, 0.0, 5.0], [4.0, 0.0, 0.0, -3.0], [0.0, 0.0, 0.0, 1.0]])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.tuples(*[st.integers(1, 9)] * 3), st.tuples(*[st.integers(1, 4)] * 3))
 def test_a_linear_image_keeps_its_value_at_every_point_when_averaged(
     shape: tuple[int, int, int], factors: tuple[int, int, int]

@@ -21,7 +21,7 @@ from imaging.response.thresholds import Metric, Thresholds, threshold_response
 from imaging.response.volumetric import volumetric_response
 from imaging.response.who import who_response
 
-EXAMPLES = settings(max_examples=500, deadline=None)
+EXAMPLES = settings(max_examples=500)
 ORDER = (Category.CR, Category.PR, Category.SD, Category.PD)
 Exam = Sequence[Fraction]  # two lesions
 Rule = Callable[[Exam, Exam, Exam], Category]  # baseline, the exam between, now

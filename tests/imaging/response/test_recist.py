@@ -13,7 +13,7 @@ from imaging.errors import UsageError
 from imaging.response.recist import TOO_SMALL_MM, Target, target_response
 from imaging.response.response import Category
 
-EXAMPLES = settings(max_examples=500, deadline=None)
+EXAMPLES = settings(max_examples=500)
 CR, PR, SD, PD, NE, NON = Category.CR, Category.PR, Category.SD, Category.PD, Category.NE, Category.NON_CR_NON_PD
 sizes = st.decimals(min_value=1, max_value=300, places=2).map(float)
 

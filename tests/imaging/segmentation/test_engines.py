@@ -26,7 +26,7 @@ def energy(labels: np.ndarray, odds: np.ndarray, weights: tuple[np.ndarray, ...]
     return cost
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000), st.floats(0, 3))
 def test_no_labelling_has_less_energy_than_the_cut(seed: int, smoothness: float) -> None:
     random = np.random.default_rng(seed)

@@ -29,7 +29,7 @@ def as_points(rows: np.ndarray) -> tuple[Point, ...]:
     return tuple((float(x), float(y), float(z)) for x, y, z in rows)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(lengths, lengths, lengths, st.integers(0, 999))
 def test_an_oblique_box_gives_the_ellipsoid_inscribed_in_it(a: float, b: float, c: float, seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -117,7 +117,7 @@ def test_an_excluding_box_and_stroke_mark_what_they_cover() -> None:
     assert stroke.sum() == 10
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(lengths, lengths, lengths)
 def test_moments_of_a_filled_ellipsoid_give_it_back(a: float, b: float, c: float) -> None:
     halves = np.sort([a, b, c])

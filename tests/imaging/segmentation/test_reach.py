@@ -11,7 +11,7 @@ masks = arrays(bool, (4, 6, 6), elements=st.booleans())
 spacings = st.tuples(*[st.sampled_from([0.5, 0.8, 1.0, 3.0])] * 3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(masks, spacings, st.sampled_from([0.6, 1.0, 2.5]))
 def test_reach_grows_and_closing_never_takes_away(mask, spacing, reach_mm):
     assert not (mask & ~reached(mask, spacing, reach_mm)).any()
@@ -20,7 +20,7 @@ def test_reach_grows_and_closing_never_takes_away(mask, spacing, reach_mm):
     assert np.array_equal(closed(shut, spacing, reach_mm), shut)  # closing twice is closing once
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(masks, spacings, st.sampled_from([0.0, 1.0, 4.0]))
 def test_a_box_holds_the_whole_mask(mask, spacing, margin):
     assert mask[box_around(mask, spacing, margin)].sum() == mask.sum()

@@ -20,7 +20,7 @@ def segment_of(mask: np.ndarray) -> Segment:
     return Segment(mask=mask, grid=Grid.from_spacing(mask.shape, (2.0, 1.0, 1.0)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(hnp.arrays(bool, shapes))
 def test_bounds_are_the_smallest_box_that_holds_the_mask(mask: np.ndarray) -> None:
     bounds = segment_of(mask).bounds
@@ -41,7 +41,7 @@ def test_another_mask_has_other_bounds_and_another_standing_the_same() -> None:
     assert replace(segment, mask=other).bounds == (slice(0, 1), slice(0, 1), slice(0, 1))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     shapes.flatmap(lambda shape: hnp.arrays(np.uint8, shape, elements=st.integers(0, 4))),
     st.sampled_from([np.uint8, np.int16, np.int64, np.float32]),

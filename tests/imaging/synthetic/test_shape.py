@@ -25,7 +25,7 @@ def counted_ml(solid: Ellipsoid, step_mm: float) -> tuple[float, float]:
     return float(inside.sum() * step_mm**3 / 1000), float(6 * np.sqrt(cut / 12) * step_mm**3 / 1000)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(a=axis, b=axis, c=axis, turn=st.floats(0, 180), lobulation=st.sampled_from([0.0, 0.08, 0.15]))
 def test_the_volume_of_a_lobulated_ellipsoid_is_that_of_its_formula(
     a: float, b: float, c: float, turn: float, lobulation: float
@@ -69,7 +69,7 @@ def test_the_distance_from_a_ball_is_exact() -> None:
 
 
 @given(turn=st.floats(-180, 180), lobulation=st.floats(0, 0.2))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_nothing_of_a_solid_lies_outside_its_bounds(turn: float, lobulation: float) -> None:
     solid = Ellipsoid(
         center_mm=(5.0, 0.0, 0.0), axes_mm=(40.0, 20.0, 30.0), turn=in_plane_turn(turn), lobulation=lobulation

@@ -47,7 +47,7 @@ def ball_on(grid: Grid, radius_mm: float, centre=(0, 0, 0)) -> np.ndarray:
     return (np.linalg.norm(every_point(grid) - centre, axis=1) <= radius_mm).reshape(grid.shape)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(angles, angles, st.floats(0, 0.5))
 def test_a_linear_ramp_stays_the_ramp_at_every_patient_point(euler, other, shear):
     volume = ramp_on(turned((20, 22, 24), (2.0, 1.5, 1.0), euler=euler, shear=shear))
@@ -67,7 +67,7 @@ def test_the_own_grid_gives_back_every_sample():
     assert same.valid.all()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(angles, angles)
 def test_simpleitk_interpolates_the_same(euler, other):
     noise = np.random.default_rng(3).normal(size=(9, 10, 11)).astype(np.float32)
@@ -109,7 +109,7 @@ def test_a_far_grid_holds_nothing():
     assert not found.valid.any()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(angles, angles, st.sampled_from([(0.6, 0.6, 0.6), (2.0, 1.0, 1.0), (5.0, 0.9, 0.9), (6.0, 4.0, 3.0)]))
 def test_a_ball_keeps_its_volume_on_finer_and_coarser_grids(euler, other, spacing):
     grid = turned((24, 24, 24), (1.0, 1.0, 1.0), euler=euler)
@@ -148,7 +148,7 @@ def test_the_own_grid_gives_back_the_mask(euler):
     assert np.array_equal(resample_mask(mask, grid, grid), mask)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(angles, st.tuples(*[st.floats(-5, 5)] * 3))
 def test_a_moved_mask_lies_where_the_transform_says(euler, shift):
     grid = turned((30, 30, 30), (1.0, 1.0, 1.0))

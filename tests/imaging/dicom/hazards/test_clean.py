@@ -21,7 +21,7 @@ from tests.imaging.dicom.hazards.series import Plan, decimal, each, write
 AXES = [np.array(rows) for rows in ([[1, 0, 0], [0, 1, 0]], [[0, 1, 0], [0, 0, -1]], [[1, 0, 0], [0, 0, -1]])]
 # Shrinking a case that writes forty files takes minutes and tells little more.
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
-EXAMPLES = settings(max_examples=10, phases=PHASES, deadline=None, suppress_health_check=list(HealthCheck))
+EXAMPLES = settings(max_examples=10, phases=PHASES, suppress_health_check=list(HealthCheck))
 
 
 def axis_aligned(cosines: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from imaging.measurement.agreement import SurfaceDistances, surface_distances
 from imaging.segmentation.segment import Segment
 
 SHEARED = np.array([[0.1, 0.2, 0.8, 5.0], [0.3, 0.7, -0.1, 9.0], [2.0, 0.0, 0.1, -700.0], [0, 0, 0, 1]])
-EXAMPLES = settings(max_examples=60, deadline=None)
+EXAMPLES = settings(max_examples=60)
 pairs = hnp.array_shapes(min_dims=3, max_dims=3, max_side=5).flatmap(
     lambda shape: st.tuples(*[hnp.arrays(bool, shape).filter(np.any)] * 2)
 )

@@ -22,7 +22,7 @@ def segments(*masks: np.ndarray) -> list[Segment]:
     return [Segment(mask=mask, grid=Grid.from_spacing(mask.shape, (2.0, 1.0, 1.0))) for mask in masks]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(pairs)
 def test_dice_and_jaccard_tell_the_same_and_do_not_depend_on_who_is_first(masks: tuple) -> None:
     found, turned = overlap_of(*segments(*masks)), overlap_of(*segments(*masks[::-1]))

@@ -32,7 +32,7 @@ def at(x: float, y: float, z: float) -> tuple[float, float, float]:
 offsets = st.tuples(*[st.floats(-14.0, 14.0)] * 3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(offset=offsets, radius=st.floats(0.6, 5.0), adds=st.booleans())
 def test_one_way_only_near_the_stroke_only_and_the_stroke_wholly(
     offset: tuple[float, float, float], radius: float, adds: bool
