@@ -51,6 +51,13 @@ def test_a_box_in_one_slice_takes_its_depth_from_its_sides_and_says_so() -> None
     assert [remark.code for remark in remarks] == ["DEPTH_ASSUMED"]
 
 
+@pytest.mark.parametrize(("measured", "codes"), [(2, ["DEPTH_ASSUMED"]), (4, ["DEPTH_ASSUMED"]), (6, [])])
+def test_diameters_that_leave_a_direction_unmeasured_say_so(measured: int, codes: list[str]) -> None:
+    points = ((-20, 0, 0), (20, 0, 0), (0, -12, 0), (0, 12, 0), (0, 0, -8), (0, 0, 8))
+    _, remarks = ellipsoid_from_prompts([DiameterPrompt(points[:measured])])
+    assert [remark.code for remark in remarks] == codes
+
+
 def test_three_orthogonal_diameters_give_their_ellipsoid() -> None:
     points = ((-20, 0, 0), (20, 0, 0), (0, -12, 0), (0, 12, 0), (0, 0, -8), (0, 0, 8))
     shape, _ = ellipsoid_from_prompts([DiameterPrompt(points)])
