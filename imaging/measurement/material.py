@@ -1,6 +1,7 @@
 """Radiodense material in numbers: how much, how it lies to lesion and bone, and how it compares with the syringe.
 
-Volumes are voxel sums in the native grid of the CT (|det A| per voxel). What is unknown is None: without a bone mask
+Volumes are those of the find's pieces, from the CT's native voxels (|det A| each); a part of a piece is the share of
+its voxels there. What is unknown is None: without a bone mask
 there is no leak, without a model of canal and foramina there is no neural volume, and neither is ever 0 for lack of
 knowledge.
 """
@@ -175,7 +176,7 @@ def _relate(
     volume = _sum([_volume(piece) for piece in pieces])
 
     def part(mask: BoolArray, method: str) -> Quantity:
-        return share_of(volume, find.volume_ml(mask), method)
+        return share_of(volume, find.part_ml(mask), method)
 
     lesion, bone, neural = pieces[0].lesion, ground.bone, ground.neural
     target = None if lesion is None else ground.lesions.get(lesion)

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from imaging.arrays import BoolArray, LabelArray, frozen
+from imaging.arrays import BoolArray, FloatArray, LabelArray, frozen
 from imaging.errors import GeometryError, UsageError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
@@ -78,7 +78,8 @@ class MaterialPiece:
     is_new
         Not there on the earlier CT; None without one.
     volume_ml, interval95_ml, method
-        Voxel sum in the CT's native grid, the range in which the truth is expected, and how both were found.
+        Amount of material from the CT's native voxels, the range in which the truth is expected, and how both were
+        found.
     sweep
         (threshold HU, mL) within 3 mm of the piece.
     centroid_lps_mm
@@ -133,6 +134,20 @@ class MaterialFind:
     def volume_ml(self, mask: BoolArray) -> float:
         """Voxel sum of a mask on the CT's grid, over slices of their own extents where the CT has gaps."""
         return volume_over(self.slices, mask, self.grid)
+
+    def part_ml(self, mask: BoolArray) -> float:
+        """How much of the material lies in a mask: of each piece's volume the share of its voxels there."""
+        inside, whole = self._counts(np.where(mask, self.labels, 0)), self._counts(self.labels)
+        parts = [piece.volume_ml * inside[piece.label] / whole[piece.label] for piece in self.pieces]
+        return float(sum(parts))
+
+    def _counts(self, labels: LabelArray) -> FloatArray:
+        """Voxels of every label, each plane weighted by its extent where the CT has gaps."""
+        size = int(self.labels.max()) + 1
+        planes = np.stack([np.bincount(plane.ravel(), minlength=size) for plane in labels])
+        if self.slices is None:
+            return np.asarray(planes.sum(axis=0), dtype=np.float64)
+        return np.asarray(self.slices.extents_mm @ planes[list(self.slices.planes)], dtype=np.float64)
 
     def gap_remarks(self, mask: BoolArray, *, where: str) -> tuple[Finding, ...]:
         """What stands beside figures of the material in a mask, if it reaches a gap of the CT."""
@@ -229,7 +244,13 @@ def find_material(
         )
     box = box_around(candidates, volume.grid.spacing_mm, MARGIN_MM)
     scene = _scene(volume, box, saturation, before, before_from_volume)
-    found, cortex = _search(scene, candidates[box], _bone_hu(volume, box))
+    found, cortex, doubtful_ml = _search(scene, candidates[box], _bone_hu(volume, box))
+    if doubtful_ml:
+        message = (
+            f"{doubtful_ml:.1f} mL of compact ground above {POSSIBLE_HU:.0f} HU may be cement of low barium content"
+        )
+        message += " or dense bone, and is not counted: an earlier CT would decide"
+        findings.append(Finding("MATERIAL_POSSIBLE", Severity.WARNING, message, volume.series_uid))
     pieces = []
     for number, (outline, is_new) in enumerate(sorted(found, key=lambda item: -item[0].volume_ml), start=1):
         where = (
@@ -359,8 +380,11 @@ def _bone_hu(volume: Volume, box: Box) -> NDArray[np.float64]:
 
 def _search(
     scene: Scene, candidates: BoolArray, bone_hu: NDArray[np.float64]
-) -> tuple[list[tuple[Outline, bool | None]], float | None]:
-    """Accepted outlines with their novelty, and what the patient's cortex reaches; ``bone_hu`` is bone elsewhere."""
+) -> tuple[list[tuple[Outline, bool | None]], float | None, float]:
+    """Accepted outlines with their novelty, what the patient's cortex reaches, and how many mL stay in doubt.
+
+    ``bone_hu`` is bone elsewhere.
+    """
     nothing = np.zeros(scene.samples.shape, dtype=bool)
     certain_from = CERTAIN_HU if scene.saturation_hu is None else min(CERTAIN_HU, scene.saturation_hu - 1)
     dense = list(outlines(scene, scene.samples >= certain_from, taken=nothing))
@@ -385,7 +409,9 @@ def _search(
             is_new is None and outline.core_median_hu >= LOWEST_PLATEAU_HU and _exceeds_bone(outline, cortex)
         ):
             found.append((outline, is_new))
-    return found, cortex
+    passed_over = {id(outline) for outline in faint} - {id(outline) for outline, _ in found}
+    doubtful = [o.volume_ml for o in faint if id(o) in passed_over and fresh is None and _is_compact(o)]
+    return found, cortex, sum(doubtful)
 
 
 def _compact_parts(scene: Scene, dense: BoolArray) -> BoolArray:
@@ -495,7 +521,8 @@ def _piece(
     name = f"{volume.series_uid} piece {number}".strip()
     low, high = outline.low_ml, outline.high_ml
     method = (
-        "bounded half-maximum, voxel sum; interval from the boundary at 35-65 % and the share of material in the rim"
+        "bounded half-maximum; each voxel near the surface counts by the share of material in it; interval from "
+        "plateau, background and the surface's reach"
     )
     findings = []
     if outline.saturated:

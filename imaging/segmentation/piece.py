@@ -5,6 +5,10 @@ are taken from the piece itself: the plateau from its core, the background from 
 surface. Growth from the dense core ends after 1.3 mm (or at the next voxel), so that a half level below cortical bone
 cannot flood the cortex ("bounded half-maximum").
 
+Volume. Blur and thick slices move a curved surface's half level inward, a small piece's by a tenth of its volume. They
+do not move mass: where the plateau can be read, every voxel near the surface counts by the share of material in it, and
+the volume is their sum. The mask stays the half level's.
+
 Clip. At the top of a 12-bit CT the plateau is only a lower bound. How the edge climbs tells roughly where it would end
 (:func:`imaging.segmentation.plateau.hidden_plateau_hu`); the half level uses the middle of that estimate, and the
 interval holds both ends.
@@ -31,9 +35,15 @@ GROWTH_MM = 1.3  # from the core to the half level: the reach of a blur of about
 HALO_MM = 1.3  # nearer to a piece than this, density may be the piece's blur and founds no piece of its own
 BACKGROUND_GAP_MM = 2.0  # background is read beyond the halo …
 BACKGROUND_SIGMA_MM = 2.0  # … and carried inward by a weighted mean of this width
+FILL_REACH_MM = 2.0  # four deviations of a blur of 1.2 mm FWHM: what a piece's edge is smeared over
+FILL_REACHES_MM = (1.3, 2.6)  # shorter loses mass, longer gathers the background's error: both stand in the interval
+FILL_STEPS = (
+    0.25  # deviations of the blur by which the plateau's and the background's errors may move the whole surface
+)
+QUARTILE_STEPS = 1.349  # of a blurred plane edge, between a quarter and three quarters of its height
 SWEEP_REACH_MM = 3.0  # how far from the piece a threshold's volume is counted
-LEVEL_BAND = (0.35, 0.65)  # instead of one half: ± 0.16 mm of surface at 1 mm FWHM, the technical error of the boundary
-BAND_STEPS = 0.385  # the same band in deviations of the blur: the normal quantile of 0.65
+STRICT_LEVEL = 0.65  # instead of one half: 0.16 mm of surface at 1 mm FWHM, the technical error of the boundary
+BAND_STEPS = 0.385  # the same in deviations of the blur: the normal quantile of 0.65
 OLD_MATERIAL_HU = 1300.0  # what stood there this dense before may be old material: no background
 MARGIN_MM = 8.0
 MIN_SEED_ML = 0.005
@@ -75,7 +85,8 @@ class Outline:
     saturated, resolved
         Plateau at the clip; thick enough to show its plateau.
     volume_ml, low_ml, high_ml
-        Voxel sum of the mask, and the range of the other defensible boundaries.
+        The amount of material — the mass that its blur conserved; of a clipped piece the voxel sum of the mask — and
+        the range of the other defensible answers.
     core_ml
         What lies above 80 % of the plateau.
     inscribed_radius_mm
@@ -182,11 +193,16 @@ def _outline(scene: Scene, box: tuple[slice, slice, slice], island: BoolArray, c
         beyond_ml = blur_ml * _steps_beyond(plateau, (most - around, around))
         variants = [_ml(scene, grown(least)) + BAND_STEPS * blur_ml]
         variants += [max(0.0, _ml(scene, grown(most)) - beyond_ml - BAND_STEPS * blur_ml)]
+        volume = _ml(scene, mask)
     else:
         mask = grown(plateau)
-        variants = [_ml(scene, grown(plateau, share)) for share in LEVEL_BAND]
-        variants.append(_filled_ml(scene, samples, mask=mask, free=free, background=background, plateau=plateau))
-    volume = _ml(scene, mask)
+        rim = _Rim(scene, samples, mask=mask, free=free, background=background)
+        volume = rim.filled_ml(median, FILL_REACH_MM)
+        slack_ml = FILL_STEPS * rim.blur_ml(median)
+        variants = [rim.filled_ml(plateau, FILL_REACHES_MM[0]) - slack_ml]
+        variants.append(rim.filled_ml(median, FILL_REACHES_MM[1]) + slack_ml)
+        if not resolved:  # its plateau is a lower bound, and the half level as good an answer
+            variants.append(_ml(scene, grown(plateau, STRICT_LEVEL)))
     surface = mask & ~np.asarray(ndimage.binary_erosion(mask))
     near = reached(mask, spacing, SWEEP_REACH_MM)
     return Outline(
@@ -240,20 +256,38 @@ def _background(scene: Scene, box: tuple[slice, slice, slice], material: BoolArr
     return np.where(earlier < OLD_MATERIAL_HU, earlier, carried)  # NaN compares as False
 
 
-def _filled_ml(
-    scene: Scene,
-    samples: NDArray[np.float32],
-    *,
-    mask: BoolArray,
-    free: BoolArray,
-    background: NDArray[np.float64],
-    plateau: float,
-) -> float:
-    """The mass-conserving volume: every voxel near the surface counts by the share of material in it."""
-    inner = np.asarray(ndimage.binary_erosion(mask))
-    rim = free & ~inner & reached(mask, scene.spacing_mm, GROWTH_MM)
-    share = (samples[rim] - background[rim]) / np.maximum(plateau - background[rim], 1.0)
-    return float((np.clip(share, 0.0, 1.0).sum() + np.count_nonzero(inner)) * scene.voxel_ml)
+class _Rim:
+    """What lies about a piece's surface, without what is nearer to another dense body."""
+
+    def __init__(
+        self,
+        scene: Scene,
+        samples: NDArray[np.float32],
+        *,
+        mask: BoolArray,
+        free: BoolArray,
+        background: NDArray[np.float64],
+    ) -> None:
+        self.scene, self.samples, self.mask, self.background = scene, samples, mask, background
+        self.inner = np.asarray(ndimage.binary_erosion(mask))
+        least = float(samples[mask].min()) if mask.any() else np.inf
+        foreign = distance_mm((samples >= least) & ~mask, scene.spacing_mm)
+        self.own = free & ~self.inner & (distance_mm(mask, scene.spacing_mm) <= foreign)
+
+    def share(self, plateau: float) -> NDArray[np.float64]:
+        """Of material in each voxel."""
+        return (self.samples - self.background) / np.maximum(plateau - self.background, 1.0)
+
+    def filled_ml(self, plateau: float, reach_mm: float) -> float:
+        """The mass-conserving volume: every voxel within a reach of the mask counts by the share of material in it."""
+        rim = self.own & reached(self.mask, self.scene.spacing_mm, reach_mm)
+        filled = np.clip(self.share(plateau)[rim], 0.0, 1.0).sum() + np.count_nonzero(self.inner)
+        return float(filled * self.scene.voxel_ml)
+
+    def blur_ml(self, plateau: float) -> float:
+        """Surface times deviation of the blur, from how many voxels lie between a quarter and three quarters."""
+        share = self.share(plateau)[self.own]
+        return float(np.count_nonzero((share >= 0.25) & (share < 0.75)) * self.scene.voxel_ml / QUARTILE_STEPS)
 
 
 def _inscribed_radius_mm(mask: BoolArray, spacing: tuple[float, float, float]) -> float:
