@@ -182,6 +182,12 @@ def empty_cement(findings: list[Finding]) -> Document:
     return cement_document([], findings)
 
 
+def empty_plan(findings: list[Finding]) -> Document:
+    from pipelines.documents import plan_document
+
+    return plan_document(None, findings)
+
+
 def empty_register(findings: list[Finding]) -> Document:
     from pipelines.documents import register_document
 
@@ -318,6 +324,7 @@ def segment(image: tuple[Path, ...], **options: Any) -> tuple[Document, int]:
 @click.option("--before", type=IMAGE, help="A CT from before the procedure.")
 @click.option("--lesion", "lesions", multiple=True, metavar="MASK", help="A lesion on this CT (path or path#label).")
 @click.option("--bone", metavar="MASK", help="The bone; made from the CT where left out.")
+@click.option("--neural", metavar="MASK", help="Canal and foramina; material in them is unknown where left out.")
 @click.option("--out", type=OUT, help="Folder for the material masks.")
 @SERIES
 @MODALITY
@@ -334,6 +341,43 @@ def cement(image: tuple[Path, ...], **options: Any) -> tuple[Document, int]:
         say_findings(row["findings"])
     if not document["materials"]:
         Speaker.say("no radiodense material found")
+    say_findings(document["findings"])
+    return document, DONE
+
+
+@main.command()
+@click.argument("image", nargs=-1, required=True, type=IMAGE)
+@click.option("--lesion", required=True, metavar="MASK", help="The lesion on this image (path or path#label).")
+@click.option("--neural", metavar="MASK", help="Canal and foramina, as a reader confirmed them.")
+@click.option("--breach", metavar="MASK", help="Where the cortex is breached, as a reader confirmed it.")
+@click.option("--no-breach", is_flag=True, help="A reader confirms that the cortex is nowhere breached.")
+@click.option("--bone", metavar="MASK", help="The bone; made from a CT where left out.")
+@SERIES
+@MODALITY
+@ACCEPT_GAPS
+@run_command(empty_plan)
+def plan(image: tuple[Path, ...], **options: Any) -> tuple[Document, int]:
+    """Before a procedure: the safest point of a lesion, its margins, how much fits, and straight ways from the skin.
+
+    Vessels, bowel and nerves are not modelled; the patient lies as scanned. No recommendation to treat.
+    """
+    from pipelines.single import plan_in_image
+
+    document = plan_in_image(image, **options)
+    at = ", ".join(f"{mm:.1f}" for mm in document["target_lps_mm"])
+    Speaker.say(f"target at {at} mm (LPS)")
+    for name, told in (("lesion_edge_mm", "lesion's edge"), ("breach_mm", "breach"), ("neural_mm", "canal or foramen")):
+        if document["margins"][name] is not None:
+            Speaker.say(f"  to the {told}: {quantity_text(document['margins'][name])}")
+    Speaker.say(f"  ball that reaches canal or foramen: {quantity_text(document['ball_to_neural_ml'])}")
+    for number, path in enumerate(document["paths"], start=1):
+        entry = ", ".join(f"{mm:.0f}" for mm in path["entry_lps_mm"])
+        bone = "" if path["in_bone_mm"] is None else f", {path['in_bone_mm']:.0f} mm of it in bone"
+        Speaker.say(
+            f"  way {number}: {path['length_mm']:.0f} mm from the skin at {entry}{bone}; "
+            f"{path['neural_clearance_mm']:.0f} mm beside the needle"
+        )
+    Speaker.say(document["not_modelled"])
     say_findings(document["findings"])
     return document, DONE
 

@@ -17,6 +17,7 @@ from imaging.formats.record import findings_record, matrix_record, quantity_reco
 from imaging.study import Index, SeriesRecord, Verdict
 
 if TYPE_CHECKING:  # heavy modules, needed for their types alone
+    from imaging.measurement.approach import Approach
     from imaging.measurement.change import Change
     from imaging.measurement.material import MaterialMeasurement, PieceMeasurement
     from imaging.measurement.measure import SegmentMeasurement
@@ -32,6 +33,7 @@ __all__ = [
     "material_record",
     "measure_document",
     "needed_series_refused",
+    "plan_document",
     "pseudonym",
     "register_document",
     "response_record",
@@ -296,6 +298,40 @@ def piece_record(piece: PieceMeasurement) -> Document:
         "reason": piece.reason,
         "centroid_lps_mm": list(piece.centroid_lps_mm),
         "threshold_sweep": [{"above_hu": threshold, "volume_ml": volume} for threshold, volume in piece.sweep],
+    }
+
+
+def plan_document(plan: Approach | None, findings: Iterable[Finding] = ()) -> Document:
+    """``osteotrace.plan/1``; everything unknown where there is no plan."""
+    from imaging.measurement.approach import NOT_MODELLED
+
+    margins = ("lesion_edge_mm", "breach_mm", "neural_mm")
+    if plan is None:
+        known: Document = {"target_lps_mm": None, "margins": dict.fromkeys(margins)}
+        known |= {"ball_to_neural_ml": None, "ball_to_edge_ml": None, "lesion_ml": None, "paths": []}
+    else:
+        quantities = (plan.edge_mm, plan.breach_mm, plan.neural_mm)
+        known = {
+            "target_lps_mm": list(plan.target_lps_mm),
+            "margins": {name: quantity_record(found) for name, found in zip(margins, quantities, strict=True)},
+            "ball_to_neural_ml": quantity_record(plan.ball_to_neural_ml),
+            "ball_to_edge_ml": quantity_record(plan.ball_to_edge_ml),
+            "lesion_ml": plan.lesion_ml,
+            "paths": [
+                {
+                    "entry_lps_mm": list(path.entry_lps_mm),
+                    "length_mm": path.length_mm,
+                    "in_bone_mm": path.in_bone_mm,
+                    "neural_clearance_mm": path.neural_clearance_mm,
+                }
+                for path in plan.paths
+            ],
+        }
+    return {
+        "schema": "osteotrace.plan/1",
+        **known,
+        "not_modelled": NOT_MODELLED,
+        "findings": findings_record(dict.fromkeys(findings)),
     }
 
 

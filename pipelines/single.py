@@ -15,6 +15,7 @@ from imaging.arrays import BoolArray
 from imaging.errors import CaseFileError, EmptyMask, GeometryError, UsageError
 from imaging.finding import Finding, Severity
 from imaging.formats.nifti import nifti_bytes
+from imaging.measurement.approach import plan_approach
 from imaging.measurement.change import measure_change
 from imaging.measurement.material import relate_material
 from imaging.measurement.measure import SegmentMeasurement, measure_segment
@@ -32,7 +33,7 @@ from pipelines.settings import read_settings
 from pipelines.sources import open_image, open_masks
 from pipelines.workspace import atomic_write
 
-__all__ = ["cement_in_image", "compare_masks", "measure_mask", "register_images", "segment_image"]
+__all__ = ["cement_in_image", "compare_masks", "measure_mask", "plan_in_image", "register_images", "segment_image"]
 
 Document = dict[str, Any]
 
@@ -177,6 +178,7 @@ def cement_in_image(
     before: Path | None = None,
     lesions: Sequence[str] = (),
     bone: str | None = None,
+    neural: str | None = None,
     out: Path | None = None,
     series: str | None = None,
     modality: str | None = None,
@@ -210,8 +212,9 @@ def cement_in_image(
         bone_mask = ground.mask
     else:
         bone_mask = one_mask_on(volume, bone, image, accept_gaps=accept_gaps)
+    canal = None if neural is None else one_mask_on(volume, neural, image, accept_gaps=accept_gaps)
     rows = []
-    for material in relate_material(found, lesions=masks, bone=bone_mask):
+    for material in relate_material(found, lesions=masks, bone=bone_mask, neural=canal):
         name = None
         if out is not None:
             name = f"{material.id}-{material.kind}.nii.gz"
@@ -221,6 +224,36 @@ def cement_in_image(
     if out is not None:
         atomic_write(out / "cement.json", json_text(document).encode())
     return document
+
+
+def plan_in_image(
+    image: Sequence[Path],
+    *,
+    lesion: str,
+    neural: str | None = None,
+    breach: str | None = None,
+    no_breach: bool = False,
+    bone: str | None = None,
+    series: str | None = None,
+    modality: str | None = None,
+    accept_gaps: bool = False,
+) -> Document:
+    """Target, margins and ways before a procedure."""
+    if breach is not None and no_breach:
+        raise UsageError("--breach and --no-breach say different things: give one", code="CONTRADICTING_OPTIONS")
+    volume = open_image(image, modality=modality, series=series, accept_gaps=accept_gaps)
+
+    def mask(argument: str | None) -> BoolArray | None:
+        return None if argument is None else one_mask_on(volume, argument, image, accept_gaps=accept_gaps)
+
+    outlined = one_mask_on(volume, lesion, image, accept_gaps=accept_gaps)
+    breached = np.zeros(volume.grid.shape, dtype=bool) if no_breach else mask(breach)
+    ground, findings = mask(bone), tuple[Finding, ...]()
+    if ground is None and volume.modality is Modality.CT:
+        found = find_bone(volume, lesion=outlined)
+        ground, findings = found.mask, found.findings
+    plan = plan_approach(volume, outlined, neural=mask(neural), breach=breached, bone=ground)
+    return documents.plan_document(plan, (*findings, *plan.findings))
 
 
 def lesions_on(

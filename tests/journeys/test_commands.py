@@ -308,3 +308,44 @@ def test_doctor_finds_all_that_a_case_needs(osteotrace: Osteotrace) -> None:
 def test_quiet_says_nothing(files: Path, osteotrace: Osteotrace) -> None:
     done = osteotrace("measure", files / "before.nii.gz", "-q")
     assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def plan_files(folder: Path) -> Path:
+    """A CT of a cylinder of tissue, a lesion, a canal beside it."""
+    points = GRID.points(np.indices(GRID.shape).reshape(3, -1).T)
+    across = np.hypot(points[:, 0], points[:, 1]).reshape(GRID.shape)
+    samples = np.where(across < 0.8 * across.max() / np.sqrt(2), 40, -1000).astype(np.int16)
+    (folder / "ct.nii.gz").write_bytes(nifti_bytes(samples, GRID))
+    lesion = (np.linalg.norm(points - [12, 0, 0], axis=1) <= 8).reshape(GRID.shape)
+    canal = (np.hypot(points[:, 0] + 12, points[:, 1]) <= 4).reshape(GRID.shape)
+    for name, mask in (("lesion", lesion), ("canal", canal)):
+        (folder / f"{name}.nii.gz").write_bytes(nifti_bytes(mask.astype(np.uint8), GRID))
+    return folder
+
+
+def test_plan_says_where_how_much_and_which_way(osteotrace: Osteotrace, tmp_path: Path) -> None:
+    folder = plan_files(tmp_path)
+    command = ["plan", folder / "ct.nii.gz", "--modality", "ct", "--lesion", folder / "lesion.nii.gz"]
+    done = osteotrace(*command, "--neural", folder / "canal.nii.gz", "--no-breach", "--json")
+    assert done.code == 0, done.err
+    assert done.document["target_lps_mm"] == pytest.approx([12, 0, 0], abs=2)
+    assert done.document["margins"]["neural_mm"]["value"] == pytest.approx(20, abs=2)
+    assert done.document["margins"]["breach_mm"] is None
+    assert done.document["paths"][0]["neural_clearance_mm"] >= 5
+    told = osteotrace(*command, "--neural", folder / "canal.nii.gz", "--no-breach")
+    assert "vessels, bowel, nerves not modelled; patient position as scanned" in told.out + told.err
+
+
+@pytest.mark.parametrize(
+    ("more", "code"), [((), "NEURAL_NOT_CONFIRMED"), (("--neural", "canal.nii.gz"), "BREACHES_NOT_CONFIRMED")]
+)
+def test_plan_is_refused_until_a_reader_has_confirmed_foramina_and_breaches(
+    osteotrace: Osteotrace, tmp_path: Path, more: tuple[str, ...], code: str
+) -> None:
+    folder = plan_files(tmp_path)
+    options = [folder / word if word.endswith(".gz") else word for word in more]
+    command = ["plan", folder / "ct.nii.gz", "--modality", "ct", "--lesion", folder / "lesion.nii.gz", *options]
+    done = osteotrace(*command, "--json")
+    assert done.code == 3
+    assert done.document["findings"][0]["code"] == code
+    assert done.document["paths"] == []

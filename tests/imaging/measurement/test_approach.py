@@ -1,0 +1,116 @@
+"""Where a needle is safest: closed forms in a cylinder of tissue with a ball of lesion beside a straight canal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from imaging.arrays import BoolArray
+from imaging.errors import EmptyMask, GeometryError, InputError
+from imaging.geometry import Grid
+from imaging.measurement.approach import CLEARANCE_MM, NEEDLE_RADIUS_MM, body_mask, plan_approach
+from imaging.volume import Modality, Volume
+
+SHAPE = (41, 101, 101)
+GRID = Grid.from_spacing(SHAPE, (2.0, 1.0, 1.0))
+CENTRE = np.array([50.0, 50.0, 40.0])  # LPS
+BODY_MM = 46.0
+SLACK_MM = np.linalg.norm([1, 1, 2]) / 2
+POINTS = GRID.points(np.indices(SHAPE).reshape(3, -1).T) - CENTRE
+NOTHING = np.zeros(SHAPE, dtype=bool)
+
+
+def where(inside: np.ndarray) -> BoolArray:
+    return np.asarray(inside.reshape(SHAPE))
+
+
+def ball(centre: tuple[float, float, float], radius_mm: float) -> BoolArray:
+    return where(np.linalg.norm(POINTS - centre, axis=1) <= radius_mm)
+
+
+def canal(x_mm: float, radius_mm: float) -> BoolArray:
+    return where(np.hypot(POINTS[:, 0] - x_mm, POINTS[:, 1]) <= radius_mm)
+
+
+BODY = where(np.hypot(POINTS[:, 0], POINTS[:, 1]) <= BODY_MM)
+CT = Volume(samples=np.where(BODY, 40, -1000).astype(np.int16), grid=GRID, modality=Modality.CT)
+
+
+def test_far_from_everything_the_target_is_the_middle_of_the_lesion() -> None:
+    plan = plan_approach(CT, ball((20, 0, 0), 10), neural=canal(-20, 5), breach=NOTHING)
+    np.testing.assert_allclose(plan.target_lps_mm, CENTRE + np.array([20, 0, 0]), atol=1e-9)
+    assert plan.edge_mm.value == pytest.approx(10, abs=SLACK_MM)
+    assert plan.neural_mm.value == pytest.approx(35, abs=SLACK_MM)
+    assert plan.breach_mm is None
+    assert plan.ball_to_neural_ml.value == pytest.approx(4 / 3 * np.pi * plan.neural_mm.value**3 / 1000)
+    low, high = plan.edge_mm.interval95 or (0, 0)
+    assert low <= 10 <= high
+
+
+def test_a_canal_beside_the_lesion_pushes_the_target_away_until_both_are_equally_far() -> None:
+    # A ball of radius R round c and a canal whose wall lies g beyond c: equally far from wall and edge at (R − g)/2.
+    plan = plan_approach(CT, ball((20, 0, 0), 12), neural=canal(6, 8), breach=NOTHING)  # the wall 6 mm from the middle
+    assert plan.target_lps_mm[0] - CENTRE[0] - 20 == pytest.approx((12 - 6) / 2, abs=SLACK_MM)
+    assert plan.neural_mm.value == pytest.approx(plan.edge_mm.value, abs=SLACK_MM)
+
+
+def test_a_breach_counts_as_a_nerve_does() -> None:
+    breach = ball((32, 0, 0), 4)
+    plan = plan_approach(CT, ball((20, 0, 0), 12), neural=canal(-30, 5), breach=breach)
+    assert plan.breach_mm is not None
+    assert plan.target_lps_mm[0] < CENTRE[0] + 20
+    assert plan.breach_mm.value == pytest.approx(plan.edge_mm.value, abs=SLACK_MM)
+
+
+def test_every_way_keeps_its_distance_and_the_shortest_comes_first() -> None:
+    neural = canal(0, 6)
+    plan = plan_approach(CT, ball((22, 0, 0), 8), neural=neural, breach=NOTHING, bone=ball((30, 0, 0), 6))
+    assert 1 < len(plan.paths) <= 5
+    lengths = [path.length_mm for path in plan.paths]
+    assert lengths == sorted(lengths)
+    assert lengths[0] == pytest.approx(BODY_MM - 22, abs=2)  # straight out
+    target = np.array(plan.target_lps_mm)
+    for path in plan.paths:
+        assert path.neural_clearance_mm >= CLEARANCE_MM
+        assert np.hypot(*(np.array(path.entry_lps_mm) - CENTRE)[:2]) == pytest.approx(BODY_MM, abs=2)
+        line = target + np.linspace(0, 1, 400)[:, None] * (np.array(path.entry_lps_mm) - target)
+        beside = np.hypot(line[:, 0] - CENTRE[0], line[:, 1] - CENTRE[1]).min() - 6 - NEEDLE_RADIUS_MM
+        assert beside >= path.neural_clearance_mm
+    assert plan.paths[0].in_bone_mm == pytest.approx(12, abs=2)
+
+
+def test_no_way_leads_through_a_canal_that_surrounds_the_lesion() -> None:
+    radius = np.linalg.norm(POINTS, axis=1)
+    shell = where((radius >= 14) & (radius <= 18))
+    plan = plan_approach(CT, ball((0, 0, 0), 8), neural=shell, breach=NOTHING)
+    assert plan.paths == ()
+    assert [finding.code for finding in plan.findings] == ["NO_SAFE_PATH"]
+
+
+def test_skin_out_of_view_is_no_way() -> None:
+    inside = replace(CT, samples=np.full(SHAPE, 40, np.int16))
+    plan = plan_approach(inside, ball((20, 0, 0), 8), neural=canal(-20, 5), breach=NOTHING)
+    assert plan.paths == ()
+    assert "not in view" in plan.findings[0].message
+
+
+def test_gas_in_the_body_is_no_skin() -> None:
+    gas = where(np.hypot(POINTS[:, 0] - 30, POINTS[:, 1]) <= 6)
+    ct = replace(CT, samples=np.where(gas, -950, CT.samples).astype(np.int16))
+    assert (body_mask(ct) == body_mask(CT)).all()
+
+
+def test_nothing_is_planned_before_a_reader_has_confirmed_canal_foramina_and_breaches() -> None:
+    lesion = ball((20, 0, 0), 10)
+    with pytest.raises(InputError) as refused:
+        plan_approach(CT, lesion, neural=None, breach=NOTHING)
+    assert refused.value.code == "NEURAL_NOT_CONFIRMED"
+    with pytest.raises(InputError) as refused:
+        plan_approach(CT, lesion, neural=canal(0, 5), breach=None)
+    assert refused.value.code == "BREACHES_NOT_CONFIRMED"
+    with pytest.raises(EmptyMask):
+        plan_approach(CT, lesion, neural=NOTHING, breach=NOTHING)
+    with pytest.raises(GeometryError):
+        plan_approach(CT, lesion[1:], neural=canal(0, 5), breach=NOTHING)
