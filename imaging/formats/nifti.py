@@ -291,6 +291,8 @@ def _geometry(header: NDArray[Any], sizes: tuple[int, int, int], where: str) -> 
 
 
 def _grid(ras_from_ijk: FloatArray, sizes: tuple[int, int, int], unit: float, where: str) -> Grid:
+    if not np.isfinite(ras_from_ijk).all():
+        raise InputError("the header's geometry holds what is no number", code="BAD_GEOMETRY", where=where)
     affine = (LPS_FROM_RAS @ ras_from_ijk)[:, [2, 1, 0, 3]]
     affine[:3] *= unit
     try:

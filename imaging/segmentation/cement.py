@@ -396,12 +396,12 @@ def _search(
     possible = _compact_parts(scene, room & (scene.samples >= POSSIBLE_HU))
     if fresh is not None:
         possible |= room & fresh
-    faint = [o for o in outlines(scene, possible, taken=taken) if o.volume_ml >= MIN_PIECE_ML]
+    faint = [o for o in outlines(scene, possible, taken=taken) if _is_piece(scene, o)]
     cortex = _cortex_hu(scene, [*dense, *faint], bone_hu)
     found: list[tuple[Outline, bool | None]] = []
     for outline in dense:
         beyond_bone = outline.plateau_hu >= DENSEST_BONE_HU or _exceeds_bone(outline, cortex)
-        if beyond_bone and outline.volume_ml >= MIN_PIECE_ML:
+        if beyond_bone and _is_piece(scene, outline):
             found += _by_novelty(scene, outline)
     for outline in faint:
         is_new = None if fresh is None else float(fresh[outline.box][outline.mask].mean()) > 0.5
@@ -452,6 +452,10 @@ def _cortex_hu(scene: Scene, candidates: Sequence[Outline], bone_hu: NDArray[np.
     if values.size * scene.voxel_ml < MIN_CORTEX_ML:
         return None
     return float(np.quantile(values, CORTEX_QUANTILE))
+
+
+def _is_piece(scene: Scene, outline: Outline) -> bool:
+    return bool(np.count_nonzero(outline.mask) * scene.voxel_ml >= MIN_PIECE_ML)
 
 
 def _is_compact(outline: Outline) -> bool:

@@ -140,7 +140,7 @@ def outlines(scene: Scene, seeds: BoolArray, *, taken: BoolArray) -> Iterator[Ou
         if np.count_nonzero(island) * scene.voxel_ml < MIN_SEED_ML:
             continue
         outline = _outline(scene, box, island, claimed[box])
-        if not outline.mask.any():
+        if outline.volume_ml <= 0:
             continue  # nowhere denser than half way: a speck on a denser background
         claimed[box] |= outline.mask
         yield outline
@@ -197,10 +197,11 @@ def _outline(scene: Scene, box: tuple[slice, slice, slice], island: BoolArray, c
     else:
         mask = grown(plateau)
         rim = _Rim(scene, samples, mask=mask, free=free, background=background)
-        volume = rim.filled_ml(median, FILL_REACH_MM)
-        slack_ml = FILL_STEPS * rim.blur_ml(median)
+        undiluted = median if resolved else plateau  # a thin piece's median is that of blurred voxels
+        volume = rim.filled_ml(undiluted, FILL_REACH_MM)
+        slack_ml = FILL_STEPS * rim.blur_ml(undiluted)
         variants = [rim.filled_ml(plateau, FILL_REACHES_MM[0]) - slack_ml]
-        variants.append(rim.filled_ml(median, FILL_REACHES_MM[1]) + slack_ml)
+        variants.append(rim.filled_ml(undiluted, FILL_REACHES_MM[1]) + slack_ml)
         if not resolved:  # its plateau is a lower bound, and the half level as good an answer
             variants.append(_ml(scene, grown(plateau, STRICT_LEVEL)))
     surface = mask & ~np.asarray(ndimage.binary_erosion(mask))
@@ -214,7 +215,7 @@ def _outline(scene: Scene, box: tuple[slice, slice, slice], island: BoolArray, c
         saturated=saturated,
         resolved=resolved,
         volume_ml=volume,
-        low_ml=min([volume, *variants]),
+        low_ml=max(0.0, min([volume, *variants])),
         high_ml=max([volume, *variants]),
         core_ml=_ml(scene, core),
         inscribed_radius_mm=_inscribed_radius_mm(mask, spacing),

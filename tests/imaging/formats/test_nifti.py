@@ -252,6 +252,7 @@ def test_extensions_before_the_samples_are_passed_over(plain, tmp_path):
         ("sform_code", 0, "NO_GEOMETRY"),
         ("srow", 0.0, "BAD_GEOMETRY"),
         ("srow", np.nan, "BAD_GEOMETRY"),
+        ("srow", np.inf, "BAD_GEOMETRY"),
         ("datatype", 128, "UNSUPPORTED_DATA_TYPE"),
         ("datatype", 32, "UNSUPPORTED_DATA_TYPE"),
         ("dim", (4, 5, 4, 3, 2, 1, 1, 1), "NOT_A_VOLUME"),
