@@ -32,6 +32,7 @@ from imaging.segmentation.region import on_native, region_around
 from imaging.segmentation.shape import (
     ExpectedShape,
     Trust,
+    Witness,
     best_scale,
     contrast_across,
     ellipsoid_of_map,
@@ -108,6 +109,7 @@ def segment_lesion(
     exclude: BoolArray | None = None,
     include: BoolArray | None = None,
     companion: Volume | None = None,
+    earlier: Volume | None = None,
 ) -> LesionProposal:
     """The lesion that the prompts or the prior point at, as a proposal on the volume's own grid.
 
@@ -120,7 +122,7 @@ def segment_lesion(
         over ``prior``. A mask prompt says that ``prior`` is this image's own mask, to be kept in size.
     prior
         (slices, rows, columns) 0…1 on the volume's grid: the mask of an earlier exam brought here by registration. Its
-        place and proportions are expected, its size is read anew from the image: a third to twelve times the volume.
+        place and proportions are expected, its size is read anew from the image: a quarter to twelve times the volume.
     exclude
         True where the lesion certainly is not; the mask never enters it.
     include
@@ -129,6 +131,9 @@ def segment_lesion(
     companion
         A second series of the same exam in the same frame of reference, on any grid. What each voxel looks like on
         both is judged together: on STIR a bleeding is no marrow and an oedema rim no tumour on T1.
+    earlier
+        The image on which the prior was outlined, on its own grid, which registration has moved here. How the layers
+        inside and outside the contour looked there tells where the contour is now. Of another role it is not looked at.
 
     Raises
     ------
@@ -150,7 +155,9 @@ def segment_lesion(
     >>> bool(0.95 < proposal.volume_ml / ((radius < 10).sum() / 1000) < 1.05)
     True
     """
-    evidence = evidence_for(volume, prompts, prior=prior, exclude=exclude, include=include, companion=companion)
+    evidence = evidence_for(
+        volume, prompts, prior=prior, exclude=exclude, include=include, companion=companion, earlier=earlier
+    )
     return proposal_from(evidence, {name: ENGINES[name](evidence) for name in AGREEMENT})
 
 
@@ -162,6 +169,7 @@ def evidence_for(
     exclude: BoolArray | None = None,
     include: BoolArray | None = None,
     companion: Volume | None = None,
+    earlier: Volume | None = None,
 ) -> Evidence:
     """What the engines are given; parameters and errors as :func:`segment_lesion`."""
     for name, array in (("prior", prior), ("exclude", exclude), ("include", include)):
@@ -171,8 +179,8 @@ def evidence_for(
     if prior is None or gives_size(prompts):
         shape, remarks = _prompted(prompts)
     else:
-        earlier = np.asarray(prior, dtype=np.float32)
-        shape, remarks = _followed(volume, prompts, earlier, marks, companion), ()
+        expected = np.asarray(prior, dtype=np.float32)
+        shape, remarks = _followed(volume, prompts, expected, marks, companion=companion, earlier=earlier), ()
     return evidence_of(volume, shape, marks, remarks=remarks, companion=companion)
 
 
@@ -188,7 +196,13 @@ def _prompted(prompts: Sequence[Prompt]) -> tuple[ExpectedShape, tuple[Finding, 
 
 
 def _followed(
-    volume: Volume, prompts: Sequence[Prompt], prior: NDArray[np.float32], marks: Marks, companion: Volume | None
+    volume: Volume,
+    prompts: Sequence[Prompt],
+    prior: NDArray[np.float32],
+    marks: Marks,
+    *,
+    companion: Volume | None,
+    earlier: Volume | None,
 ) -> ExpectedShape:
     """The earlier mask at the scale that this image shows."""
     shape = ExpectedShape(
@@ -202,7 +216,8 @@ def _followed(
     region = region_around(sized_on, shape.ellipsoid, margin_mm=margin_mm)
     ruled = marks.on_region(volume.grid, region)
     usable = usable_voxels(region, ruled)
-    return shape.scaled(best_scale(region, shape.distance(region), shape.ellipsoid.centre, usable))
+    witness = None if earlier is None or earlier.role != sized_on.role else Witness.on(region, earlier)
+    return shape.scaled(best_scale(region, shape.distance(region), shape.ellipsoid.centre, usable, witness=witness))
 
 
 def proposal_from(evidence: Evidence, opinions: Mapping[str, NDArray[np.float32]]) -> LesionProposal:

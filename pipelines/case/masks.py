@@ -17,6 +17,7 @@ from imaging.dicom.rtstruct import read_rtstruct
 from imaging.dicom.seg import read_seg
 from imaging.errors import BackendFailed, CaseFileError, EmptyMask, GeometryError, InputError, UsageError
 from imaging.finding import Finding, Severity
+from imaging.geometry import Grid
 from imaging.lesions.lesion import Lesion, Method
 from imaging.lesions.match import match_lesions
 from imaging.lesions.procedure import Procedure
@@ -447,8 +448,9 @@ def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
     material = carry_material(record, timepoint, ground.material, ground.links, ground.procedures)
     inside = None if material is None else material.mask
     second = companion(record, timepoint, ground)
+    then = earlier_image(previous, record, second, ground)
     try:
-        proposal = ground.segmenter.segment(volume, (), prior=prior, include=inside, companion=second)
+        proposal = ground.segmenter.segment(volume, (), prior=prior, include=inside, companion=second, earlier=then)
     except EmptyMask:
         lost = "the earlier mask is smaller than a voxel of this image: outline the lesion here"
         return [unseen(trace, timepoint.id, record, "PRIOR_TOO_SMALL", lost)]
@@ -471,6 +473,20 @@ def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
             trace, timepoint, record, proposal, origin, volume=volume, method=Method.PROPAGATED, findings=remarks
         )
     ]
+
+
+def earlier_image(previous: Traced, record: SeriesRecord, second: Volume | None, ground: Ground) -> Volume | None:
+    """The exam on which the lesion was outlined last as it looked then, laid over this one; T1 where both have it."""
+    exam = next(exam for exam in ground.exams.timepoints if exam.id == previous.timepoint)
+    role = "t1" if second is not None and second.role == "t1" else record.role
+    here = previous.record
+    assert here is not None, "a mask has a series"
+    seen = here if here.role == role else companion_of(here, exam)
+    record_from_seen = None if seen is None else ground.links.path(record, seen)
+    if seen is None or seen.role != role or seen.grid is None or record_from_seen is None:
+        return None
+    volume = ground.images.of(seen)
+    return replace(volume, grid=Grid(volume.grid.shape, record_from_seen.matrix @ volume.grid.affine))
 
 
 def oedema_doubt(volume: Volume, second: Volume | None) -> tuple[Finding, ...]:
