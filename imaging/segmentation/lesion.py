@@ -36,6 +36,7 @@ from imaging.segmentation.shape import (
     best_scale,
     contrast_across,
     ellipsoid_of_map,
+    shows_layers,
 )
 from imaging.volume import Volume
 
@@ -47,14 +48,16 @@ BACKEND = "agreement"
 # ellipsoid inscribed in its bounding box (median of the shared masks without the infiltrating ones), 0.95 in length;
 # its inside is held firmly, because bleeding and necrosis look like anything. Three diameters measure as much as a box.
 # Fewer, and a click, leave directions unmeasured and are held loosely; a reader's own mask tightly; an earlier mask,
-# once its scale is found, in between.
+# once its scale is found, in between; the tighter where the earlier image helped to find it.
 ENCLOSING = Trust(inside=0.15, outside=0.13, scale=0.95)
 SPANNING = Trust(inside=0.25, outside=0.25)
 LEAST_SURE_MM = 8.0  # two standard deviations of where a hand puts either end (2 mm)
 OWN_MASK = Trust(inside=0.10, outside=0.10)
 EARLIER_MASK = Trust(inside=0.15, outside=0.15)
+WITNESSED_MASK = Trust(inside=0.10, outside=0.10)
 
 SCALE_REACH = 2.1  # the same while the scale of an earlier mask is open: 2.3 radii, and the layer about them
+SURROUNDINGS = 0.5  # mean radii beyond the earlier contour: what most follow-ups leave as it was
 CLOSING = 0.25  # mean radii: half the width of the bays that are closed
 
 
@@ -133,7 +136,8 @@ def segment_lesion(
         both is judged together: on STIR a bleeding is no marrow and an oedema rim no tumour on T1.
     earlier
         The image on which the prior was outlined, on its own grid, which registration has moved here. How the layers
-        inside and outside the contour looked there tells where the contour is now. Of another role it is not looked at.
+        inside and outside the contour looked there tells where it is now. Of another role, or with slices too thick for
+        a lesion of that size, it is not looked at.
 
     Raises
     ------
@@ -215,9 +219,13 @@ def _followed(
     sized_on = companion if companion is not None and companion.role == "t1" else volume
     region = region_around(sized_on, shape.ellipsoid, margin_mm=margin_mm)
     ruled = marks.on_region(volume.grid, region)
-    usable = usable_voxels(region, ruled)
-    witness = None if earlier is None or earlier.role != sized_on.role else Witness.on(region, earlier)
-    return shape.scaled(best_scale(region, shape.distance(region), shape.ellipsoid.centre, usable, witness=witness))
+    usable, distance = usable_voxels(region, ruled), shape.distance(region)
+    witness = None
+    if earlier is not None and earlier.role == sized_on.role:
+        resolved = all(shows_layers(image, shape.ellipsoid.mean_radius_mm) for image in (earlier, sized_on))
+        witness = Witness.on(region, earlier, usable & (distance > SURROUNDINGS)) if resolved else None
+    shape = shape if witness is None else replace(shape, trust=WITNESSED_MASK)
+    return shape.scaled(best_scale(region, distance, shape.ellipsoid.centre, usable, witness=witness))
 
 
 def proposal_from(evidence: Evidence, opinions: Mapping[str, NDArray[np.float32]]) -> LesionProposal:

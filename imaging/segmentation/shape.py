@@ -13,9 +13,9 @@ from imaging.errors import EmptyMask
 from imaging.geometry import Grid
 from imaging.segmentation.ellipsoid import Ellipsoid
 from imaging.segmentation.region import Region, on_region, samples_seen
-from imaging.volume import Volume
+from imaging.volume import Modality, Volume
 
-__all__ = ["ExpectedShape", "Trust", "Witness", "best_scale", "contrast_across", "ellipsoid_of_map"]
+__all__ = ["ExpectedShape", "Trust", "Witness", "best_scale", "contrast_across", "ellipsoid_of_map", "shows_layers"]
 
 # Candidate lengths of the lesion now over its length then: from a quarter of the volume to twelve times it.
 SCALES = 1.02 ** np.arange(-25, 43)
@@ -28,11 +28,11 @@ GROWTH_SPREAD, SHRINKAGE_SPREAD = 0.25, 0.15
 CONTRAST_WORTH = 20.0
 CORE = -0.25  # mean radii: what of the earlier mask is taken for lesion still, whatever has become of its border
 LAYER = 0.25  # mean radii: thickness of the layers on either side of a candidate that are compared
-LAYERS = (-0.5, -0.25, 0.0, 0.25)  # mean radii: where the layers begin that are compared with the earlier image's
-# The same for one nat by which those layers differ from the earlier image's. Chosen of 10, 20 and 40 on 12 phantoms of
-# scripts/benchmark_follow_up.py (seeds 0 to 11).
-LIKENESS_WORTH = 20.0
-QUANTILES = np.linspace(0.01, 0.99, 50)  # by which one scanner's scale is turned into another's
+LAYERS = (-0.25, 0.0)  # mean radii: where the layers begin that are compared with the earlier image's
+# What one nat is worth by which those layers differ from the earlier image's. Layers and worth (20, 30, 40 were tried
+# and further layers on either side) were chosen on phantoms and lesions in real scans of benchmark_follow_up.py, seeds
+# 0 to 15: treatment changes the inside, and farther out there is less to tell than on the border's two sides.
+LIKENESS_WORTH = 30.0
 RING = 0.35  # the same for judging a finished mask
 CONTRAST_BINS = 32
 MOST_SHAPE_ODDS = 6.0  # twice what one voxel's brightness may say: far from the expected place no evidence suffices
@@ -100,7 +100,7 @@ class Witness:
     Parameters
     ----------
     samples
-        (slices, rows, columns) float32 on the region's grid, on the earlier scanner's scale.
+        (slices, rows, columns) float32 on the region's grid, as bright as the later image shows the surroundings.
     known
         True where that image measured something.
     """
@@ -109,18 +109,36 @@ class Witness:
     known: BoolArray
 
     @classmethod
-    def on(cls, region: Region, earlier: Volume) -> Witness:
-        measured = np.ones(earlier.grid.shape, np.float32) if earlier.valid is None else earlier.valid
-        samples = on_region(samples_seen(earlier), earlier.grid, region.grid, smooth=True)
-        return cls(samples, on_region(measured, earlier.grid, region.grid, outside=0.0) > 0.5)
+    def on(cls, region: Region, earlier: Volume, around: BoolArray) -> Witness:
+        """The image on the region, brought to its brightness by what both show ``around`` the lesion.
 
-    def looks(self, region: Region, usable: BoolArray, edges: FloatArray) -> NDArray[np.int64]:
-        """Its brightness in the later image's bins, on a scale on which both show the surroundings alike."""
-        both = usable & self.known
-        if not both.any():
-            return np.zeros(self.samples.shape, dtype=np.int64)
-        there, here = (np.quantile(samples[both], QUANTILES) for samples in (self.samples, region.samples))
-        return np.searchsorted(edges, np.interp(self.samples, there, here), side="right")
+        Hounsfield units are the same on both. Units of MR are arbitrary but for their zero: one factor takes one
+        scanner's to another's, and what lesion and rim have become since does not touch it.
+        """
+        measured = np.ones(earlier.grid.shape, np.float32) if earlier.valid is None else earlier.valid
+        known = on_region(measured, earlier.grid, region.grid, outside=0.0) > 0.5
+        samples = on_region(samples_seen(earlier), earlier.grid, region.grid, smooth=True)
+        both = around & known
+        if earlier.modality is Modality.MR and both.any():
+            there, here = (float(np.median(image[both])) for image in (samples, region.samples))
+            samples = samples * np.float32(here / there if there > 0 else 1.0)
+        return cls(samples, known)
+
+
+def shows_layers(image: Volume, radius_mm: float) -> bool:
+    """Whether a layer beside the contour of so large a lesion is no thinner than the image's voxels are long.
+
+    A thinner one is mixed with its neighbours there, and looks like nothing that another image shows.
+
+    Examples
+    --------
+    >>> from imaging.volume import Modality
+    >>> grid = Grid.from_spacing((4, 8, 8), (6.0, 1.0, 1.0))
+    >>> thick = Volume(samples=np.zeros(grid.shape, np.float32), grid=grid, modality=Modality.MR)
+    >>> shows_layers(thick, 8.0), shows_layers(thick, 25.0)
+    (False, True)
+    """
+    return LAYER * radius_mm >= max(image.grid.spacing_mm)
 
 
 def signed_distance_mm(probability: NDArray[np.float32], region: Region) -> FloatArray:
@@ -197,7 +215,11 @@ def best_scale(
     in_core = (distance < CORE) & usable
     edges = _edges(region.samples, in_core)
     look = np.searchsorted(edges, region.samples, side="right")
-    then = [] if witness is None else _layers(witness.looks(region, usable, edges), distance, usable & witness.known)
+    then = (
+        []
+        if witness is None
+        else _layers(np.searchsorted(edges, witness.samples, side="right"), distance, usable & witness.known)
+    )
     shrinkage_spread = SHRINKAGE_SPREAD if witness is None else GROWTH_SPREAD
     pivot = region.grid.indices([centre])[0]
     scores = []
