@@ -57,6 +57,7 @@ EARLIER_MASK = Trust(inside=0.15, outside=0.15)
 WITNESSED_MASK = Trust(inside=0.10, outside=0.10)
 
 SCALE_REACH = 2.1  # the same while the scale of an earlier mask is open: 2.3 radii, and the layer about them
+LEAST_TIMES, MOST_TIMES = 0.5, 2.0  # of the earlier volume: few lesions do that between two exams, and many mistakes do
 SURROUNDINGS = 0.5  # mean radii beyond the earlier contour: what most follow-ups leave as it was
 CLOSING = 0.25  # mean radii: half the width of the bays that are closed
 
@@ -184,7 +185,8 @@ def evidence_for(
         shape, remarks = _prompted(prompts)
     else:
         expected = np.asarray(prior, dtype=np.float32)
-        shape, remarks = _followed(volume, prompts, expected, marks, companion=companion, earlier=earlier), ()
+        shape = _followed(volume, prompts, expected, marks, companion=companion, earlier=earlier)
+        remarks = _follow_up_doubts(volume, prompts, expected, shape, earlier)
     return evidence_of(volume, shape, marks, remarks=remarks, companion=companion)
 
 
@@ -226,6 +228,29 @@ def _followed(
         witness = Witness.on(region, earlier, usable & (distance > SURROUNDINGS)) if resolved else None
     shape = shape if witness is None else replace(shape, trust=WITNESSED_MASK)
     return shape.scaled(best_scale(region, distance, shape.ellipsoid.centre, usable, witness=witness))
+
+
+def _follow_up_doubts(
+    volume: Volume,
+    prompts: Sequence[Prompt],
+    prior: NDArray[np.float32],
+    shape: ExpectedShape,
+    earlier: Volume | None,
+) -> tuple[Finding, ...]:
+    """What a reader should look at before believing a change."""
+    if any(isinstance(prompt, MaskPrompt) for prompt in prompts):
+        return ()
+    doubts = []
+    before_mm = ellipsoid_of_map(prior, volume.grid).mean_radius_mm
+    slices_mm = max(max(image.grid.spacing_mm) for image in (volume, earlier) if image is not None)
+    if not all(shows_layers(image, before_mm) for image in (volume, earlier) if image is not None):
+        message = f"a lesion of {2 * before_mm:.0f} mm on slices {slices_mm:.1f} mm apart: change is told only roughly"
+        doubts.append(Finding("SMALL_FOR_ITS_SLICES", Severity.WARNING, message, volume.series_uid))
+    times = (shape.ellipsoid.mean_radius_mm / before_mm) ** 3
+    if not LEAST_TIMES <= times <= MOST_TIMES:
+        message = f"expected at {times:.1f} times the earlier volume: see whether the outline follows the right border"
+        doubts.append(Finding("SIZE_CHANGED_MUCH", Severity.WARNING, message, volume.series_uid))
+    return tuple(doubts)
 
 
 def proposal_from(evidence: Evidence, opinions: Mapping[str, NDArray[np.float32]]) -> LesionProposal:

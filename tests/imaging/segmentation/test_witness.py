@@ -57,3 +57,21 @@ def test_an_earlier_image_that_lies_elsewhere_changes_nothing_but_the_doubt_of_c
     beyond = replace(exam(THEN_MM, 2), grid=Grid.from_spacing(GRID.shape, (1.5, 1.5, 1.5), origin_mm=(900, 0, 0)))
     found = segment_lesion(exam(THEN_MM, 1), (), prior=PRIOR, earlier=beyond)
     assert dice(found.mask, THEN_MM) > 0.9
+
+
+def codes(volume: Volume) -> set[str]:
+    return {finding.code for finding in segment_lesion(volume, (), prior=PRIOR, earlier=exam(THEN_MM, 2)).findings}
+
+
+def test_a_size_that_changed_much_and_a_lesion_small_for_its_slices_are_told() -> None:
+    assert "SIZE_CHANGED_MUCH" in codes(exam(NOW_MM, 1))  # 0.3 times the volume
+    assert not {"SIZE_CHANGED_MUCH", "SMALL_FOR_ITS_SLICES"} & codes(exam(THEN_MM, 1))
+    thick = replace(exam(THEN_MM, 2), samples=exam(THEN_MM, 2).samples[::4], grid=every_fourth_slice())
+    found = segment_lesion(exam(THEN_MM, 1), (), prior=PRIOR, earlier=thick)
+    assert "SMALL_FOR_ITS_SLICES" in {finding.code for finding in found.findings}
+
+
+def every_fourth_slice() -> Grid:
+    affine = GRID.affine.copy()
+    affine[:3, 0] *= 4
+    return Grid((GRID.shape[0] // 4, *GRID.shape[1:]), affine)
