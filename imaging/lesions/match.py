@@ -45,7 +45,7 @@ class Basis(StrEnum):
     OVERLAP = "overlap"  # they lie in one place after registration
     DECLARED = "declared"  # both were stored with one Tracking UID
     FOLLOWED = "followed"  # one was outlined from the other
-    PLACED = "placed"  # the case file names the lesion and says where it is
+    PLACED = "placed"  # somebody drew it or said where it is, and nothing before it was the same
     READER = "reader"  # a reader said so of this very mask
 
 

@@ -156,7 +156,7 @@ def identities(
         known = [
             replace(entry.known(here_from_there), tracking_uid="")  # by place alone
             for entry in seen
-            if (here_from_there := links.path(record, entry.record)) is not None
+            if (here_from_there := links.path(record, entry.record) or links.claim(record, entry.record)) is not None
         ]
         others = {name: other for name, (where, other) in masks.items() if where.volume_id == record.volume_id}
         link = next((link for link in identify(known, others).links if link.a == link.b == lesion), None)

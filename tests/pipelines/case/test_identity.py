@@ -170,7 +170,7 @@ def test_every_mask_says_why_it_is_its_lesions_and_a_reader_may_confirm_or_corre
     assert {row.identity.status for row in outlined(proposed) if row.identity} == {IdentityStatus.PROPOSED}
     second = next(row.identity for row in outlined(proposed) if (row.lesion, row.timepoint) == ("L1", "T2"))
     assert second is not None
-    assert (second.basis, second.since) == (Basis.OVERLAP, "T1")
+    assert (second.basis, second.since, second.cost, second.dice) == (Basis.OVERLAP, "T1", 0.0, 1.0)
 
     def word(lesion: str) -> LinkWord:
         return LinkWord(lesion=LesionId(lesion), timepoint="T2", reader="reader-1", mask_sha256=digest)
