@@ -23,14 +23,15 @@ from pipelines.settings import read_toml
 from pipelines.toml_table import moment, moment_or_name, optional_text, tables, text
 from pipelines.workspace import SAFE_NAME
 
-__all__ = ["CaseFile", "LesionEntry", "PlacedPrompt", "Review", "read_case_file"]
+__all__ = ["CaseFile", "LesionEntry", "LinkWord", "PlacedPrompt", "Review", "read_case_file"]
 
 KEYS = {
     "": {"case", "lesion", "procedure", "clinical", "series", "reading"},
-    "case": {"id"},
-    "lesion": {"id", "name", "side", "kind", "prompt", "review", *ELIGIBILITY_KEYS},
+    "case": {"id", "across_roles"},
+    "lesion": {"id", "name", "side", "kind", "prompt", "review", "link", *ELIGIBILITY_KEYS},
     "lesion.prompt": {"timepoint", "series", "kind", "points_lps_mm", "radius_mm", "sign", "axes", "mask", "path"},
     "lesion.review": {"timepoint", "status", "reader", "mask_sha256"},
+    "lesion.link": {"timepoint", "mask_sha256", "reader"},
     "procedure": {"id", "when", "kind", "lesion", "materials", "note"},
     "clinical": {"when", "pain_nrs", "side", "walking", "event", "grade", "note"},
     "series": {"uid", "role"},
@@ -67,6 +68,16 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkWord:
+    """A reader's word that the mask with that digest shows this lesion, whatever the machine took it for."""
+
+    lesion: LesionId
+    timepoint: str
+    reader: str
+    mask_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LesionEntry:
     """A lesion as the case file names it."""
 
@@ -85,10 +96,12 @@ class CaseFile:
     id: str | None = None
     lesions: tuple[LesionEntry, ...] = ()
     reviews: tuple[Review, ...] = ()
+    links: tuple[LinkWord, ...] = ()
     readings: tuple[Reading, ...] = ()
     procedures: tuple[Procedure, ...] = ()
     clinical: tuple[ClinicalRecord, ...] = ()
     roles: Mapping[str, str]
+    across_roles: bool = False  # whether changes are asked for between unlike images too
     written: bool = False
     findings: tuple[Finding, ...] = ()
 
@@ -121,10 +134,12 @@ def read_case_file(path: Path | None) -> CaseFile:
         id=optional_text(case, "id", "case"),
         lesions=lesions,
         reviews=tuple(review for row in tables(document, "lesion") for review in reviews_from(row)),
+        links=tuple(link for row in tables(document, "lesion") for link in links_from(row)),
         readings=readings_from(tables(document, "reading"), {lesion.id: lesion.eligibility for lesion in lesions}),
         procedures=tuple(sorted(procedures, key=lambda procedure: (procedure.when, procedure.id))),
         clinical=tuple(clinical_from(row, f"clinical {n}") for n, row in enumerate(tables(document, "clinical"), 1)),
         roles={text(row, "uid", "series"): role_from(row) for row in tables(document, "series")},
+        across_roles=asked_across_roles(case),
         written=True,
         findings=tuple(unknown_keys(document, where)),
     )
@@ -173,6 +188,25 @@ def reviews_from(row: Mapping[str, Any]) -> list[Review]:
         )
         for review in tables(row, "review")
     ]
+
+
+def links_from(row: Mapping[str, Any]) -> list[LinkWord]:
+    return [
+        LinkWord(
+            lesion=LesionId(text(row, "id", "lesion")),
+            timepoint=moment_or_name(link, "timepoint", "lesion.link"),
+            reader=text(link, "reader", "lesion.link"),
+            mask_sha256=text(link, "mask_sha256", "lesion.link"),
+        )
+        for link in tables(row, "link")
+    ]
+
+
+def asked_across_roles(case: Mapping[str, Any]) -> bool:
+    asked = case.get("across_roles", False)
+    if not isinstance(asked, bool):
+        raise CaseFileError("case: across_roles is true or false", where="case")
+    return asked
 
 
 def role_from(row: Mapping[str, Any]) -> str:

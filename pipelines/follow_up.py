@@ -18,7 +18,7 @@ from imaging.segmentation.catalogue import segmenter
 from imaging.study.timepoint import require_loadable, require_one_patient
 from pipelines.case import account, outputs
 from pipelines.case.conclude import Case, Word, with_word
-from pipelines.case.document import case_from_document, read_document, read_earlier
+from pipelines.case.document import case_from_document, event_rows, read_document, read_earlier
 from pipelines.case.exams import Images, exams_from, load_exams
 from pipelines.case.label_maps import read_mask, write_label_maps
 from pipelines.case.links import link_exams
@@ -89,7 +89,8 @@ def follow_up(
     require_one_patient(index)
     require_loadable(index)
     images = Images()
-    exams = load_exams(exams_from(index, story, known_ids=read_earlier(target).timepoint_ids), images)
+    earlier = read_earlier(target)
+    exams = load_exams(exams_from(index, story, known_ids=earlier.timepoint_ids), images)
     reviews = read_reviews(target)
 
     say("looking for material")
@@ -111,8 +112,11 @@ def follow_up(
         reader_wcv=readers_wcv(target),
         accept_gaps=accept_gaps,
         identified=identified,
+        remembered=earlier.lesions,
+        words=story.links,
     )
-    lesions, traced, remarks = trace_lesions(story.lesions, ground)
+    tracing = trace_lesions(story.lesions, ground)
+    lesions, traced = tracing.lesions, tracing.rows
 
     say("measuring")
     observations = observe(traced, ground, settings)
@@ -128,12 +132,14 @@ def follow_up(
         observations=observations,
         materials=account.material_rows(related),
         registrations=account.registration_rows(links),
-        findings=account.case_findings(index, exams, story, remarks),
+        findings=account.case_findings(index, exams, story, tracing.findings),
         provenance=account.provenance(
             index, exams, settings, story, engine.capabilities(), accept_gaps=accept_gaps, identified=identified
         ),
         readings=exams.readings(story.readings),
         criteria=settings.criteria,
+        events=event_rows(tracing.events),
+        comparing=account.comparing(story),
     )
     require_unreviewed(target, reviews)
     kept = [*write_label_maps(target, traced, related), *outputs.write_figures(target, traced, related, images)]

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from imaging.finding import Finding
+from imaging.lesions.match import Basis
 from imaging.measurement.quantity import Quantity
 from imaging.segmentation.segment import LesionId, Status
 
-__all__ = ["SKELETON", "Eligibility", "Lesion", "Method", "Observation"]
+__all__ = [
+    "SKELETON",
+    "Eligibility",
+    "Identity",
+    "IdentityStatus",
+    "IdentityWord",
+    "Lesion",
+    "Method",
+    "Observation",
+]
 
 SKELETON = "the skeleton"
 
@@ -75,6 +85,69 @@ class Lesion:
     eligibility: Eligibility = Eligibility()
 
 
+class IdentityStatus(StrEnum):
+    """How far it is settled that a mask shows the lesion that it is given to."""
+
+    PROPOSED = "proposed"
+    CONFIRMED = "confirmed"
+    CORRECTED = "corrected"
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityWord:
+    """What somebody said of a mask: which lesion it is; ``by`` is the machine where nobody is named."""
+
+    status: IdentityStatus
+    lesion: LesionId
+    by: str = "osteotrace"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Why a mask is taken for its lesion, and what was said of it, the first word first.
+
+    Parameters
+    ----------
+    since
+        The exam with the mask that it was compared with; None where the lesion is seen for the first time.
+    basis
+        What the link rests on.
+    cost, ambiguity, dice, distance_mm
+        As in :class:`imaging.lesions.match.Link`; None where no registration lets the two be compared.
+    history
+        At least one word; nothing is taken away from it.
+
+    Examples
+    --------
+    >>> said = (IdentityWord(IdentityStatus.PROPOSED, LesionId("L1")),)
+    >>> seen = Identity(since="T0", basis=Basis.FOLLOWED, history=said)
+    >>> seen.with_word(LesionId("L1"), by="reader-1").status.value
+    'confirmed'
+    >>> seen.with_word(LesionId("L2"), by="reader-1").status.value
+    'corrected'
+    """
+
+    since: str | None
+    basis: Basis
+    history: tuple[IdentityWord, ...]
+    cost: float | None = None
+    ambiguity: float | None = None
+    dice: float | None = None
+    distance_mm: float | None = None
+
+    @property
+    def status(self) -> IdentityStatus:
+        """The newest word's."""
+        return self.history[-1].status
+
+    def with_word(self, lesion: LesionId, *, by: str) -> Identity:
+        """The same after a reader's word: a confirmation, or a correction of what was said last."""
+        last = self.history[-1]
+        status = last.status if last.status is IdentityStatus.CORRECTED else IdentityStatus.CONFIRMED
+        word = IdentityWord(status if lesion == last.lesion else IdentityStatus.CORRECTED, lesion, by)
+        return self if word == last else replace(self, history=(*self.history, word))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What one exam tells of one lesion; unknown figures are None, and the findings say why.
@@ -93,6 +166,8 @@ class Observation:
         Of the series: the larger of slice thickness and distance, and the unit normal of its slices (LPS).
     mask_sha256
         Digest of the mask that was measured.
+    identity
+        Why the mask is taken for this lesion; None where there is no mask.
     """
 
     lesion: LesionId
@@ -112,4 +187,5 @@ class Observation:
     slice_normal: tuple[float, float, float] | None = None
     reader: str | None = None
     mask_sha256: str | None = None
+    identity: Identity | None = None
     findings: tuple[Finding, ...] = ()

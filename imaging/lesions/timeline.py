@@ -1,15 +1,17 @@
 """What became of a lesion: each exam against its baseline, the exam before, the nadir and the exams before procedures.
 
-Only what compares is compared: the primary observation of an exam against earlier observations on series of the same
-role. A CT says nothing about what an earlier T1 showed, and a mask that registration merely carried over cannot show a
-change at all.
+Only what compares is compared, unless more is asked for: the primary observation of an exam against earlier ones on
+series of the same role. A CT says nothing about what an earlier T1 showed, and a mask that registration merely carried
+over cannot show a change at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
+from imaging.finding import Finding, Severity
 from imaging.lesions.lesion import Method, Observation
 from imaging.lesions.procedure import Procedure
 from imaging.measurement.change import LesionSize, absolute_change, claims_of, exceeds_error, relative_change
@@ -18,7 +20,18 @@ from imaging.measurement.quantity import Quantity
 from imaging.segmentation.segment import Status
 from imaging.volume import Modality
 
-__all__ = ["LesionChange", "changes_of", "happened_before"]
+__all__ = ["Comparing", "LesionChange", "changes_of", "happened_before"]
+
+OTHER_ROLE = (
+    "compared across kinds of image because that was asked for: {} now, {} then; not a change of the lesion alone"
+)
+
+
+class Comparing(StrEnum):
+    """Which observations a change is computed between."""
+
+    SAME_ROLE = "same role"
+    ANY_ROLE = "any role"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +55,8 @@ class LesionChange:
         Whether the gross volume changed by more than its error; None unless a reader accepted both masks.
     qiba
         QIBA's claims about the gross volume, where they apply: on CT.
+    findings
+        ACROSS_ROLES where unlike images are compared.
     """
 
     timepoint: str
@@ -53,10 +68,15 @@ class LesionChange:
     long_axis_percent: Quantity | None
     exceeds_error: bool | None
     qiba: QibaClaims | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 def changes_of(
-    observations: Sequence[Observation], moments: Mapping[str, str], procedures: Sequence[Procedure]
+    observations: Sequence[Observation],
+    moments: Mapping[str, str],
+    procedures: Sequence[Procedure],
+    *,
+    comparing: Comparing = Comparing.SAME_ROLE,
 ) -> tuple[LesionChange, ...]:
     """All changes of one lesion.
 
@@ -68,6 +88,9 @@ def changes_of(
         ISO date or date-time of each exam, by timepoint.
     procedures
         Of the case; those on other lesions, or on none that is named, give no reference.
+    comparing
+        With ANY_ROLE an exam without an equal among the earlier ones is compared with unlike ones; such a change
+        carries a warning, and never exceeds its error.
 
     Examples
     --------
@@ -86,6 +109,8 @@ def changes_of(
     changes: list[LesionChange] = []
     for position, now in enumerate(measured):
         earlier = comparable(now, measured[:position])
+        if comparing is Comparing.ANY_ROLE and not earlier:
+            earlier = [then for then in measured[:position] if then.primary and then.timepoint != now.timepoint]
         if not now.primary or not earlier:
             continue
         references = [("baseline", earlier[0]), ("previous", earlier[-1]), ("nadir", min(earlier, key=volume_ml))]
@@ -100,7 +125,9 @@ def changes_of(
 def change(
     now: Observation, then: Observation, why: str, moments: Mapping[str, str], procedures: Sequence[Procedure]
 ) -> LesionChange:
-    confirmed = is_confirmed(now) and is_confirmed(then)
+    alike = now.role is not None and now.role == then.role
+    confirmed = alike and is_confirmed(now) and is_confirmed(then)
+    across = OTHER_ROLE.format(now.role or "unknown", then.role or "unknown")
     material_before = holds_material(then, moments, procedures)
     return LesionChange(
         timepoint=now.timepoint,
@@ -111,7 +138,8 @@ def change(
         net_volume_percent=relative_change(then.net_volume, now.net_volume) if material_before else None,
         long_axis_percent=relative_change(then.long_axis, now.long_axis),
         exceeds_error=exceeds_error(then.volume, now.volume) if confirmed else None,
-        qiba=claims_of(sized(then), sized(now)),
+        qiba=claims_of(sized(then), sized(now)) if alike else None,
+        findings=() if alike else (Finding("ACROSS_ROLES", Severity.WARNING, across, now.timepoint),),
     )
 
 

@@ -109,6 +109,7 @@ class Segmenter(Protocol):
         exclude: BoolArray | None = None,
         include: BoolArray | None = None,
         companion: Volume | None = None,
+        earlier: Volume | None = None,
     ) -> LesionProposal:
         """A proposal on the volume's own grid; parameters as in :func:`imaging.segmentation.lesion.segment_lesion`.
 
@@ -183,8 +184,11 @@ class Agreement:
         exclude: BoolArray | None = None,
         include: BoolArray | None = None,
         companion: Volume | None = None,
+        earlier: Volume | None = None,
     ) -> LesionProposal:
-        return segment_lesion(volume, prompts, prior=prior, exclude=exclude, include=include, companion=companion)
+        return segment_lesion(
+            volume, prompts, prior=prior, exclude=exclude, include=include, companion=companion, earlier=earlier
+        )
 
 
 AGREEMENT = Backend(summary="the built-in engines, without weights", open=lambda _: Agreement())

@@ -32,9 +32,11 @@ from imaging.segmentation.region import on_native, region_around
 from imaging.segmentation.shape import (
     ExpectedShape,
     Trust,
+    Witness,
     best_scale,
     contrast_across,
     ellipsoid_of_map,
+    shows_layers,
 )
 from imaging.volume import Volume
 
@@ -46,14 +48,17 @@ BACKEND = "agreement"
 # ellipsoid inscribed in its bounding box (median of the shared masks without the infiltrating ones), 0.95 in length;
 # its inside is held firmly, because bleeding and necrosis look like anything. Three diameters measure as much as a box.
 # Fewer, and a click, leave directions unmeasured and are held loosely; a reader's own mask tightly; an earlier mask,
-# once its scale is found, in between.
+# once its scale is found, in between; the tighter where the earlier image helped to find it.
 ENCLOSING = Trust(inside=0.15, outside=0.13, scale=0.95)
 SPANNING = Trust(inside=0.25, outside=0.25)
 LEAST_SURE_MM = 8.0  # two standard deviations of where a hand puts either end (2 mm)
 OWN_MASK = Trust(inside=0.10, outside=0.10)
 EARLIER_MASK = Trust(inside=0.15, outside=0.15)
+WITNESSED_MASK = Trust(inside=0.10, outside=0.10)
 
 SCALE_REACH = 2.1  # the same while the scale of an earlier mask is open: 2.3 radii, and the layer about them
+LEAST_TIMES, MOST_TIMES = 0.5, 2.0  # of the earlier volume: few lesions do that between two exams, and many mistakes do
+SURROUNDINGS = 0.5  # mean radii beyond the earlier contour: what most follow-ups leave as it was
 CLOSING = 0.25  # mean radii: half the width of the bays that are closed
 
 
@@ -108,6 +113,7 @@ def segment_lesion(
     exclude: BoolArray | None = None,
     include: BoolArray | None = None,
     companion: Volume | None = None,
+    earlier: Volume | None = None,
 ) -> LesionProposal:
     """The lesion that the prompts or the prior point at, as a proposal on the volume's own grid.
 
@@ -120,7 +126,7 @@ def segment_lesion(
         over ``prior``. A mask prompt says that ``prior`` is this image's own mask, to be kept in size.
     prior
         (slices, rows, columns) 0…1 on the volume's grid: the mask of an earlier exam brought here by registration. Its
-        place and proportions are expected, its size is read anew from the image: a third to twelve times the volume.
+        place and proportions are expected, its size is read anew from the image: a quarter to twelve times the volume.
     exclude
         True where the lesion certainly is not; the mask never enters it.
     include
@@ -129,6 +135,10 @@ def segment_lesion(
     companion
         A second series of the same exam in the same frame of reference, on any grid. What each voxel looks like on
         both is judged together: on STIR a bleeding is no marrow and an oedema rim no tumour on T1.
+    earlier
+        The image on which the prior was outlined, on its own grid, which registration has moved here. How the layers
+        inside and outside the contour looked there tells where it is now. Of another role, or with slices too thick for
+        a lesion of that size, it is not looked at.
 
     Raises
     ------
@@ -150,7 +160,9 @@ def segment_lesion(
     >>> bool(0.95 < proposal.volume_ml / ((radius < 10).sum() / 1000) < 1.05)
     True
     """
-    evidence = evidence_for(volume, prompts, prior=prior, exclude=exclude, include=include, companion=companion)
+    evidence = evidence_for(
+        volume, prompts, prior=prior, exclude=exclude, include=include, companion=companion, earlier=earlier
+    )
     return proposal_from(evidence, {name: ENGINES[name](evidence) for name in AGREEMENT})
 
 
@@ -162,6 +174,7 @@ def evidence_for(
     exclude: BoolArray | None = None,
     include: BoolArray | None = None,
     companion: Volume | None = None,
+    earlier: Volume | None = None,
 ) -> Evidence:
     """What the engines are given; parameters and errors as :func:`segment_lesion`."""
     for name, array in (("prior", prior), ("exclude", exclude), ("include", include)):
@@ -171,8 +184,9 @@ def evidence_for(
     if prior is None or gives_size(prompts):
         shape, remarks = _prompted(prompts)
     else:
-        earlier = np.asarray(prior, dtype=np.float32)
-        shape, remarks = _followed(volume, prompts, earlier, marks, companion), ()
+        expected = np.asarray(prior, dtype=np.float32)
+        shape = _followed(volume, prompts, expected, marks, companion=companion, earlier=earlier)
+        remarks = _follow_up_doubts(volume, prompts, expected, shape, earlier)
     return evidence_of(volume, shape, marks, remarks=remarks, companion=companion)
 
 
@@ -188,7 +202,13 @@ def _prompted(prompts: Sequence[Prompt]) -> tuple[ExpectedShape, tuple[Finding, 
 
 
 def _followed(
-    volume: Volume, prompts: Sequence[Prompt], prior: NDArray[np.float32], marks: Marks, companion: Volume | None
+    volume: Volume,
+    prompts: Sequence[Prompt],
+    prior: NDArray[np.float32],
+    marks: Marks,
+    *,
+    companion: Volume | None,
+    earlier: Volume | None,
 ) -> ExpectedShape:
     """The earlier mask at the scale that this image shows."""
     shape = ExpectedShape(
@@ -201,8 +221,36 @@ def _followed(
     sized_on = companion if companion is not None and companion.role == "t1" else volume
     region = region_around(sized_on, shape.ellipsoid, margin_mm=margin_mm)
     ruled = marks.on_region(volume.grid, region)
-    usable = usable_voxels(region, ruled)
-    return shape.scaled(best_scale(region, shape.distance(region), shape.ellipsoid.centre, usable))
+    usable, distance = usable_voxels(region, ruled), shape.distance(region)
+    witness = None
+    if earlier is not None and earlier.role == sized_on.role:
+        resolved = all(shows_layers(image, shape.ellipsoid.mean_radius_mm) for image in (earlier, sized_on))
+        witness = Witness.on(region, earlier, usable & (distance > SURROUNDINGS)) if resolved else None
+    shape = shape if witness is None else replace(shape, trust=WITNESSED_MASK)
+    return shape.scaled(best_scale(region, distance, shape.ellipsoid.centre, usable, witness=witness))
+
+
+def _follow_up_doubts(
+    volume: Volume,
+    prompts: Sequence[Prompt],
+    prior: NDArray[np.float32],
+    shape: ExpectedShape,
+    earlier: Volume | None,
+) -> tuple[Finding, ...]:
+    """What a reader should look at before believing a change."""
+    if any(isinstance(prompt, MaskPrompt) for prompt in prompts):
+        return ()
+    doubts = []
+    before_mm = ellipsoid_of_map(prior, volume.grid).mean_radius_mm
+    slices_mm = max(max(image.grid.spacing_mm) for image in (volume, earlier) if image is not None)
+    if not all(shows_layers(image, before_mm) for image in (volume, earlier) if image is not None):
+        message = f"a lesion of {2 * before_mm:.0f} mm on slices {slices_mm:.1f} mm apart: change is told only roughly"
+        doubts.append(Finding("SMALL_FOR_ITS_SLICES", Severity.WARNING, message, volume.series_uid))
+    times = (shape.ellipsoid.mean_radius_mm / before_mm) ** 3
+    if not LEAST_TIMES <= times <= MOST_TIMES:
+        message = f"expected at {times:.1f} times the earlier volume: see whether the outline follows the right border"
+        doubts.append(Finding("SIZE_CHANGED_MUCH", Severity.WARNING, message, volume.series_uid))
+    return tuple(doubts)
 
 
 def proposal_from(evidence: Evidence, opinions: Mapping[str, NDArray[np.float32]]) -> LesionProposal:

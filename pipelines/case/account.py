@@ -11,6 +11,7 @@ import imaging
 from imaging.dicom.source import open_bytes
 from imaging.finding import Finding, Severity
 from imaging.formats.record import findings_record, matrix_record, quantity_record
+from imaging.lesions.timeline import Comparing
 from imaging.measurement.material import MaterialMeasurement, recovered_fraction
 from imaging.segmentation import SegmentKind
 from imaging.segmentation.backend import Capabilities
@@ -25,7 +26,7 @@ from pipelines.case_file import CaseFile
 from pipelines.documents import NO_VOLUMES, material_record, segmenter_record
 from pipelines.settings import Settings
 
-__all__ = ["case_exams", "case_findings", "material_rows", "provenance", "registration_rows"]
+__all__ = ["case_exams", "case_findings", "comparing", "material_rows", "provenance", "registration_rows"]
 
 Row = dict[str, Any]
 
@@ -42,6 +43,11 @@ def case_exams(exams: Exams) -> tuple[CaseExam, ...]:
         )
         for timepoint in exams.timepoints
     )
+
+
+def comparing(case_file: CaseFile) -> Comparing:
+    """Between which images the case file asks for changes."""
+    return Comparing.ANY_ROLE if case_file.across_roles else Comparing.SAME_ROLE
 
 
 def series_row(record: SeriesRecord) -> Row:
@@ -155,7 +161,12 @@ def provenance(
         "software": {"name": "osteotrace", "version": imaging.__version__},
         "segmenter": segmenter_record(engine),
         "patient": next((record.patient for record in index.volumes), None) if identified else None,
-        "parameters": {**settings.record(), "accept_gaps": accept_gaps, "case_file": case_file.written},
+        "parameters": {
+            **settings.record(),
+            "accept_gaps": accept_gaps,
+            "case_file": case_file.written,
+            "comparing": str(comparing(case_file)),
+        },
         "inputs": [
             {
                 "series_uid": record.volume_id,

@@ -9,7 +9,7 @@ from typing import Any
 from imaging.finding import Finding, Severity
 from imaging.lesions.lesion import Lesion, Method, Observation
 from imaging.lesions.procedure import ClinicalRecord, Procedure
-from imaging.lesions.timeline import LesionChange, changes_of
+from imaging.lesions.timeline import Comparing, LesionChange, changes_of
 from imaging.measurement.quantity import Quantity
 from imaging.response.reading import Reading
 from imaging.response.thresholds import Thresholds
@@ -33,7 +33,7 @@ class CaseExam:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Case:
-    """All that is known of one case; materials, registrations and provenance as rows of the document.
+    """All that is known of one case; materials, registrations, events and provenance as rows of the document.
 
     ``readings`` is what readers signed beyond outlines, ``criteria`` the site's own beside the published ones.
     """
@@ -50,6 +50,8 @@ class Case:
     provenance: Mapping[str, Any]
     readings: tuple[Reading, ...] = ()
     criteria: tuple[Thresholds, ...] = ()
+    events: Sequence[Mapping[str, Any]] = ()
+    comparing: Comparing = Comparing.SAME_ROLE
 
     @property
     def moments(self) -> Mapping[str, str]:
@@ -87,7 +89,7 @@ class Word:
 
 def changes(case: Case, lesion: Lesion) -> tuple[LesionChange, ...]:
     """The lesion's changes against baseline, nadir, previous and its own pre-procedure exam."""
-    return changes_of(case.observations_of(lesion.id), case.moments, case.procedures)
+    return changes_of(case.observations_of(lesion.id), case.moments, case.procedures, comparing=case.comparing)
 
 
 def with_word(case: Case, word: Word, reader: str) -> tuple[Case, bool]:
@@ -102,7 +104,7 @@ def with_word(case: Case, word: Word, reader: str) -> tuple[Case, bool]:
     same = observation.mask_sha256 == word.segment.sha256
     current = same and Status.REJECTED not in (word.status, observation.status)
     settled = tuple(finding for finding in observation.findings if finding.code != REVIEW_PENDING)
-    judged = replace(stood_for(observation, word.status), reader=reader, findings=settled) if same else observation
+    judged = replace(named_by(observation, word.status, reader), findings=settled) if same else observation
     behind = set() if same else {observation.timepoint}
     if not current:
         behind |= {o.timepoint for o in followed_from(case, observation)}
@@ -110,6 +112,14 @@ def with_word(case: Case, word: Word, reader: str) -> tuple[Case, bool]:
     late = [o.primary and o.lesion == observation.lesion and o.timepoint in behind for o in rows]
     told = tuple(pending(o, observation.timepoint, reader) if old else o for o, old in zip(rows, late, strict=True))
     return replace(case, observations=told), current
+
+
+def named_by(observation: Observation, status: Status, reader: str) -> Observation:
+    """The observation under a reader's word; one who accepts the mask confirms whose it is."""
+    stood = replace(stood_for(observation, status), reader=reader)
+    if status is not Status.ACCEPTED or observation.identity is None:
+        return stood
+    return replace(stood, identity=observation.identity.with_word(observation.lesion, by=reader))
 
 
 def stood_for(observation: Observation, status: Status) -> Observation:

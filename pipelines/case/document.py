@@ -16,21 +16,47 @@ from imaging.formats.record import (
     quantity_from_record,
     quantity_record,
 )
-from imaging.lesions.lesion import Eligibility, Lesion, Method, Observation
+from imaging.lesions.lesion import (
+    Eligibility,
+    Identity,
+    IdentityStatus,
+    IdentityWord,
+    Lesion,
+    Method,
+    Observation,
+)
+from imaging.lesions.match import Basis
 from imaging.lesions.procedure import ClinicalRecord, Procedure
-from imaging.lesions.timeline import LesionChange
+from imaging.lesions.timeline import Comparing, LesionChange
 from imaging.response.own import own_criteria
 from imaging.segmentation import LesionId, Status
 from pipelines.case.conclude import Case, CaseExam, changes
+from pipelines.case.identity import LesionEvent, Remembered
 from pipelines.case.responses import responses
 from pipelines.documents import response_record
 from pipelines.readings import reading_from_record, reading_record
 from pipelines.workspace import CaseFolder
 
-__all__ = ["Earlier", "case_document", "case_from_document", "empty_document", "read_document", "read_earlier"]
+__all__ = [
+    "Earlier",
+    "case_document",
+    "case_from_document",
+    "empty_document",
+    "event_rows",
+    "read_document",
+    "read_earlier",
+]
 
 Document = dict[str, Any]
 SCHEMA = "osteotrace.case/1"
+# What lies round a lesion takes a model of the nerve canal, the foramina and the bone before it was destroyed.
+SURROUNDINGS = {
+    "canal_mm": None,
+    "foramina_mm": None,
+    "extraosseous_ml": None,
+    "breach": None,
+    "reason": "not measured: there is no model of the canal, the foramina and the bone as it was",
+}
 
 
 def case_document(case: Case, outputs: Sequence[Mapping[str, str]]) -> Document:
@@ -46,6 +72,7 @@ def case_document(case: Case, outputs: Sequence[Mapping[str, str]]) -> Document:
         "readings": [reading_record(reading) for reading in case.readings],
         "responses": [{"timepoint": timepoint, **response_record(response)} for timepoint, response in responses(case)],
         "registrations": [dict(row) for row in case.registrations],
+        "events": [dict(row) for row in case.events],
         "findings": findings_record(case.findings),
         "outputs": [dict(row) for row in outputs],
         "provenance": dict(case.provenance),
@@ -63,6 +90,7 @@ def empty_document(findings: Iterable[Finding]) -> Document:
         "readings",
         "responses",
         "registrations",
+        "events",
     )
     return {
         "schema": SCHEMA,
@@ -136,8 +164,37 @@ def observation_record(observation: Observation) -> Document:
         "slice_mm": observation.slice_mm,
         "slice_normal": None if observation.slice_normal is None else list(observation.slice_normal),
         "mask_sha256": observation.mask_sha256,
+        "identity": None if observation.identity is None else identity_record(observation.identity),
+        "surroundings": dict(SURROUNDINGS),
         "findings": findings_record(observation.findings),
     }
+
+
+def identity_record(identity: Identity) -> Document:
+    return {
+        "since": identity.since,
+        "basis": str(identity.basis),
+        "status": str(identity.status),
+        "cost": identity.cost,
+        "ambiguity": identity.ambiguity,
+        "dice": identity.dice,
+        "distance_mm": identity.distance_mm,
+        "history": [{"status": str(w.status), "lesion": w.lesion, "by": w.by} for w in identity.history],
+    }
+
+
+def event_rows(events: Iterable[LesionEvent]) -> list[Document]:
+    """What became of lesions, as rows."""
+    return [
+        {
+            "timepoint": event.timepoint,
+            "kind": str(event.kind),
+            "before": list(event.before),
+            "now": list(event.now),
+            "status": "proposed",
+        }
+        for event in events
+    ]
 
 
 def change_record(change: LesionChange) -> Document:
@@ -151,6 +208,7 @@ def change_record(change: LesionChange) -> Document:
         "long_axis_percent": quantity_record(change.long_axis_percent),
         "exceeds_error": change.exceeds_error,
         "qiba": None if change.qiba is None else dict(change.qiba),
+        "findings": findings_record(change.findings),
     }
 
 
@@ -224,6 +282,8 @@ def case_from_document(document: Mapping[str, Any]) -> Case:
             provenance=document["provenance"],
             readings=tuple(reading_from_record(row) for row in document.get("readings", ())),
             criteria=own_criteria(document["provenance"].get("parameters", {}).get("criteria", ())),
+            events=document.get("events", ()),
+            comparing=Comparing(document["provenance"].get("parameters", {}).get("comparing", Comparing.SAME_ROLE)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise RecordError(f"case.json is damaged ({type(error).__name__})", where="case.json") from error
@@ -248,24 +308,45 @@ def observation_from_record(lesion: LesionId, row: Mapping[str, Any]) -> Observa
         slice_mm=row.get("slice_mm"),
         slice_normal=None if row.get("slice_normal") is None else tuple(row["slice_normal"]),
         mask_sha256=row["mask_sha256"],
+        identity=identity_from_record(row.get("identity")),
         findings=tuple(finding_from_record(each) for each in row["findings"]),
     )
 
 
+def identity_from_record(row: Mapping[str, Any] | None) -> Identity | None:
+    if row is None:
+        return None
+    history = tuple(
+        IdentityWord(IdentityStatus(word["status"]), LesionId(word["lesion"]), word["by"]) for word in row["history"]
+    )
+    figures = {name: row[name] for name in ("cost", "ambiguity", "dice", "distance_mm")}
+    return Identity(since=row["since"], basis=Basis(row["basis"]), history=history, **figures)
+
+
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What an earlier run fixed for good: the timepoints' ids, by the UIDs of their series."""
+    """What an earlier run fixed for good: the timepoints' ids, by the UIDs of their series, and whose each mask was.
+
+    ``lesions`` is by the digest of each mask that people drew; a reader's word is not among them, it speaks for itself.
+    """
 
     timepoint_ids: Mapping[str, str]
+    lesions: Mapping[str, Remembered]
 
 
 def read_earlier(folder: CaseFolder) -> Earlier:
     """What the folder's case.json fixed; nothing where there is none."""
     if not folder.document.is_file():
-        return Earlier({})
+        return Earlier({}, {})
+    document = read_document(folder)
     ids = {
-        series["series_uid"]: timepoint["id"]
-        for timepoint in read_document(folder)["timepoints"]
-        for series in timepoint["series"]
+        series["series_uid"]: timepoint["id"] for timepoint in document["timepoints"] for series in timepoint["series"]
     }
-    return Earlier(ids)
+    lesions = {
+        row["mask_sha256"]: Remembered(LesionId(lesion["id"]), lesion["tracking_uid"], basis)
+        for lesion in document["lesions"]
+        for row in lesion["observations"]
+        if row["method"] == Method.IMPORTED and row["mask_sha256"]
+        if (basis := Basis((row.get("identity") or {}).get("basis", Basis.OVERLAP))) is not Basis.READER
+    }
+    return Earlier(ids, lesions)

@@ -6,7 +6,7 @@ their author, and a reader's word (:mod:`pipelines.case.reviews`) goes before bo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,8 +17,10 @@ from imaging.dicom.rtstruct import read_rtstruct
 from imaging.dicom.seg import read_seg
 from imaging.errors import BackendFailed, CaseFileError, EmptyMask, GeometryError, InputError, UsageError
 from imaging.finding import Finding, Severity
-from imaging.lesions.lesion import Lesion, Method
-from imaging.lesions.match import match_lesions
+from imaging.geometry import Grid
+from imaging.lesions.identity import in_place_order, tracking_uid_of
+from imaging.lesions.lesion import Identity, Lesion, Method
+from imaging.lesions.match import Basis, EventKind
 from imaging.lesions.procedure import Procedure
 from imaging.lesions.side import side_of
 from imaging.provenance import Provenance, uid_from
@@ -33,13 +35,24 @@ from imaging.volume import Modality, Volume
 from imaging.volume.resample import resample_probability
 from pipelines.case.exams import ROLE_ORDER, Exams, Images, companion_of, ct_of, series_for
 from pipelines.case.history import history_of
+from pipelines.case.identity import (
+    LesionEvent,
+    Remembered,
+    Seen,
+    doubts_of,
+    event_findings,
+    identities,
+    lesion_events,
+    owners,
+    shared_outlines,
+)
 from pipelines.case.links import Links
 from pipelines.case.materials import CarriedMaterial, FoundMaterial, carry_material
 from pipelines.case.reviews import StoredReview, apply_reviews
-from pipelines.case_file import LesionEntry
+from pipelines.case_file import LesionEntry, LinkWord
 from pipelines.sources import open_masks
 
-__all__ = ["Ground", "Traced", "carried_lesions", "trace_lesions"]
+__all__ = ["Ground", "Traced", "Tracing", "carried_lesions", "trace_lesions"]
 
 COVERED_FRACTION = 0.5  # less of a lesion inside the field of view than this, and nothing can be proposed there
 WHOLE_FRACTION = 0.98  # below it the lesion is cut by the edge of the image, beyond what resampling can explain
@@ -70,16 +83,21 @@ class Traced:
     primary: bool = True
     carried: BoolArray | None = None
     engine_wcv: float | None = None
+    identity: Identity | None = None
     findings: tuple[Finding, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
 class Trace:
-    """What is known so far of one lesion, in time order."""
+    """What is known so far of one lesion, in time order.
+
+    ``remembered`` is a mask on a later exam that an earlier run gave to it: it tells the place until it is met again.
+    """
 
     lesion: Lesion
     entry: LesionEntry | None
     made: list[Traced] = field(default_factory=list)
+    remembered: Seen | None = None
 
     def masks(self) -> list[Traced]:
         """The exams on which it has a mask that nobody rejected."""
@@ -89,6 +107,31 @@ class Trace:
         """The role of the series on which the lesion was first outlined: the one that follow-ups compare with."""
         first = next(iter(self.masks()), None)
         return None if first is None or first.record is None else first.record.role
+
+    def seen(self) -> Seen | None:
+        """The newest mask, else the remembered one."""
+        if not self.masks():
+            return self.remembered
+        newest = self.masks()[-1]
+        assert newest.record is not None and newest.segment is not None, "a mask has a series"
+        return Seen(
+            lesion=self.lesion.id,
+            tracking_uid=self.lesion.tracking_uid,
+            timepoint=newest.timepoint,
+            record=newest.record,
+            segment=newest.segment,
+            apart=newest is self.made[-1],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Tracing:
+    """The lesions; their masks in the order lesion × exam; what became of them; remarks about the case as a whole."""
+
+    lesions: tuple[Lesion, ...]
+    rows: tuple[Traced, ...]
+    events: tuple[LesionEvent, ...]
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -106,29 +149,31 @@ class Ground:
     segmenter: Segmenter
     reader_wcv: Mapping[tuple[LesionId, str], float] = field(default_factory=dict)  # by lesion and timepoint
     accept_gaps: bool = False
+    remembered: Mapping[str, Remembered] = field(default_factory=dict)  # by the digest of the mask
+    words: Sequence[LinkWord] = ()
     identified: bool  # whether free text of the images may be shown
 
 
-def trace_lesions(
-    known: Sequence[LesionEntry], ground: Ground
-) -> tuple[tuple[Lesion, ...], tuple[Traced, ...], tuple[Finding, ...]]:
+def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
     """Every lesion on every exam.
 
     Parameters
     ----------
     known
         The lesions of the case file; imported annotations that match none of them become lesions of their own.
-
-    Returns
-    -------
-    The lesions; their masks in the order lesion × exam; remarks about the case as a whole.
     """
-    traces = [Trace(lesion_of(entry, ground.case_id), entry) for entry in known]
+    called = {known.lesion: known.tracking_uid for known in ground.remembered.values()}
+    traces = [Trace(lesion_of(entry, ground.case_id, called), entry) for entry in known]
+    imports = {exam.id: imported_segments(exam, ground) for exam in ground.exams.timepoints}
+    traces += remembered_traces(imports, traces, ground)
     findings: list[Finding] = []
+    events: list[LesionEvent] = []
     for timepoint in ground.exams.timepoints:
-        imported, trouble = imported_segments(timepoint, ground.exams)
+        imported, trouble = imports[timepoint.id]
         findings += trouble
-        owned = assign(imported, traces, timepoint, ground)
+        before = [seen for trace in traces if trace.masks() and (seen := trace.seen()) is not None]
+        owned, happened = assign(imported, traces, timepoint, ground)
+        events += happened
         for trace in traces:
             rows = (
                 imported_rows(trace, timepoint, owned.get(trace.lesion.id, []))
@@ -137,20 +182,118 @@ def trace_lesions(
             )
             judged = apply_reviews(rows, ground.reviews, timepoint.series, trace.lesion)
             trace.made += [on_its_side(row, trace.lesion, timepoint, ground) for row in judged]
-    return (
-        tuple(trace.lesion for trace in traces),
-        tuple(row for trace in traces for row in carried_onto_ct(trace, ground)),
-        tuple(findings),
+        events += identified(traces, timepoint, before, owned, ground)
+    met = [trace for trace in traces if trace.entry is not None or trace.masks()]
+    return Tracing(
+        lesions=tuple(trace.lesion for trace in met),
+        rows=tuple(row for trace in met for row in carried_onto_ct(trace, ground)),
+        events=tuple(events),
+        findings=(*findings, *event_findings(events), *unheard(imports, ground)),
     )
 
 
-def lesion_of(entry: LesionEntry, case_id: str) -> Lesion:
+def unheard(imports: Mapping[str, tuple[list[Imported], list[Finding]]], ground: Ground) -> list[Finding]:
+    """A remark for each word of a reader about a mask that is not here: none is passed over in silence."""
+    digests = {one.segment.sha256 for imported, _ in imports.values() for one in imported}
+    message = "{} said whose the mask {}… of {} is; nobody drew such a mask here: the word is not used"
+    return [
+        Finding(
+            "LINK_OUTDATED",
+            Severity.WARNING,
+            message.format(word.reader, word.mask_sha256[:8], word.timepoint),
+            f"{word.lesion} {word.timepoint}",
+        )
+        for word in ground.words
+        if word.mask_sha256 not in digests
+    ]
+
+
+def remembered_traces(
+    imports: Mapping[str, tuple[list[Imported], list[Finding]]], traces: Sequence[Trace], ground: Ground
+) -> list[Trace]:
+    """The lesions that an earlier run made of masks which are still here, under the ids that it gave them."""
+    known = {trace.lesion.tracking_uid: trace for trace in traces}
+    taken = {trace.lesion.id for trace in traces}
+    found: list[Trace] = []
+    met: set[str] = set()
+    for timepoint, (imported, _) in imports.items():
+        for one in imported:
+            memory = ground.remembered.get(one.segment.sha256)
+            if memory is None or memory.tracking_uid in met:
+                continue
+            identity, uid = memory.lesion, memory.tracking_uid
+            met.add(uid)
+            if uid not in known:
+                own = identity if identity not in taken else next_id(taken)
+                taken.add(own)
+                known[uid] = Trace(Lesion(id=own, name=own, side=None, kind="target", tracking_uid=uid), None)
+                found.append(known[uid])
+            known[uid].remembered = Seen(
+                lesion=known[uid].lesion.id,
+                tracking_uid=uid,
+                timepoint=timepoint,
+                record=one.record,
+                segment=one.segment,
+                apart=False,
+            )
+    return sorted(found, key=lambda trace: (len(trace.lesion.id), trace.lesion.id))
+
+
+def next_id(taken: Collection[str]) -> LesionId:
+    return next(LesionId(f"L{n}") for n in range(1, len(taken) + 2) if f"L{n}" not in taken)
+
+
+def identified(
+    traces: Sequence[Trace],
+    timepoint: Timepoint,
+    before: Sequence[Seen],
+    owned: Mapping[LesionId, Sequence[Owned]],
+    ground: Ground,
+) -> list[LesionEvent]:
+    """Write into the exam's primary rows why each mask is its lesion's; and the lesions whose outlines have met."""
+    rows = {
+        trace.lesion.id: (trace, number)
+        for trace in traces
+        for number, row in enumerate(trace.made)
+        if row.timepoint == timepoint.id and row.primary and row.segment is not None and row.record is not None
+    }
+    masks: dict[LesionId, tuple[SeriesRecord, Segment]] = {}
+    bases: dict[LesionId, tuple[Basis, str | None]] = {}
+    for lesion, (trace, number) in rows.items():
+        row = trace.made[number]
+        assert row.record is not None and row.segment is not None, "looked for above"
+        masks[lesion] = row.record, row.segment
+        mine = owned.get(lesion, ())
+        fallback = Basis.FOLLOWED if row.method is Method.PROPAGATED else Basis.PLACED
+        bases[lesion] = (mine[0].basis, mine[0].taken_for) if mine else (fallback, None)
+    for lesion, identity in identities(masks, bases, before, ground.links, ground.words).items():
+        trace, number = rows[lesion]
+        doubts = doubts_of(identity, f"{lesion} {timepoint.id}")
+        row = trace.made[number]
+        trace.made[number] = replace(row, identity=identity, findings=(*row.findings, *doubts))
+    met = shared_outlines(masks)
+    for pair in met:
+        for lesion, other in (pair, pair[::-1]):
+            trace, number = rows[lesion]
+            message = f"half or more of this outline or of that of {other} is shared: its volume may be counted twice"
+            doubt = Finding("OUTLINES_OVERLAP", Severity.WARNING, message, f"{lesion} {timepoint.id}")
+            trace.made[number] = replace(trace.made[number], findings=(*trace.made[number].findings, doubt))
+    return [
+        LesionEvent(timepoint=timepoint.id, kind=EventKind.MERGED, before=pair, now=pair)
+        for pair in met
+        if set(pair) <= {seen.lesion for seen in before}
+    ]
+
+
+def lesion_of(entry: LesionEntry, case_id: str, called: Mapping[LesionId, str]) -> Lesion:
+    """The lesion of the case file; one without a prompt may be that which an earlier run called so."""
+    own = uid_from(case_id, entry.id)
     return Lesion(
         id=entry.id,
         name=entry.name,
         side=entry.side,
         kind=entry.kind,
-        tracking_uid=uid_from(case_id, entry.id),
+        tracking_uid=own if entry.prompts else called.get(entry.id, own),
         eligibility=entry.eligibility,
     )
 
@@ -158,12 +301,31 @@ def lesion_of(entry: LesionEntry, case_id: str) -> Lesion:
 # --- imported -------------------------------------------------------------------------------------------------------
 
 
-def imported_segments(timepoint: Timepoint, exams: Exams) -> tuple[list[tuple[SeriesRecord, Segment]], list[Finding]]:
-    """The masks that people drew on the exam's series, best series first."""
-    segments, findings = [], []
+@dataclass(frozen=True, slots=True, eq=False)
+class Imported:
+    """A mask that somebody drew, on its series."""
+
+    record: SeriesRecord
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Owned:
+    """A mask under its lesion; ``taken_for`` says whose the machine took it for, where a reader says otherwise."""
+
+    record: SeriesRecord
+    segment: Segment
+    basis: Basis
+    taken_for: str | None = None
+
+
+def imported_segments(timepoint: Timepoint, ground: Ground) -> tuple[list[Imported], list[Finding]]:
+    """The masks that people drew on the exam's series, best series first, with the Tracking UIDs of an earlier run."""
+    segments: list[Imported] = []
+    findings: list[Finding] = []
     order = {role: n for n, role in enumerate(ROLE_ORDER)}
     for record in sorted(timepoint.series, key=lambda r: (order.get(r.role or "", len(order)), r.volume_id)):
-        for annotation in exams.annotations_of(record):
+        for annotation in ground.exams.annotations_of(record):
             read = read_rtstruct if annotation.modality == "RTSTRUCT" else read_seg_on
             try:
                 found = read(annotation.path, record)
@@ -173,7 +335,10 @@ def imported_segments(timepoint: Timepoint, exams: Exams) -> tuple[list[tuple[Se
                 continue
             for segment in found:
                 if segment.mask.any():
-                    segments.append((record, replace(segment, series_uid=record.volume_id)))
+                    here = replace(segment, series_uid=record.volume_id)
+                    memory = ground.remembered.get(here.sha256)
+                    known = here if memory is None else replace(here, tracking_uid=memory.tracking_uid)
+                    segments.append(Imported(record, known))
                 else:
                     remark = f"segment {segment.label} of an annotation of {timepoint.id} is empty"
                     findings.append(Finding("EMPTY_MASK", Severity.WARNING, remark, annotation.series_uid))
@@ -201,100 +366,97 @@ def on_record(segment: Segment, record: SeriesRecord) -> Segment:
 
 
 def assign(
-    imported: Sequence[tuple[SeriesRecord, Segment]], traces: list[Trace], timepoint: Timepoint, ground: Ground
-) -> dict[LesionId, list[tuple[SeriesRecord, Segment]]]:
-    """Whose each imported mask is: the lesion that it overlaps after registration, else a new lesion.
+    imported: Sequence[Imported], traces: list[Trace], timepoint: Timepoint, ground: Ground
+) -> tuple[dict[LesionId, list[Owned]], tuple[LesionEvent, ...]]:
+    """Whose each imported mask is: a known lesion, else a new one; and what that says of the lesions known before.
 
-    ``traces`` grows by the new ones. Masks of one series never share a lesion.
+    ``traces`` grows by the new ones. Masks of one series never share a lesion. Events are those of the best series.
     """
-    owned: dict[LesionId, list[tuple[SeriesRecord, Segment]]] = {}
-    for record in dict.fromkeys(record for record, _ in imported):
-        segments = {LesionId(f"import {n}"): s for n, (r, s) in enumerate(imported) if r is record}
-        owners = matched(segments, record, traces, owned, ground)
-        for name, segment in segments.items():
-            owner = owners.get(name)
-            lesion = new_lesion(segment, traces, timepoint, ground) if owner is None else owner.lesion
-            doubt = () if owner is None else owner.findings
-            mine = replace(segment, lesion=lesion, kind=SegmentKind.LESION, findings=(*segment.findings, *doubt))
-            owned.setdefault(lesion, []).append((record, mine))
-    return owned
+    owned: dict[LesionId, list[Owned]] = {}
+    told: tuple[LesionEvent, ...] = ()
+    followed_before = any(trace.masks() for trace in traces)
+    for record in dict.fromkeys(one.record for one in imported):
+        found = {LesionId(f"import {n}"): one.segment for n, one in enumerate(imported) if one.record is record}
+        seen = [seen for trace in traces if (seen := seen_here(trace, owned, timepoint)) is not None]
+        callings, _ = owners(found, record, seen, ground.links)
+        met = {trace.lesion.id for trace in traces if trace.masks()}
+        _, news = owners(found, record, [entry for entry in seen if entry.lesion in met], ground.links)
+        words = {word.mask_sha256: word for word in ground.words}
+        spoken = {name: words[segment.sha256] for name, segment in found.items() if segment.sha256 in words}
+        names: dict[LesionId, LesionId] = {}
+        doubt: tuple[Finding, ...]
+        for name in in_place_order(found):
+            calling, segment = callings.get(name), found[name]
+            said = spoken.get(name)
+            machine = None if calling is None else calling.lesion
+            if said is not None and any(trace.lesion.id == said.lesion for trace in traces):
+                lesion, basis, doubt = said.lesion, Basis.READER, ()
+            elif calling is not None and calling.lesion not in {word.lesion for word in spoken.values()}:
+                memory = ground.remembered.get(segment.sha256)
+                lesion, doubt = calling.lesion, calling.findings
+                basis = calling.basis if memory is None else memory.basis
+            else:
+                lesion, basis, doubt = new_lesion(segment, traces, timepoint, ground), Basis.PLACED, ()
+            names[name] = lesion
+            trace = next(trace for trace in traces if trace.lesion.id == lesion)
+            if trace.entry is None and not trace.masks():
+                kind = "new" if followed_before else "target"
+                called = (segment.name if ground.identified else "") or lesion
+                trace.lesion = replace(trace.lesion, kind=kind, name=called)
+            mine = replace(
+                segment,
+                lesion=lesion,
+                kind=SegmentKind.LESION,
+                tracking_uid=trace.lesion.tracking_uid,
+                findings=(*segment.findings, *doubt),
+            )
+            taken_for = machine if machine != lesion else None
+            owned.setdefault(lesion, []).append(Owned(record=record, segment=mine, basis=basis, taken_for=taken_for))
+        if followed_before and record is imported[0].record:
+            told = lesion_events(timepoint.id, news.events, names)
+    return owned, told
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The lesion that an imported mask belongs to, and what is doubtful about it."""
-
-    lesion: LesionId
-    findings: tuple[Finding, ...]
-
-
-def matched(
-    segments: Mapping[LesionId, Segment],
-    record: SeriesRecord,
-    traces: Sequence[Trace],
-    owned: Mapping[LesionId, Sequence[tuple[SeriesRecord, Segment]]],
-    ground: Ground,
-) -> dict[LesionId, Owner]:
-    """Imported name → whose it is, by overlap with the lesions' newest masks."""
-    owners: dict[LesionId, Owner] = {}
-    references: dict[str, dict[LesionId, tuple[SeriesRecord, Segment]]] = {}
-    for trace in traces:
-        newest = owned.get(trace.lesion.id) or [
-            (t.record, t.segment) for t in trace.masks()[-1:] if t.record is not None and t.segment is not None
-        ]
-        for reference, mask in newest[:1]:
-            references.setdefault(reference.volume_id, {})[trace.lesion.id] = (reference, mask)
-    for group in references.values():
-        reference = next(iter(group.values()))[0]
-        record_from_reference = ground.links.path(record, reference)
-        doubt: tuple[Finding, ...] = ()
-        if record_from_reference is None:
-            record_from_reference = ground.links.claim(record, reference)
-            claimed = "matched to its earlier mask by the shared frame of reference, which the images did not confirm"
-            doubt = (Finding("SHARED_FRAME_UNVERIFIED", Severity.WARNING, claimed, record.series_uid),)
-        if record_from_reference is None:
-            continue
-        masks = {lesion: mask for lesion, (_, mask) in group.items()}
-        for link in match_lesions(masks, segments, b_from_a=record_from_reference).links:
-            owners.setdefault(link.b, Owner(link.a, doubt))
-    return owners
+def seen_here(trace: Trace, owned: Mapping[LesionId, Sequence[Owned]], timepoint: Timepoint) -> Seen | None:
+    """The lesion's mask on a better series of this exam, else its newest one."""
+    for mine in owned.get(trace.lesion.id, ())[:1]:
+        return Seen(
+            lesion=trace.lesion.id,
+            tracking_uid=trace.lesion.tracking_uid,
+            timepoint=timepoint.id,
+            record=mine.record,
+            segment=mine.segment,
+        )
+    return trace.seen()
 
 
 def new_lesion(segment: Segment, traces: list[Trace], timepoint: Timepoint, ground: Ground) -> LesionId:
-    """A lesion for a mask that matches none; it is *new* where other lesions were followed before it."""
-    taken = {trace.lesion.id for trace in traces}
-    identity = next(LesionId(f"L{n}") for n in range(1, len(taken) + 2) if f"L{n}" not in taken)
-    followed_before = any(row.timepoint != timepoint.id for trace in traces for row in trace.made)
-    lesion = Lesion(
-        id=identity,
-        name=(segment.name if ground.identified else "") or identity,
-        side=None,
-        kind="new" if followed_before else "target",
-        tracking_uid=segment.tracking_uid or uid_from(ground.case_id, identity),
-    )
-    trace = Trace(lesion, None)
-    earlier = dict.fromkeys(row.timepoint for other in traces for row in other.made)
-    trace.made = [
-        unseen(trace, name, None, "NOT_OUTLINED_YET", "nobody outlined this lesion on this exam") for name in earlier
-    ]
+    """A lesion for a mask that matches none."""
+    identity = next_id({trace.lesion.id for trace in traces})
+    uid = tracking_uid_of(ground.case_id, segment)
+    if uid in {trace.lesion.tracking_uid for trace in traces}:  # two masks that were stored with one
+        uid = tracking_uid_of(ground.case_id, replace(segment, tracking_uid=""))
+    trace = Trace(Lesion(id=identity, name=identity, side=None, kind="target", tracking_uid=uid), None)
+    for earlier in ground.exams.timepoints[: ground.exams.timepoints.index(timepoint)]:
+        trace.made += followed_rows(trace, earlier, ground)
     traces.append(trace)
     return identity
 
 
-def imported_rows(trace: Trace, timepoint: Timepoint, mine: Sequence[tuple[SeriesRecord, Segment]]) -> list[Traced]:
+def imported_rows(trace: Trace, timepoint: Timepoint, mine: Sequence[Imported | Owned]) -> list[Traced]:
     """One row a series; the first, of the best role, is the primary one."""
     return [
         Traced(
             lesion=trace.lesion.id,
             timepoint=timepoint.id,
-            record=record,
-            segment=segment,
-            status=segment.status,
+            record=one.record,
+            segment=one.segment,
+            status=one.segment.status,
             method=Method.IMPORTED,
             primary=number == 0,
-            findings=segment.findings,
+            findings=one.segment.findings,
         )
-        for number, (record, segment) in enumerate(mine)
+        for number, one in enumerate(mine)
     ]
 
 
@@ -361,7 +523,7 @@ def mask_rows(
     segment = replace(
         on_record(segments[0], record), series_uid=record.volume_id, lesion=trace.lesion.id, kind=SegmentKind.LESION
     )
-    return imported_rows(trace, timepoint, [(record, segment)])
+    return imported_rows(trace, timepoint, [Imported(record, segment)])
 
 
 def laterality(lesion: Lesion, mask: BoolArray, volume: Volume, timepoint: Timepoint) -> tuple[Finding, ...]:
@@ -447,8 +609,9 @@ def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
     material = carry_material(record, timepoint, ground.material, ground.links, ground.procedures)
     inside = None if material is None else material.mask
     second = companion(record, timepoint, ground)
+    then = earlier_image(previous, record, second, ground)
     try:
-        proposal = ground.segmenter.segment(volume, (), prior=prior, include=inside, companion=second)
+        proposal = ground.segmenter.segment(volume, (), prior=prior, include=inside, companion=second, earlier=then)
     except EmptyMask:
         lost = "the earlier mask is smaller than a voxel of this image: outline the lesion here"
         return [unseen(trace, timepoint.id, record, "PRIOR_TOO_SMALL", lost)]
@@ -471,6 +634,20 @@ def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
             trace, timepoint, record, proposal, origin, volume=volume, method=Method.PROPAGATED, findings=remarks
         )
     ]
+
+
+def earlier_image(previous: Traced, record: SeriesRecord, second: Volume | None, ground: Ground) -> Volume | None:
+    """The exam on which the lesion was outlined last as it looked then, laid over this one; T1 where both have it."""
+    exam = next(exam for exam in ground.exams.timepoints if exam.id == previous.timepoint)
+    role = "t1" if second is not None and second.role == "t1" else record.role
+    here = previous.record
+    assert here is not None, "a mask has a series"
+    seen = here if here.role == role else companion_of(here, exam)
+    record_from_seen = None if seen is None else ground.links.path(record, seen)
+    if seen is None or seen.role != role or seen.grid is None or record_from_seen is None:
+        return None
+    volume = ground.images.of(seen)
+    return replace(volume, grid=Grid(volume.grid.shape, record_from_seen.matrix @ volume.grid.affine))
 
 
 def oedema_doubt(volume: Volume, second: Volume | None) -> tuple[Finding, ...]:

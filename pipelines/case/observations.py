@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from imaging.finding import Finding, Severity
-from imaging.lesions.lesion import Observation
+from imaging.lesions.lesion import Identity, Method, Observation
 from imaging.measurement.carried import material_inside
 from imaging.measurement.interval import Interval
 from imaging.measurement.measure import measure_segment
@@ -50,6 +50,7 @@ def observation(row: Traced, timepoint: Timepoint, ground: Ground, settings: Set
         method=row.method,
         reader=reader_of(row),
         mask_sha256=row.segment.sha256 if row.segment else None,
+        identity=confirmed(row),
         findings=row.findings,
     )
     if row.segment is None or row.record is None:
@@ -78,6 +79,14 @@ def observation(row: Traced, timepoint: Timepoint, ground: Ground, settings: Set
         slice_normal=measured.slice_normal,
         findings=told_once((*row.findings, *measured.findings, *remarks)),
     )
+
+
+def confirmed(row: Traced) -> Identity | None:
+    """Whose the mask is, confirmed where a reader accepted it under that name; an author only drew it."""
+    reader = reader_of(row)
+    if row.identity is None or reader is None or row.method is Method.IMPORTED or row.status is not Status.ACCEPTED:
+        return row.identity
+    return row.identity.with_word(row.lesion, by=reader)
 
 
 def reader_of(row: Traced) -> str | None:

@@ -27,6 +27,10 @@ side = "left"
   status = "accepted"
   reader = "reader-1"
   mask_sha256 = "00"
+  [[lesion.link]]
+  timepoint = "T2"
+  reader = "reader-1"
+  mask_sha256 = "01"
 [[procedure]]
 id = "P2"
 when = 2003-01-17T10:30:00
@@ -65,6 +69,20 @@ def test_a_whole_case_file_becomes_values(tmp_path: Path) -> None:
     assert case.reviews[0].timepoint == "2003-01-06"
     assert case.roles == {"1.2.3": "t1"}
     assert case.findings == ()
+
+
+def test_a_readers_word_on_whose_a_mask_is_belongs_to_its_lesion(tmp_path: Path) -> None:
+    path = tmp_path / "case.toml"
+    path.write_text(WHOLE, encoding="utf-8")
+    (link,) = read_case_file(path).links
+    assert (link.lesion, link.timepoint, link.reader, link.mask_sha256) == ("L1", "T2", "reader-1", "01")
+
+
+@pytest.mark.parametrize(("written", "asked"), [("", False), ("across_roles = true", True)])
+def test_changes_across_roles_are_computed_where_they_are_asked_for(written: str, asked: bool, tmp_path: Path) -> None:
+    path = tmp_path / "case.toml"
+    path.write_text(f'[case]\nid = "a"\n{written}\n', encoding="utf-8")
+    assert read_case_file(path).across_roles is asked
 
 
 def test_no_case_file_is_an_empty_one_that_knows_it() -> None:

@@ -99,6 +99,7 @@ class MonaiBundle:
         exclude: BoolArray | None = None,
         include: BoolArray | None = None,
         companion: Volume | None = None,  # the model takes one series
+        earlier: Volume | None = None,  # on one date
     ) -> LesionProposal:
         mine = self.capabilities()
         question = Question.of(mine, volume, prompts, prior=prior, exclude=exclude, include=include)

@@ -88,6 +88,7 @@ class NnInteractive:
         exclude: BoolArray | None = None,
         include: BoolArray | None = None,
         companion: Volume | None = None,  # the model takes one series
+        earlier: Volume | None = None,  # on one date
     ) -> LesionProposal:
         question = Question.of(self.mine, volume, prompts, prior=prior, exclude=exclude, include=include)
         strokes = list(_strokes(question, solid_boxes=self.solid_boxes))

@@ -95,6 +95,7 @@ class NnUNet:
         exclude: BoolArray | None = None,
         include: BoolArray | None = None,
         companion: Volume | None = None,  # the model takes one series
+        earlier: Volume | None = None,  # on one date
     ) -> LesionProposal:
         mine = self.capabilities()
         question = Question.of(mine, volume, prompts, prior=prior, exclude=exclude, include=include)

@@ -85,6 +85,7 @@ class OnnxSegmenter:
         exclude: BoolArray | None = None,
         include: BoolArray | None = None,
         companion: Volume | None = None,  # the card has no word for a second series
+        earlier: Volume | None = None,  # nor for an earlier one
     ) -> LesionProposal:
         mine = self.capabilities()
         question = Question.of(mine, volume, prompts, prior=prior, exclude=exclude, include=include)

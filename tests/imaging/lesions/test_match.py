@@ -115,3 +115,23 @@ def test_simulated_histories_are_linked_right(seed: int) -> None:
     matching = match_lesions(exam(a), exam(b), b_from_a=error)
     assert links_of(matching) == {f"a{i}": f"b{i}" for i in range(1, 5)}
     assert kinds_of(matching) == {(EventKind.GONE, ("a5",), ()), (EventKind.NEW, (), ("b0",))}
+
+
+def test_a_part_that_lies_half_out_by_the_registration_error_is_still_split_off() -> None:
+    before = exam({"1": (0, 0, 0, 16)})
+    after = exam({"x": (9, 0, 0, 8), "y": (-16, 0, 0, 6)})  # less than half of y lies inside, more within 2 mm
+    matching = match_lesions(before, after, b_from_a=Rigid.identity())
+    assert kinds_of(matching) == {(EventKind.SPLIT, ("1",), ("x", "y"))}
+    apart = exam({"x": (9, 0, 0, 8), "y": (-26, 0, 0, 6)})
+    assert {event.kind for event in match_lesions(before, apart, b_from_a=Rigid.identity()).events} == {EventKind.NEW}
+
+
+def test_each_lesion_may_come_from_an_exam_of_its_own() -> None:
+    shift = Rigid.from_shift((20.0, 0.0, 0.0))
+    moved = {**exam({"1": LEFT}), **exam({"2": (-50.0, 5.0, 4.0, 9.0)})}
+    matching = match_lesions(
+        moved,
+        exam({"a": LEFT, "b": RIGHT}),
+        b_from_a={LesionId("1"): Rigid.identity(), LesionId("2"): shift},
+    )
+    assert links_of(matching) == {"1": "a", "2": "b"}

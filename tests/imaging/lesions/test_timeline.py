@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from imaging.lesions.lesion import Method, Observation
 from imaging.lesions.procedure import Procedure
-from imaging.lesions.timeline import LesionChange, changes_of, happened_before
+from imaging.lesions.timeline import Comparing, LesionChange, changes_of, happened_before
 from imaging.measurement.interval import log_interval95
 from imaging.measurement.quantity import Quantity
 from imaging.segmentation.segment import LesionId, Status
@@ -112,6 +112,19 @@ def test_another_or_an_unknown_role_does_not_compare(role: str | None) -> None:
 
 def test_unknown_roles_do_not_compare_with_each_other() -> None:
     assert changes_of([seen("T0", 50, role=None), seen("T2", 40, role=None)], MOMENTS, []) == ()
+
+
+def test_another_role_compares_where_that_is_asked_for_and_says_so() -> None:
+    rows = [seen("T0", 50), seen("T2", 40, role="ct"), seen("T4", 44, role="ct")]
+    changes = changes_of(rows, MOMENTS, [], comparing=Comparing.ANY_ROLE)
+    across = row(changes, "T2", "baseline")
+    assert across is not None and across.volume_percent is not None
+    assert across.volume_percent.value == pytest.approx(-20.0)
+    assert across.exceeds_error is None  # whatever the readers accepted
+    assert [finding.code for finding in across.findings] == ["ACROSS_ROLES"]
+    alike = row(changes, "T4", "baseline")
+    assert alike is not None and alike.reference_timepoint == "T2"  # where like images are there, only they compare
+    assert alike.findings == ()
 
 
 def test_an_observation_on_a_further_series_may_be_the_reference_but_only_primaries_are_compared() -> None:

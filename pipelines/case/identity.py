@@ -1,0 +1,222 @@
+"""Whose each mask of an exam is, what speaks for it, and what became of lesions.
+
+All of it is proposed until a reader has spoken. A reader's word on a mask goes before what an earlier run called it,
+that before the Tracking UID it was stored with, and that before its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from imaging.finding import Finding, Severity
+from imaging.geometry import Rigid
+from imaging.lesions.identity import Known, identify
+from imaging.lesions.lesion import Identity, IdentityStatus, IdentityWord
+from imaging.lesions.match import Basis, Event, EventKind, Matching, points_of
+from imaging.segmentation import LesionId, Segment
+from imaging.study import SeriesRecord
+from pipelines.case.links import Links
+from pipelines.case_file import LinkWord
+
+__all__ = [
+    "Calling",
+    "LesionEvent",
+    "Remembered",
+    "Seen",
+    "doubts_of",
+    "event_findings",
+    "identities",
+    "lesion_events",
+    "owners",
+    "shared_outlines",
+]
+
+DOUBTFUL = 0.5  # another partner half as likely as the one chosen: somebody should look
+SHARED = 0.5  # of the smaller of two outlines inside the other: they have met, or one ran into the other
+CLAIMED = "matched to its earlier mask by the shared frame of reference, which the images did not confirm"
+SAYINGS = {
+    EventKind.NEW: "{now} lies where no lesion was known",
+    EventKind.GONE: "{before} is not among the masks of this exam although the image shows its place",
+    EventKind.MERGED: "{before} lie in one outline here, {now}",
+    EventKind.SPLIT: "{before} lies in several outlines here: {now}",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Seen:
+    """A lesion's newest mask before the exam in question.
+
+    ``apart``: whether the exam before shows it as itself.
+    """
+
+    lesion: LesionId
+    tracking_uid: str
+    timepoint: str
+    record: SeriesRecord
+    segment: Segment
+    apart: bool = True
+
+    def known(self, here_from_there: Rigid) -> Known:
+        return Known(
+            lesion=self.lesion,
+            segment=self.segment,
+            here_from_there=here_from_there,
+            tracking_uid=self.tracking_uid,
+            apart=self.apart,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """Whose an earlier run found a mask to be, and why."""
+
+    lesion: LesionId
+    tracking_uid: str
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LesionEvent:
+    """What became of lesions between the exams before and this one; proposed, and a reader's to judge."""
+
+    timepoint: str
+    kind: EventKind
+    before: tuple[LesionId, ...]
+    now: tuple[LesionId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calling:
+    """Whose a mask is taken to be, and what is doubtful about that."""
+
+    lesion: LesionId
+    basis: Basis
+    findings: tuple[Finding, ...] = ()
+
+
+def owners(
+    found: Mapping[LesionId, Segment], record: SeriesRecord, seen: Sequence[Seen], links: Links
+) -> tuple[dict[LesionId, Calling], Matching]:
+    """Name in ``found`` → whose it is; what matches nobody is not in it. And all that the matching says."""
+    known, claimed, unreached = [], set(), []
+    for entry in seen:
+        here_from_there = links.path(record, entry.record)
+        if here_from_there is None:
+            here_from_there = links.claim(record, entry.record)
+            claimed.add(entry.lesion)
+        if here_from_there is None:
+            unreached.append(entry)
+        else:
+            known.append(entry.known(here_from_there))
+    said = {
+        name: Calling(lesion=entry.lesion, basis=Basis.DECLARED)
+        for entry in unreached
+        for name, segment in found.items()
+        if segment.tracking_uid == entry.tracking_uid != ""
+    }
+    rest = {name: segment for name, segment in found.items() if name not in said}
+    matching = identify(known, rest)
+    for link in matching.links:
+        doubt = Finding("SHARED_FRAME_UNVERIFIED", Severity.WARNING, CLAIMED, record.series_uid)
+        said[link.b] = Calling(lesion=link.a, basis=link.basis, findings=(doubt,) if link.a in claimed else ())
+    return said, matching
+
+
+def doubts_of(identity: Identity, where: str) -> tuple[Finding, ...]:
+    """What a reader should look at before believing whose the mask is."""
+    doubts = []
+    if identity.ambiguity is not None and identity.ambiguity > DOUBTFUL:
+        message = f"another lesion is nearly as likely (ambiguity {identity.ambiguity:.2f}): confirm which one this is"
+        doubts.append(Finding("IDENTITY_AMBIGUOUS", Severity.WARNING, message, where))
+    if identity.basis is Basis.DECLARED and identity.since is not None and identity.cost is None:
+        message = f"known by its Tracking UID alone: its place does not confirm that it is that of {identity.since}"
+        doubts.append(Finding("IDENTITY_UNVERIFIED", Severity.WARNING, message, where))
+    return tuple(doubts)
+
+
+def identities(
+    masks: Mapping[LesionId, tuple[SeriesRecord, Segment]],
+    bases: Mapping[LesionId, tuple[Basis, str | None]],
+    seen: Sequence[Seen],
+    links: Links,
+    words: Sequence[LinkWord],
+) -> dict[LesionId, Identity]:
+    """By lesion: why its mask is taken for it, with the figures of the match wherever the two can be compared.
+
+    Parameters
+    ----------
+    masks
+        One exam's, as they were given to lesions.
+    bases
+        What each rests on, and the lesion that the machine took it for where a reader says otherwise.
+    """
+    found: dict[LesionId, Identity] = {}
+    for lesion, (record, segment) in masks.items():
+        known = [
+            replace(entry.known(here_from_there), tracking_uid="")  # by place alone
+            for entry in seen
+            if (here_from_there := links.path(record, entry.record) or links.claim(record, entry.record)) is not None
+        ]
+        others = {name: other for name, (where, other) in masks.items() if where.volume_id == record.volume_id}
+        link = next((link for link in identify(known, others).links if link.a == link.b == lesion), None)
+        basis, taken_for = bases[lesion]
+        first = IdentityWord(IdentityStatus.PROPOSED, LesionId(taken_for) if taken_for else lesion)
+        before = next((entry.timepoint for entry in seen if entry.lesion == lesion), None)
+        identity = Identity(since=before, basis=basis, history=(first,))
+        if link is not None:
+            identity = replace(
+                identity,
+                cost=round(link.cost, 4),
+                ambiguity=round(link.ambiguity, 4),
+                dice=round(link.dice, 4),
+                distance_mm=round(link.distance_mm, 3),
+            )
+        for word in words:
+            if word.mask_sha256 == segment.sha256 and word.lesion == lesion:
+                identity = identity.with_word(word.lesion, by=word.reader)
+        found[lesion] = identity
+    return found
+
+
+def lesion_events(
+    timepoint: str, events: Sequence[Event], names: Mapping[LesionId, LesionId]
+) -> tuple[LesionEvent, ...]:
+    """The matching's events in the names of lesions."""
+    return tuple(
+        LesionEvent(timepoint=timepoint, kind=event.kind, before=event.a, now=tuple(sorted(names[b] for b in event.b)))
+        for event in events
+    )
+
+
+def event_findings(events: Sequence[LesionEvent]) -> tuple[Finding, ...]:
+    """The events in words, for the report."""
+    return tuple(
+        Finding(
+            f"LESION_{event.kind.name}",
+            Severity.WARNING,
+            f"{event.timepoint}: {SAYINGS[event.kind].format(before=listed(event.before), now=listed(event.now))}; "
+            "proposed by the software, a reader's to confirm",
+            event.timepoint,
+        )
+        for event in events
+    )
+
+
+def listed(lesions: Sequence[LesionId]) -> str:
+    return ", ".join(lesions)
+
+
+def shared_outlines(masks: Mapping[LesionId, tuple[SeriesRecord, Segment]]) -> tuple[tuple[LesionId, LesionId], ...]:
+    """Pairs of lesions whose outlines on one series lie in one another by half of the smaller or more."""
+    names = sorted(masks)
+    pairs = []
+    for number, one in enumerate(names):
+        for two in names[number + 1 :]:
+            (record, a), (other, b) = masks[one], masks[two]
+            if record.volume_id != other.volume_id or a.mask.shape != b.mask.shape:
+                continue
+            smaller = min(len(points_of(a)), len(points_of(b)))
+            if smaller and float((a.mask & b.mask).sum()) >= SHARED * smaller:
+                pairs.append((one, two))
+    return tuple(pairs)
