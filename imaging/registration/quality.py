@@ -8,9 +8,10 @@ images mirrored or exchanged between patients:
 doubt            figure                                                 believed when
 ===============  =====================================================  ====================================
 chance           correlation against that 12–30 mm and ≤ 10° away       ≥ 2.5 SD above, best ≤ 0.85 of it
-                                                                        (same kind of image: 6 SD, 0.6)
+                                                                        (same kind of image: 6 SD, 0.7)
 another answer   best other summit (> 10 mm away) against this one      ≤ 0.9 of it
 edges            do boundaries run parallel (no part of the metric)?    ≥ 2 SD above chance
+                                                                        (same kind of image: 4 SD)
 halves           each half of the tissue alone finds the same place     ≤ 4 mm apart
 exchange         the images with roles exchanged find the same place    ≤ 4 mm apart
 bone             all tissue alike finds the same place as bone does     ≤ 4 mm apart
@@ -58,7 +59,6 @@ EDGE_SAMPLES = 50  # fewer edges say nothing
 HALF_BLOCK_MM = 25.0  # side of the checkerboard's blocks that make two halves: several bones' thickness
 
 MOST_RIVAL_RATIO = 0.9
-LEAST_EDGE_DEVIATIONS = 2.0
 LEAST_STARTS = 2
 MOST_DISAGREEMENT_MM = 4.0  # what a right answer may scatter by when half the tissue is gone
 LEAST_OVERLAP = 0.4
@@ -70,11 +70,14 @@ class Demand(NamedTuple):
 
     deviations: float
     chance_ratio: float
+    edge_deviations: float
 
 
-# Two T1 images, or two CT, of one patient resemble each other far more than two patients do; CT and MR never do.
-SAME_KIND = Demand(deviations=6.0, chance_ratio=0.6)
-OTHER_KIND = Demand(deviations=2.5, chance_ratio=0.85)
+# Two T1 images, or two CT, of one patient resemble each other far more than two patients do; CT and MR never do. Two
+# heads in one pose are much alike as wholes (up to 7 SD), but their edges are their own: 3 SD between two patients, 4.6
+# between two dates of one.
+SAME_KIND = Demand(deviations=6.0, chance_ratio=0.7, edge_deviations=4.0)
+OTHER_KIND = Demand(deviations=2.5, chance_ratio=0.85, edge_deviations=2.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +206,7 @@ def reasons_against(evidence: Evidence, demand: Demand) -> tuple[str, ...]:
         (by_chance, f"the images match little better than displaced ones ({shown(e.chance_deviations)} SD above them)"),
         (e.rival_ratio > MOST_RIVAL_RATIO, f"another position matches {e.rival_ratio:.2f} times as well"),
         (
-            e.edge_deviations is None or e.edge_deviations < LEAST_EDGE_DEVIATIONS,
+            e.edge_deviations is None or e.edge_deviations < demand.edge_deviations,
             f"edges run little more parallel than by chance ({shown(e.edge_deviations)} SD above it)",
         ),
         (e.halves_mm > MOST_DISAGREEMENT_MM, f"two halves of the tissue disagree by {e.halves_mm:.1f} mm"),
@@ -304,10 +307,7 @@ def without_bone(tissue: Comparison, start: Rigid, steps: int) -> Rigid:
 def halves_of(comparison: Comparison) -> tuple[Comparison, Comparison]:
     """The comparison on either colour of a checkerboard of blocks."""
     colour = np.floor(comparison.points / HALF_BLOCK_MM).astype(np.int64).sum(axis=1) % 2 == 0
-    first, second = (
-        Comparison(comparison.points[part], comparison.bins[part], comparison.other) for part in (colour, ~colour)
-    )
-    return first, second
+    return comparison.part(colour), comparison.part(~colour)
 
 
 def deviations(value: float, by_chance: Sequence[float]) -> float | None:

@@ -28,7 +28,6 @@ __all__ = [
     "turned",
 ]
 
-SHIFT_STEP_MM = 20.0  # an ascent on 10 mm blocks recovers from half of it
 SHIFT_BEYOND_MM = 30.0  # patients lie down anew within this, once the fields of view are laid over each other
 STEPS_AT_MOST = 5  # each way along an axis: wider differences of the fields of view are stepped more coarsely
 TURN_DEG = 12.0  # the pelvis's tilt between prone and supine; supports under supine knees tilt it by less
@@ -73,14 +72,17 @@ def spread_points(level: Level, where: BoolArray, count: int) -> FloatArray:
     return points_of(level.grid, voxels + sequence - 0.5)
 
 
-def lattice_of_shifts(first: FloatArray, other: FloatArray) -> list[Rigid]:
-    """Shifts that lay one body's points (n, 3) over the other's: boxes centred, and as far around as they differ."""
+def lattice_of_shifts(first: FloatArray, other: FloatArray, *, step_mm: float) -> list[Rigid]:
+    """Shifts that lay one body's points (n, 3) over the other's: boxes centred, and as far around as they differ.
+
+    A step is two of the coarsest blocks: an ascent on them recovers from one.
+    """
     (first_low, first_high), (other_low, other_high) = ((p.min(axis=0), p.max(axis=0)) for p in (first, other))
     centre = (other_low + other_high - first_low - first_high) / 2
     reach = np.abs((other_high - other_low) - (first_high - first_low)) / 2 + SHIFT_BEYOND_MM
     axes = []
     for middle, far in zip(centre, reach, strict=True):
-        steps = min(int(np.ceil(far / SHIFT_STEP_MM)), STEPS_AT_MOST)
+        steps = min(int(np.ceil(far / step_mm)), STEPS_AT_MOST)
         axes.append(middle + far * np.arange(-steps, steps + 1) / steps)
     return [Rigid.from_shift(shift) for shift in itertools.product(*axes)]
 
