@@ -3,9 +3,9 @@
 Every made-up patient has an anatomy of their own (the synthetic pelvis stretched by up to 10 % per axis and bent by up
 to 3 mm over 130 mm and more), texture, lesions and coil. Between the exams the lesions change to 0.7 to 1.25 of their
 size, the left marrow turns to fat, cement comes in, the bladder fills, the ilia turn by up to 1.5° and the patient lies
-differently. The truth is the sacrum's pose, and the error is taken at its eight anterior foramina. On T1 images fat is seen up to
-1.4 mm from where it lies, either way: no registration that sees images alone can know that, so the error to where the
-fat that fills the foramina is *shown* is told beside it.
+differently. The truth is the sacrum's pose, and the error is taken at its eight anterior foramina. On T1 images fat is
+seen up to 1.4 mm from where it lies, either way: no registration that sees images alone can know that, so the error to
+where the fat that fills the foramina is *shown* is told beside it.
 
 Prone or supine: DICOM coordinates follow the patient, not the room, so a patient who turns over keeps their coordinates
 (rows and columns of the image run the other way, as scanners write it); what remains is the pelvis's tilt and the soft
@@ -43,7 +43,6 @@ STRETCH, BEND_MM, WAVE_MM = 0.10, 3.0, (130.0, 220.0)
 ILIUM_DEG = 1.5
 FAT_SHIFT_MM = 1.4  # the largest of the sample case: 1.6 pixels of 0.85 mm
 PRESS = 0.15  # of its depth, soft tissue on the side that the patient lies on
-REACH_MM = 55.0  # the body frame ends about there behind and in front of the sacrum's middle
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -57,11 +56,17 @@ class Pair:
     fixed_from_moving: Rigid
     targets: FloatArray
     fat_shifts_mm: tuple[FloatArray, FloatArray] = (np.zeros(3), np.zeros(3))
+    offset_on_moving: bool = True
 
     def errors_mm(self, found: Rigid) -> FloatArray:
         return np.asarray(
             np.linalg.norm(found.apply(self.targets) - self.fixed_from_moving.apply(self.targets), axis=1)
         )
+
+    def with_offset(self, found: Rigid) -> Rigid:
+        """What was found without this pair's offset, with it; of pairs whose truth without offset is the identity."""
+        offset = self.fixed_from_moving
+        return found @ offset if self.offset_on_moving else offset @ found
 
     def shown_errors_mm(self, found: Rigid) -> FloatArray:
         """To where the fat around the targets is seen in the fixed image, from where it is seen in the moving one."""
@@ -227,10 +232,9 @@ def image(
         pixel, thick = random.uniform(0.98, 1.5), random.uniform(1.5, 3.0)
         grid = lattice(random, pose, (int(110 / thick), 256, 256), (thick, pixel, pixel), lean_deg=0.0, prone=prone)
         sampling = Sampling(grid=grid, body_from_patient=inverse, fine=(2, 1, 1))
-        return acquire_ct(
-            body,
-            CtScan(sampling=sampling, noise_hu=random.uniform(10, 25), texture_seed=patient.texture, noise_seed=seed),
-        )
+        noise_hu = random.uniform(10, 25)
+        scan_ct = CtScan(sampling=sampling, noise_hu=noise_hu, texture_seed=patient.texture, noise_seed=seed)
+        return acquire_ct(body, scan_ct), np.zeros(3)
     pixel, thick = random.uniform(0.9, 1.2), random.uniform(4.0, 6.6)
     grid = lattice(
         random,
@@ -328,6 +332,7 @@ def sarcoma_pairs(count: int, seed: int) -> Iterator[Pair]:
             moving=moved(mr, offset) if on_mr else mr,
             fixed_from_moving=offset.inverse() if on_mr else offset,
             targets=offset.apply(points) if on_mr else points,
+            offset_on_moving=on_mr,
         )
 
 

@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from imaging.arrays import BoolArray, FloatArray, IntArray
-from imaging.geometry import Grid, Rigid
+from imaging.geometry import Rigid
+from imaging.registration.interpolation import cells_of
 from imaging.registration.level import Level
 
-__all__ = ["Comparison", "Motion", "indices_of", "moved_by", "points_of", "times"]
+__all__ = ["Comparison", "Motion", "bins_for"]
 
 MOST_BINS = 32  # per image; Source: Mattes 2003 reports no gain from more
 # Chance alone raises an estimate by about bins² / 2 points. With 32 bins and 1500 points that is 0.3, more than what
@@ -62,22 +62,22 @@ class Motion:
 
     def at(self, numbers: FloatArray) -> Rigid:
         """The transform at six numbers."""
+        return Rigid(self.matrix(numbers))
+
+    def matrix(self, numbers: FloatArray) -> FloatArray:
+        """The same as a plain (4, 4) matrix, unchecked: steps are many."""
         matrix = np.eye(4)
         matrix[:3, :3] = rotation_of(numbers[:3] / self.lever_mm)
         matrix[:3, 3] = self.centre + numbers[3:] - matrix[:3, :3] @ self.centre
-        return Rigid(matrix) @ self.base
+        return np.asarray(matrix @ self.base.matrix, dtype=np.float64)
 
-    def move(self, numbers: FloatArray, based: FloatArray) -> FloatArray:
-        """The points (n, 3) at six numbers, from where ``base`` puts them; :meth:`at` without its checks."""
-        turn = rotation_of(numbers[:3] / self.lever_mm)
-        return added(turn, based, self.centre + numbers[3:] - turn @ self.centre)
+    def pull_back(self, numbers: FloatArray, moments: FloatArray, push: FloatArray) -> FloatArray:
+        """The derivative by the six numbers.
 
-    def pull_back(self, numbers: FloatArray, points: FloatArray, forces: FloatArray) -> FloatArray:
-        """The derivative by the six numbers, from the derivative (n, 3) by the moved points (n, 3)."""
-        moments = np.array([[(a * f).sum() for f in forces.T] for a in points.T])
-        push = np.array([f.sum() for f in forces.T])
-        moments -= np.outer(self.centre + numbers[3:], push)  # about the centre, not the origin
-        torque = np.array([moments[b, c] - moments[c, b] for b, c in ((1, 2), (2, 0), (0, 1))])
+        From the sum (3,) of the derivatives by the moved points, and from the sum (3, 3) of their products with those.
+        """
+        about = moments - np.outer(self.centre + numbers[3:], push)  # the centre, not the origin
+        torque = np.array([about[b, c] - about[c, b] for b, c in ((1, 2), (2, 0), (0, 1))])
         turn = left_jacobian(numbers[:3] / self.lever_mm)
         return np.concatenate([turn.T @ torque / self.lever_mm, push])
 
@@ -121,7 +121,7 @@ class Comparison:
 
     def correlation(self, other_from_first: Rigid, *, least_overlap: float = 0.0) -> float:
         """The entropy correlation at a transform; 0 where fewer than ``least_overlap`` of the points are seen."""
-        values, inside = cells_of(self.other, moved_by(other_from_first, self.points)).values()
+        values, inside = cells_of(self.other, self.points, other_from_first.matrix).values()
         if values.size < max(least_overlap * len(self.points), self.count):
             return 0.0
         return self._table(values, self.bins[inside])[0]
@@ -130,33 +130,32 @@ class Comparison:
         """The fraction of the points that the other image sees."""
         if not len(self.points):
             return 0.0
-        return float(cells_of(self.other, moved_by(other_from_first, self.points)).values()[1].mean())
+        return float(cells_of(self.other, self.points, other_from_first.matrix).values()[1].mean())
 
-    def correlation_and_slope(self, motion: Motion, numbers: FloatArray, based: FloatArray) -> tuple[float, FloatArray]:
-        """The entropy correlation at a motion's six numbers, and its derivative (6,) by them.
-
-        ``based`` are the points where the motion's base puts them: the caller keeps them from step to step.
-        """
-        moved = motion.move(numbers, based)
-        values, slopes_by_index, inside = cells_of(self.other, moved).values_and_slopes()
+    def correlation_and_slope(self, motion: Motion, numbers: FloatArray) -> tuple[float, FloatArray]:
+        """The entropy correlation at a motion's six numbers, and its derivative (6,) by them."""
+        matrix = motion.matrix(numbers)
+        values, slopes_by_index, inside = cells_of(self.other, self.points, matrix).values_and_slopes()
         if values.size < self.count:
             return 0.0, np.zeros(6)
-        everywhere = values.size == len(moved)
+        everywhere = values.size == len(self.points)
         bins = self.bins if everywhere else self.bins[inside]
         correlation, table = self._table(values, bins)
         scaled = values * (self.count - 1) + PAD
         whole = np.floor(scaled)
-        first = whole.astype(np.intp) - 1
         slopes = spline_slopes(scaled - whole)
-        flat, start = table.ravel(), bins * self._size + first
+        flat, start = table.ravel(), bins * self._size + (whole.astype(np.intp) - 1)
         pull = slopes[0] * flat.take(start)
         for tap in (1, 2, 3):
             pull += slopes[tap] * flat.take(start + tap)
         pull *= (self.count - 1) / values.size
-        by_index = np.stack([pull * slope for slope in slopes_by_index]).T
-        forces = times(self.other.grid.index_from_point[:3, :3].T, by_index)
-        kept = moved if everywhere else np.stack([column[inside] for column in moved.T]).T
-        return correlation, motion.pull_back(numbers, kept, forces)
+        by_index = np.stack([pull * slope for slope in slopes_by_index])
+        points = self.points.T if everywhere else np.stack([column[inside] for column in self.points.T])
+        # the sums are taken before anything is turned: three by three instead of points
+        to_point = self.other.grid.index_from_point[:3, :3]
+        push = by_index.sum(axis=1) @ to_point
+        moments = matrix[:3, :3] @ np.einsum("an,bn->ab", points, by_index) @ to_point + np.outer(matrix[:3, 3], push)
+        return correlation, motion.pull_back(numbers, moments, push)
 
     def _table(self, values: FloatArray, bins: IntArray) -> tuple[float, FloatArray]:
         """The correlation, and what moving one unit of mass into each cell would add to it."""
@@ -189,128 +188,6 @@ def bins_for(points: int) -> int:
     (17, 32)
     """
     return min(MOST_BINS, max(8, int(np.sqrt(2 * MOST_BY_CHANCE * points))))
-
-
-def interpolate(level: Level, points: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """Trilinear samples (m,), their exact gradient by the point (m, 3) per mm, and which points (n,) are known."""
-    values, by_index, inside = cells_of(level, points).values_and_slopes()
-    return values, times(level.grid.index_from_point[:3, :3].T, np.stack(by_index).T), inside
-
-
-@dataclass(frozen=True, eq=False)
-class Cells:
-    """Where points lie between an image's voxels: those in its field, a flat index and three parts of a step each.
-
-    Parameters
-    ----------
-    flat
-        The image's samples, flattened.
-    base
-        (m,) first of the eight voxels around each point.
-    steps
-        How far the next voxel lies in ``flat``, along each axis.
-    parts
-        Three (m,) from 0 to 1: how far a point lies towards the next voxel.
-    inside
-        (n,) which of the points that is about.
-    """
-
-    flat: NDArray[np.float32]
-    base: NDArray[np.intp]
-    steps: tuple[int, int, int]
-    parts: tuple[FloatArray, FloatArray, FloatArray]
-    inside: BoolArray
-
-    def values(self) -> tuple[FloatArray, BoolArray]:
-        """The samples of known points, and which points (n,) these are."""
-        k, j, i = self.parts
-        near, far = (self._along_row(j, i, k_step) for k_step in (0, self.steps[0]))
-        values = near + (far - near) * k
-        known = np.isfinite(values)
-        return (values, self.inside) if known.all() else (values[known], self._inside(known))
-
-    def values_and_slopes(self) -> tuple[FloatArray, list[FloatArray], BoolArray]:
-        """The samples of known points, their slopes by (slice, row, column) index, and which points (n,) these are."""
-        k, j, i = self.parts
-        corners = [[[self._corner(a, b, c) for c in (0, 1)] for b in (0, 1)] for a in (0, 1)]
-        along_i = [[corners[a][b][1] - corners[a][b][0] for b in (0, 1)] for a in (0, 1)]
-        row = [[corners[a][b][0] + along_i[a][b] * i for b in (0, 1)] for a in (0, 1)]
-        along_j = [row[a][1] - row[a][0] for a in (0, 1)]
-        face = [row[a][0] + along_j[a] * j for a in (0, 1)]
-        slope_k = face[1] - face[0]
-        values = face[0] + slope_k * k
-        slope_j = along_j[0] + (along_j[1] - along_j[0]) * k
-        edge = [along_i[a][0] + (along_i[a][1] - along_i[a][0]) * j for a in (0, 1)]
-        slopes = [slope_k, slope_j, edge[0] + (edge[1] - edge[0]) * k]
-        known = np.isfinite(values)
-        if known.all():
-            return values, slopes, self.inside
-        return values[known], [slope[known] for slope in slopes], self._inside(known)
-
-    def _inside(self, known: BoolArray) -> BoolArray:
-        inside = self.inside.copy()
-        inside[inside] = known
-        return inside
-
-    def _corner(self, a: int, b: int, c: int) -> FloatArray:
-        offset = a * self.steps[0] + b * self.steps[1] + c * self.steps[2]
-        return np.asarray(self.flat.take(self.base + offset), dtype=np.float64)
-
-    def _along_row(self, j: FloatArray, i: FloatArray, offset: int) -> FloatArray:
-        rows = []
-        for b in (0, self.steps[1]):
-            first = self.flat.take(self.base + (offset + b)).astype(np.float64)
-            rows.append(first + (self.flat.take(self.base + (offset + b + self.steps[2])) - first) * i)
-        return np.asarray(rows[0] + (rows[1] - rows[0]) * j, dtype=np.float64)
-
-
-def cells_of(level: Level, points: FloatArray) -> Cells:
-    """Where the points (n, 3) lie in an image."""
-    index = indices_of(level.grid, points)
-    last = [count - 1 for count in level.grid.shape]
-    inside = np.ones(len(points), dtype=bool)
-    for axis, end in enumerate(last):  # column by column: reducing rows of three is ten times slower
-        inside &= (index[:, axis] >= 0) & (index[:, axis] <= end)
-    whole = [index[:, axis] if inside.all() else index[inside, axis] for axis in range(3)]
-    corners = [np.minimum(w.astype(np.intp), max(end - 1, 0)) for w, end in zip(whole, last, strict=True)]
-    k, j, i = (w - c for w, c in zip(whole, corners, strict=True))
-    _, rows, columns = level.grid.shape
-    steps = [step if end else 0 for step, end in zip((rows * columns, columns, 1), last, strict=True)]
-    base = (corners[0] * rows + corners[1]) * columns + corners[2]
-    return Cells(level.samples.ravel(), base, (steps[0], steps[1], steps[2]), (k, j, i), inside)
-
-
-def times(matrix: FloatArray, rows: FloatArray) -> FloatArray:
-    """The matrix (3, 3) applied to each row (n, 3); the answer's columns are contiguous.
-
-    Not ``@``: a BLAS library answers that with as many threads as it likes, which on matrices as thin as these doubles
-    the work and, on a busy machine, the time again.
-    """
-    return added(matrix, rows, np.zeros(3))
-
-
-def added(matrix: FloatArray, rows: FloatArray, shift: FloatArray) -> FloatArray:
-    """As :func:`times`, and shifted."""
-    x, y, z = rows.T
-    columns = np.empty((3, len(rows)))
-    for axis, ((a, b, c), s) in enumerate(zip(matrix.tolist(), shift.tolist(), strict=True)):
-        column = np.multiply(x, a, out=columns[axis])
-        np.add(column, b * y, out=column)
-        np.add(column, c * z, out=column)
-        np.add(column, s, out=column)
-    return columns.T
-
-
-def points_of(grid: Grid, indices: IntArray | FloatArray) -> FloatArray:
-    return added(grid.affine[:3, :3], np.asarray(indices, dtype=np.float64), grid.affine[:3, 3])
-
-
-def indices_of(grid: Grid, points: FloatArray) -> FloatArray:
-    return added(grid.index_from_point[:3, :3], points, grid.index_from_point[:3, 3])
-
-
-def moved_by(transform: Rigid, points: FloatArray) -> FloatArray:
-    return added(transform.matrix[:3, :3], points, transform.matrix[:3, 3])
 
 
 def spline_weights(part: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:

@@ -8,6 +8,7 @@ with a tilted gantry needs no resampling here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
@@ -63,6 +64,11 @@ class Level:
         object.__setattr__(self, "body", frozen(self.body))
         object.__setattr__(self, "bone", frozen(self.bone))
 
+    @cached_property
+    def flat(self) -> FloatArray:
+        """All samples in a row, in double precision: what is interpolated again and again is converted once."""
+        return frozen(self.samples.ravel().astype(np.float64))
+
     def body_points(self) -> FloatArray:
         """LPS centres (n, 3) of the known voxels in or near the body."""
         return self.grid.points(np.argwhere(self.body & np.isfinite(self.samples)))
@@ -89,17 +95,17 @@ def level_of(volume: Volume, *, spacing_mm: float, exclude: BoolArray | None = N
     >>> level_of(ball, spacing_mm=2.0).grid.spacing_mm
     (5.0, 2.0, 2.0)
     """
-    known = np.ones(volume.grid.shape, dtype=bool) if volume.valid is None else volume.valid.copy()
-    if exclude is not None:
-        known &= ~exclude
-    samples = np.where(known, volume.samples, 0).astype(np.float32)
     factors = [max(1, round(spacing_mm / step)) for step in volume.grid.spacing_mm]
-    weights = block_means(known.astype(np.float32), factors)
-    sums = block_means(samples, factors)
-    means = np.divide(sums, weights, out=np.zeros_like(sums), where=weights > 0)
+    grid = block_grid(volume.grid, factors)
+    known = volume.valid if exclude is None else ~exclude if volume.valid is None else volume.valid & ~exclude
+    if known is None:
+        means, weights = block_means(volume.samples, factors), np.ones(grid.shape, dtype=np.float32)
+    else:
+        weights = block_means(known, factors)
+        sums = block_means(np.where(known, volume.samples, volume.samples.dtype.type(0)), factors)
+        means = np.divide(sums, weights, out=np.zeros_like(sums), where=weights > 0)
     ct = volume.modality is Modality.CT
     trusted = (weights >= 0.5) & ~(ct & (means > CT_FOREIGN_HU))
-    grid = block_grid(volume.grid, factors)
     low, high = CT_RANGE_HU if ct else robust_range(means[trusted])
     body_above = CT_BODY_HU if ct else low + MR_BODY_FRACTION * (high - low)
     scaled = np.asarray((means - low) / max(high - low, 1e-6), dtype=np.float32)

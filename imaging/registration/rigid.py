@@ -19,7 +19,8 @@ from imaging.arrays import BoolArray, FloatArray
 from imaging.errors import GeometryError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Rigid
-from imaging.registration.information import Comparison, indices_of, moved_by
+from imaging.registration.information import Comparison
+from imaging.registration.interpolation import indices_of, moved_by
 from imaging.registration.level import Level, coarser, level_of
 from imaging.registration.quality import OTHER_KIND, SAME_KIND, evidence_for, reasons_against, rejection
 from imaging.registration.search import (
@@ -29,6 +30,7 @@ from imaging.registration.search import (
     distinct,
     lattice_of_shifts,
     spread_points,
+    thinned,
     turned,
 )
 from imaging.volume import Volume
@@ -233,11 +235,6 @@ def seen(level: Level, mask: BoolArray, by: Level, by_from_level: Rigid, count: 
     for axis, size in enumerate(by.grid.shape):
         inside &= (index[:, axis] >= 0) & (index[:, axis] <= size - 1)
     return thinned(points[inside], count), float(inside.mean() * mask.sum() * level.grid.voxel_volume_mm3)
-
-
-def thinned(points: FloatArray, count: int) -> FloatArray:
-    """So many of the points, evenly chosen; all of them, if there are fewer."""
-    return points[(np.arange(count) * len(points)) // count] if count < len(points) else points
 
 
 def pyramid(fine: Level, coarse_mm: float) -> tuple[Level, Level, Level]:

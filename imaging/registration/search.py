@@ -8,13 +8,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from imaging.arrays import BoolArray, FloatArray
 from imaging.geometry import Rigid
-from imaging.registration.information import Comparison, Motion, moved_by, points_of
+from imaging.registration.information import Comparison, Motion
+from imaging.registration.interpolation import moved_by, points_of, times
 from imaging.registration.level import Level
 
 __all__ = [
@@ -25,8 +28,11 @@ __all__ = [
     "distinct",
     "lattice_of_shifts",
     "spread_points",
+    "thinned",
     "turned",
 ]
+
+Number = TypeVar("Number", np.float64, np.int64)
 
 SHIFT_BEYOND_MM = 30.0  # patients lie down anew within this, once the fields of view are laid over each other
 STEPS_AT_MOST = 5  # each way along an axis: wider differences of the fields of view are stepped more coarsely
@@ -70,6 +76,11 @@ def spread_points(level: Level, where: BoolArray, count: int) -> FloatArray:
     sequence = qmc.Halton(3, scramble=False).random(count + 1)[1:]  # the first is the origin itself
     voxels = chosen[(np.arange(count) * len(chosen)) // count]
     return points_of(level.grid, voxels + sequence - 0.5)
+
+
+def thinned(points: NDArray[Number], count: int) -> NDArray[Number]:
+    """So many of the points, evenly chosen; all of them, if there are fewer."""
+    return points[(np.arange(count) * len(points)) // count] if count < len(points) else points
 
 
 def lattice_of_shifts(first: FloatArray, other: FloatArray, *, step_mm: float) -> list[Rigid]:
@@ -128,7 +139,7 @@ def ascend(comparison: Comparison, start: Rigid, *, steps: int) -> Found:
     centre = moved.mean(axis=0)
     lever_mm = max(float(np.sqrt(((moved - centre) ** 2).sum(axis=1).mean())), 1.0)
     motion = Motion(start, centre, lever_mm)
-    numbers, height, slope = np.zeros(6), *comparison.correlation_and_slope(motion, np.zeros(6), moved)
+    numbers, height, slope = np.zeros(6), *comparison.correlation_and_slope(motion, np.zeros(6))
     curved = FIRST_STEP_MM / max(float(np.linalg.norm(slope)), 1e-12) * np.eye(6)
     for _ in range(steps):
         step = curved @ slope
@@ -136,7 +147,7 @@ def ascend(comparison: Comparison, start: Rigid, *, steps: int) -> Found:
             break
         step *= min(1.0, LONGEST_STEP_MM / max(float(np.linalg.norm(step)), 1e-12))
         for _ in range(HALVINGS):
-            higher, new_slope = comparison.correlation_and_slope(motion, numbers + step, moved)
+            higher, new_slope = comparison.correlation_and_slope(motion, numbers + step)
             if higher >= height + SUFFICIENT_RISE * float(step @ slope):
                 break
             step = step / 2.0
@@ -172,7 +183,9 @@ def displacement_mm(one: Rigid, two: Rigid, points: FloatArray) -> float:
     >>> displacement_mm(Rigid.identity(), Rigid.from_shift((3, 4, 0)), np.zeros((2, 3)))
     5.0
     """
-    return float(np.linalg.norm(one.apply(points) - two.apply(points), axis=1).mean())
+    apart = one.matrix - two.matrix
+    x, y, z = (times(apart[:3, :3], points) + apart[:3, 3]).T
+    return float(np.sqrt(x * x + y * y + z * z).mean())
 
 
 def distinct(found: Iterable[Found], points: FloatArray, *, apart_mm: float, count: int) -> list[Found]:
