@@ -48,7 +48,7 @@ class Effort(NamedTuple):
     steps: int
 
 
-COARSE, MIDDLE, FINE = Effort(1500, 25), Effort(4000, 30), Effort(12000, 30)
+COARSE, MIDDLE, FINE = Effort(1500, 25), Effort(4000, 30), Effort(24000, 30)
 FEWEST_POINTS = 200  # of 10 mm blocks' quarters: 50 mL of body in each image is the least
 SHIFT_STARTS, TURNED_STARTS = 6, 4
 SUMMITS_KEPT = 4
