@@ -49,6 +49,7 @@ class Effort(NamedTuple):
 
 
 COARSE, MIDDLE, FINE = Effort(1500, 25), Effort(4000, 30), Effort(24000, 30)
+DOUBT_POINTS = 8000  # each half of which must find the place alone
 FEWEST_POINTS = 200  # of 10 mm blocks' quarters: 50 mL of body in each image is the least
 SHIFT_STARTS, TURNED_STARTS = 6, 4
 SUMMITS_KEPT = 4
@@ -151,7 +152,7 @@ def register(
         [*fine, *summits[SUMMITS_FINE:]], body.points, apart_mm=RIVAL_APART_MM, count=SUMMITS_KEPT
     )
 
-    points = places(first[1], other[1], answer.other_from_first, MIDDLE.points)
+    points = places(first[1], other[1], answer.other_from_first, DOUBT_POINTS)
     evidence = evidence_for(
         answer,
         comparison=Comparison.of(first[1], points, other[1]),

@@ -72,14 +72,29 @@ def spread_points(level: Level, where: BoolArray, count: int) -> FloatArray:
     count = min(count, 4 * len(chosen))
     if count == 0:
         return np.empty((0, 3))
-    sequence = halton(1 << (count - 1).bit_length())[:count]
     voxels = chosen[(np.arange(count) * len(chosen)) // count]
-    return points_of(level.grid, voxels + sequence - 0.5)
+    return points_of(level.grid, voxels + even_points(count) - 0.5)
 
 
 def thinned(points: NDArray[Number], count: int) -> NDArray[Number]:
-    """So many of the points, evenly chosen; all of them, if there are fewer."""
-    return points[(np.arange(count) * len(points)) // count] if count < len(points) else points
+    """So many of the points, one from each of as many runs of them; all of them, if there are fewer.
+
+    Which one of a run differs from run to run: every second point of a Halton sequence lies in one half of the cube.
+
+    Examples
+    --------
+    >>> thinned(np.arange(12.0).reshape(12, 1), 4).ravel().tolist()
+    [1.0, 5.0, 6.0, 10.0]
+    """
+    if count >= len(points) or count == 0:
+        return points[:count]
+    runs = np.arange(count) + even_points(count)[:, 1]
+    return points[(runs * len(points) / count).astype(np.intp)]
+
+
+def even_points(count: int) -> FloatArray:
+    """Points (count, 3) that fill the unit cube evenly."""
+    return halton(1 << max(count - 1, 1).bit_length())[:count]
 
 
 @cache
