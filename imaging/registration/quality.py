@@ -1,8 +1,8 @@
 """Whether a registration may be believed: independent doubts, each with its figure and its threshold.
 
 A wrong transform that is passed on moves a lesion to where there is none, so everything here is made to refuse. The
-thresholds were fixed on CT–MR pairs of five sarcoma patients, MR–MR pairs of two brain tumour patients, and on the same
-images mirrored or exchanged between patients:
+thresholds were fixed on CT–MR pairs of five sarcoma patients, MR–MR pairs of two brain tumour patients, the same images
+mirrored or exchanged between patients, and thirty made-up pelves; scripts/benchmark_registration.py tries them on more:
 
 ===============  =====================================================  ====================================
 doubt            figure                                                 believed when
@@ -32,16 +32,15 @@ from scipy.spatial.transform import Rotation
 from imaging.arrays import FloatArray
 from imaging.finding import Finding, Severity
 from imaging.geometry import Rigid
+from imaging.registration.edges import Edges
 from imaging.registration.information import Comparison
-from imaging.registration.interpolation import indices_of, moved_by, times
 from imaging.registration.level import Level
-from imaging.registration.search import Found, ascend, displacement_mm, thinned
+from imaging.registration.search import Found, ascend, displacement_mm
 
 __all__ = [
     "OTHER_KIND",
     "SAME_KIND",
     "Demand",
-    "Edges",
     "Evidence",
     "evidence_for",
     "reasons_against",
@@ -55,9 +54,6 @@ SHAKE_SHIFT_MM = (12.0, 30.0)
 SHAKE_TURN_DEG = 10.0
 SHAKE_SEED = 20030117  # any number would do; fixed, so that the verdict is a function of the images
 SHAKE_OVERLAP = 0.3  # a displaced transform that sees less is no fair trial
-EDGE_SHARE = 30.0  # per cent: the strongest edges take part
-EDGE_MOST = 4000  # of the edges, evenly chosen: more change the mean by less than a hundredth
-EDGE_SAMPLES = 50  # fewer edges say nothing
 HALF_BLOCK_MM = 25.0  # side of the checkerboard's blocks that make two halves: several bones' thickness
 
 MOST_RIVAL_RATIO = 0.9
@@ -245,63 +241,6 @@ def shaken(transform: Rigid, points: FloatArray) -> list[Rigid]:
         matrix[:3, 3] = centre + random.uniform(*SHAKE_SHIFT_MM) * direction - matrix[:3, :3] @ centre
         trials.append(Rigid(matrix) @ transform)
     return trials
-
-
-@dataclass(frozen=True, eq=False)
-class Edges:
-    """The first image's strongest edges, and how grey values change across the other image.
-
-    Parameters
-    ----------
-    points, normals
-        LPS points (n, 3) on edges of the first image, bone's if it shows bone, and unit directions across them.
-    other, slopes
-        The other image, and its slope per mm in patient axes, (slices, rows, columns, 3).
-    noise
-        The slope's usual size in the other body: weaker ones count for little.
-    """
-
-    points: FloatArray
-    normals: FloatArray
-    other: Level
-    slopes: FloatArray
-    noise: float
-
-    @classmethod
-    def of(cls, first: Level, other: Level) -> Edges:
-        slopes, others = gradient(first), gradient(other)
-        chosen = (first.bone if first.bone.any() else first.body) & np.isfinite(slopes).all(axis=-1)
-        strength = np.linalg.norm(slopes, axis=-1)
-        if chosen.any():
-            chosen &= strength > np.percentile(strength[chosen], 100.0 - EDGE_SHARE)
-        nodes = thinned(np.argwhere(chosen), EDGE_MOST)
-        here = tuple(nodes.T)
-        normals = slopes[here] / strength[here][:, None]
-        sizes = np.linalg.norm(others[other.body], axis=-1)
-        sizes = sizes[np.isfinite(sizes)]
-        noise = float(np.median(sizes)) if sizes.size else 0.0
-        return cls(first.grid.points(nodes), normals, other, others, noise)
-
-    def agreement(self, other_from_first: Rigid) -> float | None:
-        """Mean squared cosine between the two images' slopes; None where too few edges are seen.
-
-        Source: normalised gradient fields, Haber & Modersitzki, MICCAI 2006.
-        """
-        nodes = np.rint(indices_of(self.other.grid, moved_by(other_from_first, self.points))).astype(np.int64)
-        seen = ((nodes >= 0) & (nodes < np.array(self.other.grid.shape))).all(axis=1)
-        found = self.slopes[tuple(nodes[seen].T)]
-        known = np.isfinite(found).all(axis=1)
-        if known.sum() < EDGE_SAMPLES:
-            return None
-        along = (found[known] * times(other_from_first.matrix[:3, :3], self.normals[seen][known])).sum(axis=1)
-        return float((along**2 / ((found[known] ** 2).sum(axis=1) + self.noise**2 + 1e-12)).mean())
-
-
-def gradient(level: Level) -> FloatArray:
-    """The samples' slope per mm in patient axes, shape (slices, rows, columns, 3)."""
-    samples = level.samples.astype(np.float64)
-    by_index = np.stack([np.gradient(samples, axis=axis) for axis in range(3)], axis=-1)
-    return times(level.grid.index_from_point[:3, :3].T, by_index.reshape(-1, 3)).reshape(by_index.shape)
 
 
 def without_bone(tissue: Comparison, start: Rigid, steps: int) -> Rigid:

@@ -1,8 +1,9 @@
 """Where one exam lies in another, as a turn and a shift, with the evidence for it.
 
-Coarse to fine: a lattice of shifts on 10 mm blocks, turns around the best, ascents; the best summits climb on through
-5 mm to 2 mm blocks, there driven by bone where a CT shows it. Every summit that survives is kept as a rival, because a
-second answer nearly as good as the first is the plainest sign of a wrong one.
+Coarse to fine: a lattice of shifts on blocks of up to 10 mm, turns around the best, and ascents, also from the centres
+of mass laid over each other and from the frame of reference as it is. The best summits climb on through 5 mm to 2 mm
+blocks, there driven by bone where a CT shows it. Every summit that survives is kept as a rival, because a second answer
+nearly as good as the first is the plainest sign of a wrong one.
 
 Which image is called fixed changes nothing: the one that shows less of the body is looked for in the other.
 """
@@ -22,6 +23,7 @@ from imaging.geometry import Rigid
 from imaging.registration.information import Comparison
 from imaging.registration.interpolation import indices_of, moved_by
 from imaging.registration.level import Level, coarser, level_of
+from imaging.registration.points import spread_points, thinned
 from imaging.registration.quality import OTHER_KIND, SAME_KIND, evidence_for, reasons_against, rejection
 from imaging.registration.search import (
     ascend,
@@ -29,8 +31,6 @@ from imaging.registration.search import (
     displacement_mm,
     distinct,
     lattice_of_shifts,
-    spread_points,
-    thinned,
     turned,
 )
 from imaging.volume import Volume

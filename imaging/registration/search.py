@@ -8,18 +8,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from imaging.arrays import BoolArray, FloatArray, frozen
+from imaging.arrays import FloatArray
 from imaging.geometry import Rigid
 from imaging.registration.information import Comparison, Motion
-from imaging.registration.interpolation import moved_by, points_of, times
-from imaging.registration.level import Level
+from imaging.registration.interpolation import moved_by, times
 
 __all__ = [
     "Found",
@@ -28,12 +24,8 @@ __all__ = [
     "displacement_mm",
     "distinct",
     "lattice_of_shifts",
-    "spread_points",
-    "thinned",
     "turned",
 ]
-
-Number = TypeVar("Number", np.float64, np.int64)
 
 SHIFT_BEYOND_MM = 30.0  # patients lie down anew within this, once the fields of view are laid over each other
 STEPS_AT_MOST = 5  # each way along an axis: wider differences of the fields of view are stepped more coarsely
@@ -52,70 +44,6 @@ class Found:
 
     other_from_first: Rigid
     correlation: float
-
-
-def spread_points(level: Level, where: BoolArray, count: int) -> FloatArray:
-    """About ``count`` points (n, 3), spread evenly over the voxels of a mask and off the lattice's nodes.
-
-    Points on the nodes would favour transforms that put nodes on nodes (Source: Pluim et al., CVIU 77 (2000) 211).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from imaging.geometry import Grid
-    >>> full = np.ones((4, 4, 4), bool)
-    >>> level = Level(np.ones((4, 4, 4), np.float32), full, ~full, Grid.from_spacing((4, 4, 4), (2, 2, 2)))
-    >>> spread_points(level, full, 10).shape
-    (10, 3)
-    """
-    chosen = np.argwhere(where & np.isfinite(level.samples))
-    count = min(count, 4 * len(chosen))
-    if count == 0:
-        return np.empty((0, 3))
-    voxels = chosen[(np.arange(count) * len(chosen)) // count]
-    return points_of(level.grid, voxels + even_points(count) - 0.5)
-
-
-def thinned(points: NDArray[Number], count: int) -> NDArray[Number]:
-    """So many of the points, one from each of as many runs of them; all of them, if there are fewer.
-
-    Which one of a run differs from run to run: every second point of a Halton sequence lies in one half of the cube.
-
-    Examples
-    --------
-    >>> thinned(np.arange(12.0).reshape(12, 1), 4).ravel().tolist()
-    [1.0, 5.0, 6.0, 10.0]
-    """
-    if count >= len(points) or count == 0:
-        return points[:count]
-    runs = np.arange(count) + even_points(count)[:, 1]
-    return points[(runs * len(points) / count).astype(np.intp)]
-
-
-def even_points(count: int) -> FloatArray:
-    """Points (count, 3) that fill the unit cube evenly."""
-    return halton(1 << max(count - 1, 1).bit_length())[:count]
-
-
-@cache
-def halton(count: int) -> FloatArray:
-    """Points (count, 3) that fill the unit cube evenly, the origin left out.
-
-    Source: Halton, Numerische Mathematik 2 (1960) 84. SciPy's takes half a second to import.
-
-    Examples
-    --------
-    >>> halton(4)[:, 0].tolist()
-    [0.5, 0.25, 0.75, 0.125]
-    """
-    columns = []
-    for base in (2, 3, 5):
-        left, share, value = np.arange(1, count + 1), 1.0 / base, np.zeros(count)
-        while left.any():
-            value += share * (left % base)
-            left, share = left // base, share / base
-        columns.append(value)
-    return frozen(np.stack(columns, axis=1))
 
 
 def lattice_of_shifts(first: FloatArray, other: FloatArray, *, step_mm: float) -> list[Rigid]:
@@ -161,6 +89,8 @@ def ascend(comparison: Comparison, start: Rigid, *, steps: int) -> Found:
     --------
     >>> import numpy as np
     >>> from imaging.geometry import Grid
+    >>> from imaging.registration.level import Level
+    >>> from imaging.registration.points import spread_points
     >>> z, y, x = np.mgrid[:20, :20, :20]
     >>> grid = Grid.from_spacing((20, 20, 20), (2, 2, 2))
     >>> ball = Level(np.exp(-((z - 9) ** 2 + (y - 9) ** 2 + (x - 9) ** 2) / 50).astype(np.float32),

@@ -12,7 +12,7 @@ from imaging.geometry import Grid, Rigid
 from imaging.registration.information import Comparison, Motion, spline_slopes, spline_weights
 from imaging.registration.interpolation import interpolate
 from imaging.registration.level import Level
-from imaging.registration.search import spread_points
+from imaging.registration.points import spread_points
 
 GRID = Grid.from_spacing((16, 24, 24), (4.0, 3.0, 3.0))
 EVERYWHERE = np.ones(GRID.shape, bool)

@@ -59,10 +59,11 @@ def test_a_second_run_with_fixed_and_moving_exchanged_gives_the_inverse_and_the_
 def test_three_exams_registered_in_a_circle_lead_back_to_where_they_began(
     patient: PatientOf, mr: Volume, mr_grid: Grid, turned_ct: Volume, mr_to_ct: Registration
 ) -> None:
-    third = patient(1).image(mr_grid, Modality.MR, exam_from_patient=Rigid.from_shift((-8, 6, 10)), noise=4)
+    # by whole slices: these have no thickness, and what lies between two of them is in neither
+    third = patient(1).image(mr_grid, Modality.MR, exam_from_patient=Rigid.from_shift((-8, 6, 12)), noise=4)
     circle = register(mr, third).fixed_from_moving @ register(third, turned_ct).fixed_from_moving
     points = (circle @ mr_to_ct.fixed_from_moving).apply(TARGETS)
-    assert np.linalg.norm(points - TARGETS, axis=1).max() < 2.6  # three errors of a quarter of a slice each: √3 · 1.5
+    assert np.linalg.norm(points - TARGETS, axis=1).max() < 2.0  # as much as one of the three may be off
 
 
 def test_a_frame_moved_as_a_whole_moves_the_answer_with_it(
