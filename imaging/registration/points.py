@@ -15,7 +15,7 @@ from imaging.registration.level import Level
 __all__ = ["spread_points", "thinned"]
 
 Number = TypeVar("Number", np.float64, np.int64)
-GOLDEN = (5**0.5 - 1) / 2
+THINNING_SEED = 20030117  # any number would do; fixed, so that the answer is a function of the images
 
 
 def spread_points(level: Level, where: BoolArray, count: int) -> FloatArray:
@@ -41,20 +41,21 @@ def spread_points(level: Level, where: BoolArray, count: int) -> FloatArray:
 
 
 def thinned(points: NDArray[Number], count: int) -> NDArray[Number]:
-    """So many of the points, evenly chosen; all of them, if there are fewer.
+    """So many of the points in their order, drawn at random with a fixed seed; all of them, if there are fewer.
 
-    Not every so-manieth: every second point of a Halton sequence lies in one half of the cube. Those are taken whose
-    number times the golden ratio has the smallest remainders, which no period of a sequence can follow.
+    Not every so-manieth: every second point of a Halton sequence lies in one half of the cube, and any other period
+    beats with the rows of the image. On real limbs such patterns moved answers by millimetres.
 
     Examples
     --------
-    >>> thinned(np.arange(12.0), 4).tolist()
-    [0.0, 2.0, 5.0, 10.0]
+    >>> kept = thinned(np.arange(12.0), 4)
+    >>> len(kept), bool((np.diff(kept) > 0).all())
+    (4, True)
     """
     if count >= len(points):
         return points
-    remainders = np.arange(len(points)) * GOLDEN % 1.0
-    return points[np.sort(np.argsort(remainders, kind="stable")[:count])]
+    drawn = np.random.Generator(np.random.PCG64(THINNING_SEED)).permutation(len(points))[:count]
+    return points[np.sort(drawn)]
 
 
 def even_points(count: int) -> FloatArray:
