@@ -22,12 +22,16 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from imaging.arrays import BoolArray, FloatArray, IntArray
-from imaging.geometry import Grid, Rigid
+from imaging.geometry import Rigid
+from imaging.registration.interpolation import cells_of
 from imaging.registration.level import Level
 
-__all__ = ["Comparison", "Motion", "indices_of", "moved_by", "points_of", "times"]
+__all__ = ["Comparison", "Motion", "bins_for"]
 
-BINS = 32  # per image; Source: Mattes 2003 reports no gain from more than 32
+MOST_BINS = 32  # per image; Source: Mattes 2003 reports no gain from more
+# Chance alone raises an estimate by about bins² / 2 points. With 32 bins and 1500 points that is 0.3, more than what
+# two images share on coarse blocks, and a wrong place then beats the right one.
+MOST_BY_CHANCE = 0.1
 PAD = 2  # bins beyond each end, which the cubic spline's support reaches
 
 
@@ -58,22 +62,24 @@ class Motion:
 
     def at(self, numbers: FloatArray) -> Rigid:
         """The transform at six numbers."""
+        return Rigid(self.matrix(numbers))
+
+    def matrix(self, numbers: FloatArray) -> FloatArray:
+        """The same as a plain (4, 4) matrix, unchecked: steps are many."""
         matrix = np.eye(4)
         matrix[:3, :3] = rotation_of(numbers[:3] / self.lever_mm)
         matrix[:3, 3] = self.centre + numbers[3:] - matrix[:3, :3] @ self.centre
-        return Rigid(matrix) @ self.base
+        return np.asarray(matrix @ self.base.matrix, dtype=np.float64)
 
-    def move(self, numbers: FloatArray, based: FloatArray) -> FloatArray:
-        """The points (n, 3) at six numbers, from where ``base`` puts them; :meth:`at` without its checks."""
-        arms = times(rotation_of(numbers[:3] / self.lever_mm), based - self.centre)
-        return np.asarray(arms + (self.centre + numbers[3:]), dtype=np.float64)
+    def pull_back(self, numbers: FloatArray, moments: FloatArray, push: FloatArray) -> FloatArray:
+        """The derivative by the six numbers.
 
-    def pull_back(self, numbers: FloatArray, points: FloatArray, forces: FloatArray) -> FloatArray:
-        """The derivative by the six numbers, from the derivative (n, 3) by the moved points (n, 3)."""
-        arms = points - (self.centre + numbers[3:])
-        torque = np.cross(arms, forces).sum(axis=0)
+        From the sum (3,) of the derivatives by the moved points, and from the sum (3, 3) of their products with those.
+        """
+        about = moments - np.outer(self.centre + numbers[3:], push)  # the centre, not the origin
+        torque = np.array([about[b, c] - about[c, b] for b, c in ((1, 2), (2, 0), (0, 1))])
         turn = left_jacobian(numbers[:3] / self.lever_mm)
-        return np.concatenate([turn.T @ torque / self.lever_mm, forces.sum(axis=0)])
+        return np.concatenate([turn.T @ torque / self.lever_mm, push])
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,61 +94,73 @@ class Comparison:
         The first image's grey bin (n,) at each point.
     other
         The image that is looked into.
+    count
+        How many bins each image's grey values have.
     """
 
     points: FloatArray
     bins: IntArray
     other: Level
+    count: int
 
     @classmethod
     def of(cls, level: Level, points: FloatArray, other: Level) -> Comparison:
         """The comparison at those of the given points where the first image is known."""
-        values, _, inside = interpolate(level, points)
-        bins = np.minimum((values * BINS).astype(np.int64), BINS - 1) + PAD
-        return cls(points[inside], bins, other)
+        values, inside = cells_of(level, points).values()
+        count = bins_for(len(values))
+        bins = np.minimum((values * count).astype(np.intp), count - 1) + PAD
+        return cls(np.stack([column[inside] for column in points.T]).T, bins, other, count)
+
+    def part(self, chosen: BoolArray) -> Comparison:
+        """The comparison at some of its points."""
+        return Comparison(self.points[chosen], self.bins[chosen], self.other, self.count)
 
     @cached_property
     def _size(self) -> int:
-        return BINS + 2 * PAD
+        return self.count + 2 * PAD
 
     def correlation(self, other_from_first: Rigid, *, least_overlap: float = 0.0) -> float:
         """The entropy correlation at a transform; 0 where fewer than ``least_overlap`` of the points are seen."""
-        values, _, inside = interpolate(self.other, moved_by(other_from_first, self.points))
-        if values.size < max(least_overlap * len(self.points), BINS):
+        values, inside = cells_of(self.other, self.points, other_from_first.matrix).values()
+        if values.size < max(least_overlap * len(self.points), self.count):
             return 0.0
         return self._table(values, self.bins[inside])[0]
 
     def overlap(self, other_from_first: Rigid) -> float:
         """The fraction of the points that the other image sees."""
-        return (
-            float(interpolate(self.other, moved_by(other_from_first, self.points))[2].mean())
-            if len(self.points)
-            else 0.0
-        )
+        if not len(self.points):
+            return 0.0
+        return float(cells_of(self.other, self.points, other_from_first.matrix).values()[1].mean())
 
-    def correlation_and_slope(self, motion: Motion, numbers: FloatArray, based: FloatArray) -> tuple[float, FloatArray]:
-        """The entropy correlation at a motion's six numbers, and its derivative (6,) by them.
-
-        ``based`` are the points where the motion's base puts them: the caller keeps them from step to step.
-        """
-        moved = motion.move(numbers, based)
-        values, gradient, inside = interpolate(self.other, moved)
-        if values.size < BINS:
+    def correlation_and_slope(self, motion: Motion, numbers: FloatArray) -> tuple[float, FloatArray]:
+        """The entropy correlation at a motion's six numbers, and its derivative (6,) by them."""
+        matrix = motion.matrix(numbers)
+        values, slopes_by_index, inside = cells_of(self.other, self.points, matrix).values_and_slopes()
+        if values.size < self.count:
             return 0.0, np.zeros(6)
-        bins = self.bins[inside]
+        everywhere = values.size == len(self.points)
+        bins = self.bins if everywhere else self.bins[inside]
         correlation, table = self._table(values, bins)
-        scaled = values * (BINS - 1) + PAD
-        first = np.floor(scaled).astype(np.int64) - 1
-        slopes = spline_slopes(scaled - np.floor(scaled))
-        flat, start = table.ravel(), bins * self._size + first
-        pull = sum(slopes[tap] * flat[start + tap] for tap in range(4))
-        forces = np.asarray(pull, dtype=np.float64)[:, None] * gradient * ((BINS - 1) / values.size)
-        return correlation, motion.pull_back(numbers, moved[inside], forces)
+        scaled = values * (self.count - 1) + PAD
+        whole = np.floor(scaled)
+        slopes = spline_slopes(scaled - whole)
+        flat, start = table.ravel(), bins * self._size + (whole.astype(np.intp) - 1)
+        pull = slopes[0] * flat.take(start)
+        for tap in (1, 2, 3):
+            pull += slopes[tap] * flat.take(start + tap)
+        pull *= (self.count - 1) / values.size
+        by_index = np.stack([pull * slope for slope in slopes_by_index])
+        points = self.points.T if everywhere else np.stack([column[inside] for column in self.points.T])
+        # the sums are taken before anything is turned: three by three instead of points
+        to_point = self.other.grid.index_from_point[:3, :3]
+        push = by_index.sum(axis=1) @ to_point
+        moments = matrix[:3, :3] @ np.einsum("an,bn->ab", points, by_index) @ to_point + np.outer(matrix[:3, 3], push)
+        return correlation, motion.pull_back(numbers, moments, push)
 
     def _table(self, values: FloatArray, bins: IntArray) -> tuple[float, FloatArray]:
         """The correlation, and what moving one unit of mass into each cell would add to it."""
         size = self._size
-        scaled = values * (BINS - 1) + PAD
+        scaled = values * (self.count - 1) + PAD
         whole = np.floor(scaled)
         weights = spline_weights(scaled - whole)
         start = bins * size + whole.astype(np.int64) - 1
@@ -161,56 +179,15 @@ class Comparison:
         return 2.0 * information / total, slope
 
 
-def interpolate(level: Level, points: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """Trilinear samples (m,), their exact gradient by the point (m, 3) per mm, and which points (n,) are known."""
-    grid = level.grid
-    index = indices_of(grid, points)
-    last = np.array(grid.shape) - 1
-    inside = np.asarray(((index >= 0) & (index <= last)).all(axis=1))
-    index = index[inside]
-    corner = np.minimum(index.astype(np.int64), np.maximum(last - 1, 0))
-    part = index - corner
-    steps = np.array([grid.shape[1] * grid.shape[2], grid.shape[2], 1]) * (last > 0)
-    base = (corner[:, 0] * grid.shape[1] + corner[:, 1]) * grid.shape[2] + corner[:, 2]
-    flat = level.samples.ravel()
-    k, j, i = part.T
-    v = [[[flat[base + a * steps[0] + b * steps[1] + c * steps[2]] for c in (0, 1)] for b in (0, 1)] for a in (0, 1)]
-    along_i = [[v[a][b][1] - v[a][b][0] for b in (0, 1)] for a in (0, 1)]
-    row = [[v[a][b][0] + along_i[a][b] * i for b in (0, 1)] for a in (0, 1)]
-    along_j = [row[a][1] - row[a][0] for a in (0, 1)]
-    face = [row[a][0] + along_j[a] * j for a in (0, 1)]
-    slope_k = face[1] - face[0]
-    values = face[0] + slope_k * k
-    slope_j = along_j[0] + (along_j[1] - along_j[0]) * k
-    edge = [along_i[a][0] + (along_i[a][1] - along_i[a][0]) * j for a in (0, 1)]
-    slope_i = edge[0] + (edge[1] - edge[0]) * k
-    known = np.isfinite(values)
-    inside[inside] = known
-    by_index = np.stack([slope_k[known], slope_j[known], slope_i[known]], axis=1)
-    gradient = times(grid.index_from_point[:3, :3].T, by_index)
-    return np.asarray(values[known], dtype=np.float64), np.asarray(gradient, dtype=np.float64), inside
+def bins_for(points: int) -> int:
+    """As many bins as leave an estimate from so many points free of chance.
 
-
-def times(matrix: FloatArray, rows: FloatArray) -> FloatArray:
-    """The matrix (3, 3) applied to each row (n, 3).
-
-    Not ``@``: a BLAS library answers that with as many threads as it likes, which on matrices as thin as these doubles
-    the work and, on a busy machine, the time again.
+    Examples
+    --------
+    >>> bins_for(1500), bins_for(12000)
+    (17, 32)
     """
-    x, y, z = rows.T
-    return np.stack([x * row[0] + y * row[1] + z * row[2] for row in matrix], axis=1)
-
-
-def points_of(grid: Grid, indices: IntArray | FloatArray) -> FloatArray:
-    return times(grid.affine[:3, :3], np.asarray(indices, dtype=np.float64)) + grid.affine[:3, 3]
-
-
-def indices_of(grid: Grid, points: FloatArray) -> FloatArray:
-    return times(grid.index_from_point[:3, :3], points) + grid.index_from_point[:3, 3]
-
-
-def moved_by(transform: Rigid, points: FloatArray) -> FloatArray:
-    return times(transform.matrix[:3, :3], points) + transform.matrix[:3, 3]
+    return min(MOST_BINS, max(8, int(np.sqrt(2 * MOST_BY_CHANCE * points))))
 
 
 def spline_weights(part: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:

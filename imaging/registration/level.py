@@ -8,20 +8,19 @@ with a tilted gantry needs no resampling here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from imaging.arrays import BoolArray, FloatArray, frozen
 from imaging.errors import GeometryError
 from imaging.geometry import Grid
+from imaging.registration.blocks import Float32Array, block_grid, block_means
+from imaging.registration.shading import without_shading
 from imaging.volume import Modality, Volume
 
 __all__ = ["Level", "coarser", "level_of"]
-
-Float32Array: TypeAlias = NDArray[np.float32]
 
 # Fat starts at about -120 HU and cortical bone is above 700 HU: within this range every soft tissue has its bins,
 # and metal, cement and contrast cannot stretch it.
@@ -29,8 +28,10 @@ CT_RANGE_HU = (-200.0, 800.0)
 CT_BODY_HU = -300.0  # between lung or air and fat
 MR_ROBUST_PERCENTILES = (2.0, 98.0)
 MR_BODY_FRACTION = 0.1  # of the robust range; Source: the brain extraction tool's threshold (Smith 2002)
+QUANTILES = 65  # two for each bin of a joint histogram
 BODY_MARGIN_MM = 8.0  # the body's outline is information: keep what lies this close outside it
 CT_BONE_HU = 200.0
+CT_FOREIGN_HU = 2000.0  # denser than cortical bone: metal or cement, which comes between exams; never compared
 BONE_MARGIN_MM = 5.0  # a bone's outline, with the tissue that makes it visible on MR
 
 
@@ -63,6 +64,11 @@ class Level:
         object.__setattr__(self, "body", frozen(self.body))
         object.__setattr__(self, "bone", frozen(self.bone))
 
+    @cached_property
+    def flat(self) -> FloatArray:
+        """All samples in a row, in double precision: what is interpolated again and again is converted once."""
+        return frozen(self.samples.ravel().astype(np.float64))
+
     def body_points(self) -> FloatArray:
         """LPS centres (n, 3) of the known voxels in or near the body."""
         return self.grid.points(np.argwhere(self.body & np.isfinite(self.samples)))
@@ -89,27 +95,55 @@ def level_of(volume: Volume, *, spacing_mm: float, exclude: BoolArray | None = N
     >>> level_of(ball, spacing_mm=2.0).grid.spacing_mm
     (5.0, 2.0, 2.0)
     """
-    known = np.ones(volume.grid.shape, dtype=bool) if volume.valid is None else volume.valid.copy()
-    if exclude is not None:
-        known &= ~exclude
-    samples = np.where(known, volume.samples, 0).astype(np.float32)
     factors = [max(1, round(spacing_mm / step)) for step in volume.grid.spacing_mm]
-    weights = block_means(known.astype(np.float32), factors)
-    sums = block_means(samples, factors)
-    means = np.divide(sums, weights, out=np.zeros_like(sums), where=weights > 0)
-    trusted = weights >= 0.5
     grid = block_grid(volume.grid, factors)
+    known = volume.valid if exclude is None else ~exclude if volume.valid is None else volume.valid & ~exclude
+    if known is None:
+        means, weights = block_means(volume.samples, factors), np.ones(grid.shape, dtype=np.float32)
+    else:
+        weights = block_means(known, factors)
+        sums = block_means(np.where(known, volume.samples, volume.samples.dtype.type(0)), factors)
+        means = np.divide(sums, weights, out=np.zeros_like(sums), where=weights > 0)
     ct = volume.modality is Modality.CT
+    trusted = (weights >= 0.5) & ~(ct & (means > CT_FOREIGN_HU))
     low, high = CT_RANGE_HU if ct else robust_range(means[trusted])
     body_above = CT_BODY_HU if ct else low + MR_BODY_FRACTION * (high - low)
-    scaled = np.clip((means - low) / max(high - low, 1e-6), 0.0, 1.0).astype(np.float32)
+    scaled = np.asarray((means - low) / max(high - low, 1e-6), dtype=np.float32)
+    body = main_piece(trusted & (means > body_above))
+    if ct:
+        scaled = evened(np.clip(scaled, 0.0, 1.0), body)
+    else:
+        scaled = without_shading(scaled, body, grid)
+        scaled /= max(float(np.percentile(scaled[body], MR_ROBUST_PERCENTILES[1])), 1e-6) if body.any() else 1.0
+    scaled = np.clip(scaled, 0.0, 1.0)
     bone = trusted & (means > CT_BONE_HU) if ct else np.zeros(grid.shape, dtype=bool)
     return Level(
         np.where(trusted, scaled, np.float32(np.nan)),
-        near(main_piece(trusted & (means > body_above)), grid, BODY_MARGIN_MM),
+        near(body, grid, BODY_MARGIN_MM),
         near(bone, grid, BONE_MARGIN_MM),
         grid,
     )
+
+
+def evened(samples: Float32Array, body: BoolArray) -> Float32Array:
+    """The samples with grey values halfway to equally frequent ones.
+
+    Fat, muscle and organs lie within a tenth of CT's range, where equal steps give a joint histogram two bins; bone's
+    rare values fill the others. Halfway, both keep bins of their own.
+
+    Examples
+    --------
+    >>> dark = np.array([0.10, 0.10, 0.12, 0.14, 0.90], np.float32)
+    >>> [f"{value:.3f}" for value in evened(dark, np.ones(5, bool))]
+    ['0.112', '0.112', '0.310', '0.445', '0.950']
+    """
+    known = samples[body]
+    if not known.size:
+        return samples
+    quantiles = np.quantile(known, np.linspace(0.0, 1.0, QUANTILES))
+    values, first, times = np.unique(quantiles, return_index=True, return_counts=True)
+    rank = np.interp(samples, values, (first + (times - 1) / 2) / (QUANTILES - 1))  # of ties the middle
+    return np.asarray((rank + samples) / 2, dtype=np.float32)
 
 
 def coarser(level: Level, spacing_mm: float) -> Level:
@@ -135,28 +169,6 @@ def coarser(level: Level, spacing_mm: float) -> Level:
         block_means(level.bone.astype(np.float32), factors) >= 0.5,
         block_grid(level.grid, factors),
     )
-
-
-def block_means(array: Float32Array, factors: list[int]) -> Float32Array:
-    """Means over whole blocks; a last incomplete block is dropped, an axis shorter than its block becomes one."""
-    factors = [min(f, n) for f, n in zip(factors, array.shape, strict=True)]
-    counts = [n // f for n, f in zip(array.shape, factors, strict=True)]
-    means = array[tuple(slice(c * f) for c, f in zip(counts, factors, strict=True))]
-    for axis in (2, 1, 0):
-        if factors[axis] > 1:
-            shape = (*means.shape[:axis], counts[axis], factors[axis], *means.shape[axis + 1 :])
-            means = means.reshape(shape).mean(axis=axis + 1, dtype=np.float32)
-    return means
-
-
-def block_grid(grid: Grid, factors: list[int]) -> Grid:
-    """The grid of the block centres."""
-    factors = [min(f, n) for f, n in zip(factors, grid.shape, strict=True)]
-    affine = grid.affine.copy()
-    affine[:3, :3] *= np.array(factors)
-    affine[:3, 3] = grid.points([[(f - 1) / 2 for f in factors]])[0]
-    first, second, third = (n // f for n, f in zip(grid.shape, factors, strict=True))
-    return Grid((first, second, third), affine)
 
 
 def robust_range(values: Float32Array) -> tuple[float, float]:

@@ -1,8 +1,9 @@
 """Where one exam lies in another, as a turn and a shift, with the evidence for it.
 
-Coarse to fine: a lattice of shifts on 10 mm blocks, turns around the best, ascents; the best summits climb on through
-5 mm to 2 mm blocks, there driven by bone where a CT shows it. Every summit that survives is kept as a rival, because a
-second answer nearly as good as the first is the plainest sign of a wrong one.
+Coarse to fine: a lattice of shifts on blocks of up to 10 mm, turns around the best, and ascents, also from the centres
+of mass laid over each other and from the frame of reference as it is. The best summits climb on through 5 mm to 2 mm
+blocks, there driven by bone where a CT shows it. Every summit that survives is kept as a rival, because a second answer
+nearly as good as the first is the plainest sign of a wrong one.
 
 Which image is called fixed changes nothing: the one that shows less of the body is looked for in the other.
 """
@@ -19,8 +20,10 @@ from imaging.arrays import BoolArray, FloatArray
 from imaging.errors import GeometryError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Rigid
-from imaging.registration.information import Comparison, indices_of, moved_by, points_of
+from imaging.registration.information import Comparison
+from imaging.registration.interpolation import indices_of, moved_by
 from imaging.registration.level import Level, coarser, level_of
+from imaging.registration.points import spread_points, thinned
 from imaging.registration.quality import OTHER_KIND, SAME_KIND, evidence_for, reasons_against, rejection
 from imaging.registration.search import (
     ascend,
@@ -28,14 +31,14 @@ from imaging.registration.search import (
     displacement_mm,
     distinct,
     lattice_of_shifts,
-    spread_points,
     turned,
 )
 from imaging.volume import Volume
 
 __all__ = ["Registration", "register"]
 
-FINE_MM, MIDDLE_MM, COARSE_MM = 2.2, 5.0, 10.0
+FINE_MM, MIDDLE_MM, COARSE_MM = 2.2, 5.0, (6.0, 10.0)
+BLOCKS_ACROSS = 15  # a pelvis's field of view gets blocks of 10 mm, a thigh's around a tumour of 7 mm
 
 
 class Effort(NamedTuple):
@@ -45,14 +48,17 @@ class Effort(NamedTuple):
     steps: int
 
 
-COARSE, MIDDLE, FINE = Effort(1500, 25), Effort(4000, 30), Effort(12000, 30)
+COARSE, MIDDLE, FINE = Effort(1500, 25), Effort(4000, 30), Effort(24000, 30)
+DOUBT_POINTS = 8000  # each half of which must find the place alone
 FEWEST_POINTS = 200  # of 10 mm blocks' quarters: 50 mL of body in each image is the least
 SHIFT_STARTS, TURNED_STARTS = 6, 4
 SUMMITS_KEPT = 4
 SUMMITS_FINE = 2
 APART_MM = 8.0  # nearer summits on 10 mm blocks are one
 RIVAL_APART_MM = 10.0  # a summit that far away is another answer
-BONE_SHARE = 0.25  # of the points, where there is bone, which does not bend; more would slide along a thigh's femur
+# Bone does not bend, so points lie closer together there, where there is much of it: half of them on a pelvis, whose
+# soft tissue gravity presses flat; a quarter in a thigh, along whose femur more of them would slide.
+BONE_WEIGHT, MOST_BONE_SHARE = 3.0, 0.5
 FEWEST_BONE_POINTS = 300
 FRAME_DISAGREES_MM = 5.0  # patients move by less between sequences of one session
 
@@ -116,7 +122,10 @@ def register(
     for volume, exclude, name in ((fixed, fixed_exclude, "fixed"), (moving, moving_exclude, "moving")):
         if exclude is not None and exclude.shape != volume.grid.shape:
             raise GeometryError(f"{name}_exclude {exclude.shape} does not fill the grid {volume.grid.shape}")
-    fixed_levels, moving_levels = pyramid(fixed, fixed_exclude), pyramid(moving, moving_exclude)
+    fixed_fine = level_of(fixed, spacing_mm=FINE_MM, exclude=fixed_exclude)
+    moving_fine = level_of(moving, spacing_mm=FINE_MM, exclude=moving_exclude)
+    coarse_mm = coarse_blocks_mm(fixed_fine, moving_fine)
+    fixed_levels, moving_levels = pyramid(fixed_fine, coarse_mm), pyramid(moving_fine, coarse_mm)
     if body_volume(fixed_levels[-1]) < body_volume(moving_levels[-1]):
         first, other, fixed_is_first = fixed_levels, moving_levels, True
     else:
@@ -133,7 +142,7 @@ def register(
             accepted=False,
             findings=(rejection(["one of the images shows too little of a body"]),),
         )
-    ends = coarse_ends(body, other_body, named)
+    ends = coarse_ends(body, other_body, named, step_mm=2.0 * coarse_mm)
     # answers are ranked on one and the same set of points: those that an ascent chose near its start do not compare
     ranking = Comparison.of(first[1], spread_points(first[1], first[1].body, MIDDLE.points), other[1])
     middle = [discounted(ranking, climb(first[1], other[1], end, MIDDLE)) for end in ends.best]
@@ -143,7 +152,7 @@ def register(
         [*fine, *summits[SUMMITS_FINE:]], body.points, apart_mm=RIVAL_APART_MM, count=SUMMITS_KEPT
     )
 
-    points = places(first[1], other[1], answer.other_from_first, MIDDLE.points)
+    points = places(first[1], other[1], answer.other_from_first, DOUBT_POINTS)
     evidence = evidence_for(
         answer,
         comparison=Comparison.of(first[1], points, other[1]),
@@ -177,11 +186,11 @@ class Ends:
     best: list[Rigid]
 
 
-def coarse_ends(body: Comparison, other_body: FloatArray, named: list[Rigid]) -> Ends:
+def coarse_ends(body: Comparison, other_body: FloatArray, named: list[Rigid], *, step_mm: float) -> Ends:
     """The summits on the coarsest level: the lattice's best, the best turned ones, and every named start."""
     centre = body.points.mean(axis=0)
     middles = Rigid.from_shift(other_body.mean(axis=0) - centre)
-    scanned = [discounted(body, s) for s in (*lattice_of_shifts(body.points, other_body), middles)]
+    scanned = [discounted(body, s) for s in (*lattice_of_shifts(body.points, other_body, step_mm=step_mm), middles)]
     shifts = distinct(scanned, body.points, apart_mm=15.0, count=SHIFT_STARTS)
     turns = [discounted(body, t) for s in shifts[:3] for t in turned(s.other_from_first, centre)]
     turns = sorted(turns, key=lambda f: -f.correlation)[:TURNED_STARTS]
@@ -203,32 +212,41 @@ def climb(first: Level, other: Level, start: Rigid, effort: Effort) -> Rigid:
 
 
 def places(first: Level, other: Level, other_from_first: Rigid, count: int) -> FloatArray:
-    """Points of the first space (n, 3) that both images see at an estimate: a quarter at bone, if CT shows it."""
+    """Points of the first space (n, 3) that both images see at an estimate, closer together at bone, if CT shows it."""
     first_from_other = other_from_first.inverse()
-    bone = spread_points(first, seen(first, first.bone, other, other_from_first), int(count * BONE_SHARE))
+    body, body_mm3 = seen(first, first.body, other, other_from_first, count)
+    bone, bone_mm3 = seen(first, first.bone, other, other_from_first, count)
     if not first.bone.any():
-        mapped = spread_points(other, seen(other, other.bone, first, first_from_other), int(count * BONE_SHARE))
-        bone = first_from_other.apply(mapped) if len(mapped) else mapped
+        bone, bone_mm3 = seen(other, other.bone, first, first_from_other, count)
+        bone = moved_by(first_from_other, bone)
+    share = min(BONE_WEIGHT * bone_mm3 / max(body_mm3, 1.0), MOST_BONE_SHARE)
+    bone = thinned(bone, int(count * share))
     if len(bone) < FEWEST_BONE_POINTS:
         bone = bone[:0]
-    body = spread_points(first, seen(first, first.body, other, other_from_first), count - len(bone))
-    return np.concatenate([body, bone])
+    return np.concatenate([thinned(body, count - len(bone)), bone])
 
 
-def seen(level: Level, mask: BoolArray, by: Level, by_from_level: Rigid) -> BoolArray:
-    """Those voxels of a mask that lie in another image's field of view."""
-    voxels = np.argwhere(mask)
-    index = indices_of(by.grid, moved_by(by_from_level, points_of(level.grid, voxels)))
-    inside = ((index >= 0) & (index <= np.array(by.grid.shape) - 1)).all(axis=1)
-    kept = np.zeros_like(mask)
-    kept[tuple(voxels[inside].T)] = True
-    return kept
+def seen(level: Level, mask: BoolArray, by: Level, by_from_level: Rigid, count: int) -> tuple[FloatArray, float]:
+    """About ``count`` points (n, 3) of a mask that lie in another image's field of view, and how many mm³ that is."""
+    points = spread_points(level, mask, 2 * count)  # more than half of the smaller body is seen where it counts
+    if not len(points):
+        return points, 0.0
+    index = indices_of(by.grid, moved_by(by_from_level, points))
+    inside = np.ones(len(points), dtype=bool)
+    for axis, size in enumerate(by.grid.shape):
+        inside &= (index[:, axis] >= 0) & (index[:, axis] <= size - 1)
+    return thinned(points[inside], count), float(inside.mean() * mask.sum() * level.grid.voxel_volume_mm3)
 
 
-def pyramid(volume: Volume, exclude: BoolArray | None) -> tuple[Level, Level, Level]:
+def pyramid(fine: Level, coarse_mm: float) -> tuple[Level, Level, Level]:
     """Fine, middle, coarse."""
-    fine = level_of(volume, spacing_mm=FINE_MM, exclude=exclude)
-    return fine, coarser(fine, MIDDLE_MM), coarser(fine, COARSE_MM)
+    return fine, coarser(fine, MIDDLE_MM), coarser(fine, coarse_mm)
+
+
+def coarse_blocks_mm(*levels: Level) -> float:
+    """How large the coarsest blocks may be for the smallest of some bodies still to have a shape."""
+    smallest = min(body_volume(level) for level in levels)
+    return float(np.clip(np.cbrt(smallest) / BLOCKS_ACROSS, *COARSE_MM))
 
 
 def body_volume(level: Level) -> float:

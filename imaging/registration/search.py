@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from imaging.arrays import BoolArray, FloatArray
+from imaging.arrays import FloatArray
 from imaging.geometry import Rigid
-from imaging.registration.information import Comparison, Motion, moved_by, points_of
-from imaging.registration.level import Level
+from imaging.registration.information import Comparison, Motion
+from imaging.registration.interpolation import moved_by, times
 
 __all__ = [
     "Found",
@@ -24,11 +24,9 @@ __all__ = [
     "displacement_mm",
     "distinct",
     "lattice_of_shifts",
-    "spread_points",
     "turned",
 ]
 
-SHIFT_STEP_MM = 20.0  # an ascent on 10 mm blocks recovers from half of it
 SHIFT_BEYOND_MM = 30.0  # patients lie down anew within this, once the fields of view are laid over each other
 STEPS_AT_MOST = 5  # each way along an axis: wider differences of the fields of view are stepped more coarsely
 TURN_DEG = 12.0  # the pelvis's tilt between prone and supine; supports under supine knees tilt it by less
@@ -48,39 +46,17 @@ class Found:
     correlation: float
 
 
-def spread_points(level: Level, where: BoolArray, count: int) -> FloatArray:
-    """About ``count`` points (n, 3), spread evenly over the voxels of a mask and off the lattice's nodes.
+def lattice_of_shifts(first: FloatArray, other: FloatArray, *, step_mm: float) -> list[Rigid]:
+    """Shifts that lay one body's points (n, 3) over the other's: boxes centred, and as far around as they differ.
 
-    Points on the nodes would favour transforms that put nodes on nodes (Source: Pluim et al., CVIU 77 (2000) 211).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from imaging.geometry import Grid
-    >>> full = np.ones((4, 4, 4), bool)
-    >>> level = Level(np.ones((4, 4, 4), np.float32), full, ~full, Grid.from_spacing((4, 4, 4), (2, 2, 2)))
-    >>> spread_points(level, full, 10).shape
-    (10, 3)
+    A step is two of the coarsest blocks: an ascent on them recovers from one.
     """
-    chosen = np.argwhere(where & np.isfinite(level.samples))
-    count = min(count, 4 * len(chosen))
-    if count == 0:
-        return np.empty((0, 3))
-    from scipy.stats import qmc  # half a second to import, and a case of one exam never searches
-
-    sequence = qmc.Halton(3, scramble=False).random(count + 1)[1:]  # the first is the origin itself
-    voxels = chosen[(np.arange(count) * len(chosen)) // count]
-    return points_of(level.grid, voxels + sequence - 0.5)
-
-
-def lattice_of_shifts(first: FloatArray, other: FloatArray) -> list[Rigid]:
-    """Shifts that lay one body's points (n, 3) over the other's: boxes centred, and as far around as they differ."""
     (first_low, first_high), (other_low, other_high) = ((p.min(axis=0), p.max(axis=0)) for p in (first, other))
     centre = (other_low + other_high - first_low - first_high) / 2
     reach = np.abs((other_high - other_low) - (first_high - first_low)) / 2 + SHIFT_BEYOND_MM
     axes = []
     for middle, far in zip(centre, reach, strict=True):
-        steps = min(int(np.ceil(far / SHIFT_STEP_MM)), STEPS_AT_MOST)
+        steps = min(int(np.ceil(far / step_mm)), STEPS_AT_MOST)
         axes.append(middle + far * np.arange(-steps, steps + 1) / steps)
     return [Rigid.from_shift(shift) for shift in itertools.product(*axes)]
 
@@ -113,6 +89,8 @@ def ascend(comparison: Comparison, start: Rigid, *, steps: int) -> Found:
     --------
     >>> import numpy as np
     >>> from imaging.geometry import Grid
+    >>> from imaging.registration.level import Level
+    >>> from imaging.registration.points import spread_points
     >>> z, y, x = np.mgrid[:20, :20, :20]
     >>> grid = Grid.from_spacing((20, 20, 20), (2, 2, 2))
     >>> ball = Level(np.exp(-((z - 9) ** 2 + (y - 9) ** 2 + (x - 9) ** 2) / 50).astype(np.float32),
@@ -126,7 +104,7 @@ def ascend(comparison: Comparison, start: Rigid, *, steps: int) -> Found:
     centre = moved.mean(axis=0)
     lever_mm = max(float(np.sqrt(((moved - centre) ** 2).sum(axis=1).mean())), 1.0)
     motion = Motion(start, centre, lever_mm)
-    numbers, height, slope = np.zeros(6), *comparison.correlation_and_slope(motion, np.zeros(6), moved)
+    numbers, height, slope = np.zeros(6), *comparison.correlation_and_slope(motion, np.zeros(6))
     curved = FIRST_STEP_MM / max(float(np.linalg.norm(slope)), 1e-12) * np.eye(6)
     for _ in range(steps):
         step = curved @ slope
@@ -134,7 +112,7 @@ def ascend(comparison: Comparison, start: Rigid, *, steps: int) -> Found:
             break
         step *= min(1.0, LONGEST_STEP_MM / max(float(np.linalg.norm(step)), 1e-12))
         for _ in range(HALVINGS):
-            higher, new_slope = comparison.correlation_and_slope(motion, numbers + step, moved)
+            higher, new_slope = comparison.correlation_and_slope(motion, numbers + step)
             if higher >= height + SUFFICIENT_RISE * float(step @ slope):
                 break
             step = step / 2.0
@@ -170,7 +148,9 @@ def displacement_mm(one: Rigid, two: Rigid, points: FloatArray) -> float:
     >>> displacement_mm(Rigid.identity(), Rigid.from_shift((3, 4, 0)), np.zeros((2, 3)))
     5.0
     """
-    return float(np.linalg.norm(one.apply(points) - two.apply(points), axis=1).mean())
+    apart = one.matrix - two.matrix
+    x, y, z = (times(apart[:3, :3], points) + apart[:3, 3]).T
+    return float(np.sqrt(x * x + y * y + z * z).mean())
 
 
 def distinct(found: Iterable[Found], points: FloatArray, *, apart_mm: float, count: int) -> list[Found]:

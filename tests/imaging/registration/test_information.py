@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from imaging.geometry import Grid, Rigid
-from imaging.registration.information import Comparison, Motion, interpolate, spline_slopes, spline_weights
+from imaging.registration.information import Comparison, Motion, spline_slopes, spline_weights
+from imaging.registration.interpolation import interpolate
 from imaging.registration.level import Level
-from imaging.registration.search import spread_points
+from imaging.registration.points import spread_points
 
 GRID = Grid.from_spacing((16, 24, 24), (4.0, 3.0, 3.0))
 EVERYWHERE = np.ones(GRID.shape, bool)
@@ -56,19 +57,20 @@ def test_the_slope_is_that_of_the_correlation(numbers: list[float]) -> None:
     inner[4:-4, 5:-5, 5:-5] = True
     comparison = Comparison.of(one, spread_points(one, inner, 3000), one)
     motion = Motion(Rigid.from_shift((1, 0, 2)), comparison.points.mean(axis=0), 40.0)
-    based = motion.base.apply(comparison.points)
     at = np.array(numbers)
-    slope = comparison.correlation_and_slope(motion, at, based)[1]
+    slope = comparison.correlation_and_slope(motion, at)[1]
     steps = 0.01 * np.eye(6)
-    values = [[comparison.correlation_and_slope(motion, at + s * e, based)[0] for e in steps] for s in (1, -1)]
+    values = [[comparison.correlation_and_slope(motion, at + s * e)[0] for e in steps] for s in (1, -1)]
     differences = (np.array(values[0]) - values[1]) / 0.02
     np.testing.assert_allclose(slope, differences, atol=0.05 * np.abs(differences).max() + 2e-4)
 
 
-def test_a_motion_moves_points_as_its_transform_does() -> None:
-    motion = Motion(Rigid.from_shift((5, 6, 7)), np.array([1.0, 2.0, 3.0]), 30.0)
-    numbers, points = np.array([4.0, -9.0, 2.0, 1.0, 0.5, -3.0]), GRID.corners()
-    np.testing.assert_allclose(motion.move(numbers, motion.base.apply(points)), motion.at(numbers).apply(points))
+def test_a_motion_turns_about_its_centre_and_shifts() -> None:
+    centre, shift = np.array([1.0, 2.0, 3.0]), np.array([1.0, 0.5, -3.0])
+    motion = Motion(Rigid.from_shift((5, 6, 7)), centre, 30.0)
+    moved = motion.at(np.concatenate([[4.0, -9.0, 2.0], shift]))
+    np.testing.assert_allclose(moved.apply([centre - (5, 6, 7)]), [centre + shift], atol=1e-12)
+    assert moved.angle_deg() == pytest.approx(np.degrees(np.linalg.norm([4, -9, 2]) / 30))
 
 
 def test_interpolation_reproduces_a_linear_image_and_its_gradient_on_a_sheared_grid() -> None:

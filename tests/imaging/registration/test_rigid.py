@@ -56,6 +56,37 @@ def test_a_second_run_with_fixed_and_moving_exchanged_gives_the_inverse_and_the_
     np.testing.assert_allclose((back.fixed_from_moving @ mr_to_ct.fixed_from_moving).matrix, np.eye(4), atol=1e-9)
 
 
+def test_three_exams_registered_in_a_circle_lead_back_to_where_they_began(
+    patient: PatientOf, mr: Volume, mr_grid: Grid, turned_ct: Volume, mr_to_ct: Registration
+) -> None:
+    # by whole slices: these have no thickness, and what lies between two of them is in neither
+    third = patient(1).image(mr_grid, Modality.MR, exam_from_patient=Rigid.from_shift((-8, 6, 12)), noise=4)
+    circle = register(mr, third).fixed_from_moving @ register(third, turned_ct).fixed_from_moving
+    points = (circle @ mr_to_ct.fixed_from_moving).apply(TARGETS)
+    assert np.linalg.norm(points - TARGETS, axis=1).max() < 2.0  # as much as one of the three may be off
+
+
+def test_a_frame_moved_as_a_whole_moves_the_answer_with_it(
+    mr: Volume, turned_ct: Volume, mr_to_ct: Registration, another_pose: Rigid
+) -> None:
+    elsewhere = Rigid.from_shift((400.0, -250.0, 1200.0)) @ another_pose  # another scanner's origin, and a turn by 12°
+    carried = replace(mr, grid=Grid(mr.grid.shape, elsewhere.matrix @ mr.grid.affine))
+    found = register(turned_ct, carried)
+    assert found.accepted, found.findings
+    apart = found.fixed_from_moving.apply(elsewhere.apply(TARGETS)) - mr_to_ct.fixed_from_moving.apply(TARGETS)
+    assert np.linalg.norm(apart, axis=1).max() < 2.1  # two errors of a quarter of a slice: √2 · 1.5
+
+
+def test_a_coil_that_fades_across_the_pelvis_does_not_lead_astray(
+    mr: Volume, turned_ct: Volume, another_pose: Rigid
+) -> None:
+    points = mr.grid.points(np.indices(mr.grid.shape).reshape(3, -1).T)
+    coil = np.exp(points[:, 1] / 60.0 - (points[:, 0] / 150.0) ** 2).reshape(mr.grid.shape)  # to a tenth from the back
+    found = register(turned_ct, replace(mr, samples=(mr.samples * coil).astype(np.float32)))
+    assert found.accepted, found.findings
+    assert target_error_mm(found, another_pose, Rigid.identity()) < 2.0
+
+
 def test_a_lesion_that_appeared_does_not_steer_when_it_is_excluded(
     patient: PatientOf, mr: Volume, mr_grid: Grid, another_pose: Rigid
 ) -> None:
