@@ -136,9 +136,13 @@ class MaterialFind:
         return volume_over(self.slices, mask, self.grid)
 
     def part_ml(self, mask: BoolArray) -> float:
-        """How much of the material lies in a mask: of each piece's volume the share of its voxels there."""
+        """How much of the material lies in a mask: of each piece's volume the share of its voxels there.
+
+        A piece on planes that were not imaged has no volume, and no share of it.
+        """
         inside, whole = self._counts(np.where(mask, self.labels, 0)), self._counts(self.labels)
-        parts = [piece.volume_ml * inside[piece.label] / whole[piece.label] for piece in self.pieces]
+        imaged = [piece for piece in self.pieces if whole[piece.label] > 0]
+        parts = [piece.volume_ml * inside[piece.label] / whole[piece.label] for piece in imaged]
         return float(sum(parts))
 
     def _counts(self, labels: LabelArray) -> FloatArray:
