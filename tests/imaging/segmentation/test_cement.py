@@ -227,3 +227,27 @@ def test_compact_ground_that_may_be_cement_or_bone_is_not_counted_and_not_passed
     }
     volume, lesion = host.scanned(slice_mm=1.0)
     assert "MATERIAL_POSSIBLE" not in {f.code for f in find_material(volume, lesion_masks={L1: lesion}).findings}
+
+
+@pytest.mark.parametrize("hu", [1800.0, 2200.0])
+def test_without_bone_in_view_what_may_be_cement_is_counted_only_if_an_earlier_ct_shows_it_to_be_new(host, hu):
+    soft = replace(host, hu=np.full_like(host.hu, 45.0))
+    cement = ellipsoid((0, 3, 2), (8, 8, 8))
+    volume, lesion = soft.painted(cement, hu).scanned(slice_mm=1.0)
+    alone = find_material(volume, lesion_masks={L1: lesion})
+    assert alone.pieces == ()
+    assert "MATERIAL_POSSIBLE" in {finding.code for finding in alone.findings}
+    before, _ = soft.scanned(slice_mm=1.0, seed=8)
+    find = find_material(volume, before=before, lesion_masks={L1: lesion})
+    assert total_ml(find) == pytest.approx(ml(cement), rel=0.05)
+    assert "MATERIAL_POSSIBLE" not in {finding.code for finding in find.findings}
+
+
+def test_an_earlier_ct_that_ends_within_a_piece_hides_no_cement(host):
+    cement = ellipsoid((0, 3, 2), (8, 8, 8))
+    volume, lesion = host.painted(cement, 1800).scanned(slice_mm=1.0)
+    before, _ = host.scanned(slice_mm=1.0, seed=8)
+    valid = np.broadcast_to(np.arange(before.grid.shape[2]) < 35, before.grid.shape)
+    find = find_material(volume, before=replace(before, valid=valid), lesion_masks={L1: lesion})
+    assert total_ml(find) == pytest.approx(ml(cement), rel=0.05)
+    assert [piece.is_new for piece in find.pieces] == [None]
