@@ -129,7 +129,7 @@ def plan_approach(
         findings.append(Finding("NO_SAFE_TARGET", Severity.WARNING, message, volume.series_uid))
     slack = _half_diagonal_mm(volume.grid)
     nerves = Places.of(volume.grid, neural)
-    body = body_mask(volume)
+    body = body_mask(volume, around=place)
     if body[place]:
         paths, seen = straight_paths(volume, target, body=body, nerves=nerves, bone=bone, slack_mm=slack)
         message = f"no straight way keeps {CLEARANCE_MM:g} mm beside the needle from every neural compartment"

@@ -168,6 +168,16 @@ def test_a_lesion_drawn_beside_the_patient_is_led_to_by_no_way() -> None:
     assert "outside what the image shows of the patient" in plan.findings[0].message
 
 
+def test_of_two_legs_the_way_leads_into_the_one_with_the_lesion_and_through_its_own_skin() -> None:
+    legs = canal(-25, 15) | canal(25, 12)
+    ct = replace(CT, samples=np.where(legs, 40, -1000).astype(np.int16))
+    plan = plan_approach(ct, ball((25, 0, 0), 6), neural=canal(-25, 4), breach=NOTHING)
+    assert len(plan.paths) == 5
+    for path in plan.paths:
+        x_mm, y_mm, _ = np.array(path.entry_lps_mm) - CENTRE
+        assert np.hypot(x_mm - 25, y_mm) == pytest.approx(12, abs=2)
+
+
 def test_a_lesion_within_the_canal_has_no_safe_point() -> None:
     plan = plan_approach(CT, ball((0, 0, 0), 6), neural=canal(0, 12), breach=NOTHING)
     assert [finding.code for finding in plan.findings] == ["NO_SAFE_TARGET", "NO_SAFE_PATH"]
