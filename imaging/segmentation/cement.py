@@ -558,8 +558,8 @@ def _piece(
         high = max(high, outline.volume_ml * (1 + LOW_PLATEAU_SPREAD))
     if verdict.kind is SegmentKind.UNCLASSIFIED:
         findings.append(Finding("MATERIAL_UNCLASSIFIED", Severity.WARNING, f"kind not told: {verdict.reason}", name))
-    if _touches_edge(outline, where, volume.grid.shape):
-        message = "reaches the image's border: more may lie outside"
+    if _touches_edge(outline, where, volume):
+        message = "reaches the border of what was imaged: more may lie outside"
         findings.append(Finding("MATERIAL_CUT_BY_IMAGE", Severity.WARNING, message, name))
     centre = volume.grid.points([np.argwhere(outline.mask).mean(axis=0) + [side.start for side in where]])[0]
     return MaterialPiece(
@@ -581,6 +581,9 @@ def _piece(
     )
 
 
-def _touches_edge(outline: Outline, where: Box, shape: tuple[int, int, int]) -> bool:
+def _touches_edge(outline: Outline, where: Box, volume: Volume) -> bool:
+    """Whether it has a voxel on the image's outermost layer or beside padding."""
+    if volume.valid is not None and (ndimage.binary_dilation(outline.mask) & ~volume.valid[where]).any():
+        return True
     indices = np.argwhere(outline.mask) + [side.start for side in where]
-    return bool((indices.min(axis=0) == 0).any() or (indices.max(axis=0) == np.array(shape) - 1).any())
+    return bool((indices.min(axis=0) == 0).any() or (indices.max(axis=0) == np.array(volume.grid.shape) - 1).any())

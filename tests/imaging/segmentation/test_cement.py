@@ -243,6 +243,20 @@ def test_without_bone_in_view_what_may_be_cement_is_counted_only_if_an_earlier_c
     assert "MATERIAL_POSSIBLE" not in {finding.code for finding in find.findings}
 
 
+@pytest.mark.parametrize("as_padding", [False, True])
+def test_a_piece_that_the_field_of_view_cuts_says_so(host, as_padding):
+    volume, _ = host.painted(ellipsoid((0, 3, 2), (9, 9, 9)), 2500).scanned(slice_mm=1.0)
+    count = volume.grid.shape[0] // 2
+    if as_padding:
+        valid = np.broadcast_to(np.arange(volume.grid.shape[0])[:, None, None] < count, volume.grid.shape)
+        cut = replace(volume, samples=np.where(valid, volume.samples, -1024).astype(np.int16), valid=valid)
+    else:
+        grid = volume.grid.crop((0, 0, 0), (count, *volume.grid.shape[1:]))
+        cut = replace(volume, samples=volume.samples[:count], grid=grid)
+    assert "MATERIAL_CUT_BY_IMAGE" not in codes(find_material(volume))
+    assert "MATERIAL_CUT_BY_IMAGE" in codes(find_material(cut))
+
+
 def test_an_earlier_ct_that_ends_within_a_piece_hides_no_cement(host):
     cement = ellipsoid((0, 3, 2), (8, 8, 8))
     volume, lesion = host.painted(cement, 1800).scanned(slice_mm=1.0)
