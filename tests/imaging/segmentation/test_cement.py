@@ -243,6 +243,22 @@ def test_without_bone_in_view_what_may_be_cement_is_counted_only_if_an_earlier_c
     assert "MATERIAL_POSSIBLE" not in {finding.code for finding in find.findings}
 
 
+@pytest.mark.parametrize("cortex_hu", [900.0, 1150.0])
+@pytest.mark.parametrize("off_mm", [0.0, 0.3])
+def test_cement_that_lies_along_the_cortex_is_held_by_its_interval_with_a_ct_from_before(cortex_hu, off_mm):
+    host = BoneBlock.with_lesion(cortex_hu)
+    behind = np.broadcast_to(np.arange(host.hu.shape[1])[:, None] > 94, host.hu.shape)
+    cement = ellipsoid((0, 0, 0), (28.8, 23.8, 25.8)) & behind  # up to the cortex; a face half-way through pixels
+    volume, lesion = host.painted(cement, 2200).scanned(slice_mm=1.5)
+    before, _ = host.scanned(slice_mm=1.5, seed=8)
+    shift = Rigid.from_shift((off_mm, off_mm, off_mm))
+    find = find_material(volume, before=before, before_from_volume=shift, lesion_masks={L1: lesion})
+    low, high = (sum(piece.interval95_ml[end] for piece in find.pieces) for end in (0, 1))
+    assert low <= ml(cement) <= high
+    assert high - low < 0.15 * ml(cement)
+    assert total_ml(find) == pytest.approx(ml(cement), rel=0.05)
+
+
 @pytest.mark.parametrize("as_padding", [False, True])
 def test_a_piece_that_the_field_of_view_cuts_says_so(host, as_padding):
     volume, _ = host.painted(ellipsoid((0, 3, 2), (9, 9, 9)), 2500).scanned(slice_mm=1.0)
