@@ -247,7 +247,9 @@ def plan_in_image(
         return None if argument is None else one_mask_on(volume, argument, image, accept_gaps=accept_gaps)
 
     outlined = one_mask_on(volume, lesion, image, accept_gaps=accept_gaps)
-    breached = np.zeros(volume.grid.shape, dtype=bool) if no_breach else mask(breach)
+    breached = np.zeros(volume.grid.shape, dtype=bool) if no_breach else None
+    if breach is not None:
+        breached = marked_on(volume, breach, image, accept_gaps=accept_gaps)
     ground, findings = mask(bone), tuple[Finding, ...]()
     if ground is None and volume.modality is Modality.CT:
         found = find_bone(volume, lesion=outlined)
@@ -269,9 +271,19 @@ def lesions_on(
 
 
 def one_mask_on(volume: Volume, argument: str, image: Sequence[Path], *, accept_gaps: bool) -> BoolArray:
+    """All segments of a file together on the image's grid."""
+    mask = marked_on(volume, argument, image, accept_gaps=accept_gaps)
+    if not mask.any():
+        raise EmptyMask(f"{Path(argument).name} holds no voxel", where=Path(argument).name)
+    return mask
+
+
+def marked_on(volume: Volume, argument: str, image: Sequence[Path], *, accept_gaps: bool) -> BoolArray:
+    """The same, where a file that marks nothing says that there is nothing."""
     segments = open_masks(argument, image=list(image), accept_gaps=accept_gaps)
-    masks = [on_grid(segment, volume) for segment in segments]
-    return np.asarray(np.logical_or.reduce(masks), dtype=np.bool_)
+    nothing = np.zeros(volume.grid.shape, dtype=bool)
+    marked = np.logical_or.reduce([nothing, *(on_grid(segment, volume) for segment in segments)])
+    return np.asarray(marked, dtype=np.bool_)
 
 
 def on_grid(segment: Segment, volume: Volume) -> BoolArray:

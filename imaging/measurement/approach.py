@@ -1,7 +1,8 @@
 """Before a procedure: where a needle's tip is safest in a lesion, how much fits, and which straight ways lead there.
 
-Geometry alone. Distances are between voxel centres, so each is known to half a voxel's diagonal; vessels, bowel and
-nerves outside the stated compartments are not modelled, and the patient lies as scanned. Nothing here recommends to
+Geometry alone. Distances are between voxel centres in patient space, so each is known to half a voxel's diagonal on
+leaning slices too; vessels, bowel and nerves outside the stated compartments are not modelled, and the patient lies as
+scanned. What was not imaged (padding, missing slices) is neither skin nor passed through. Nothing here recommends to
 treat.
 
 The target is the point of the lesion whose smallest distance to the lesion's edge, to a breach of the cortex and to the
@@ -20,41 +21,16 @@ from imaging.arrays import BoolArray, FloatArray
 from imaging.errors import EmptyMask, GeometryError, InputError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
+from imaging.measurement.needle_path import CLEARANCE_MM, NeedlePath, Places, straight_paths
 from imaging.measurement.quantity import Quantity
-from imaging.segmentation.reach import distance_mm
-from imaging.volume import Modality, Volume
+from imaging.segmentation.body import body_mask
+from imaging.segmentation.reach import box_around, distance_mm
+from imaging.volume import Volume
 
-__all__ = ["NOT_MODELLED", "Approach", "NeedlePath", "body_mask", "plan_approach"]
+__all__ = ["NOT_MODELLED", "Approach", "plan_approach"]
 
 NOT_MODELLED = "vessels, bowel, nerves not modelled; patient position as scanned"
-NEEDLE_RADIUS_MM = 1.5  # 11 gauge: 3.05 mm across
-CLEARANCE_MM = 5.0  # beside the needle, to any neural compartment
-DIRECTIONS = 2000  # about 4.5° apart
-STEP_MM = 1.0
-PATHS = 5
-PATHS_APART_DEGREES = 10.0  # nearer ways are one
-AIR_HU = -300.0  # half way between air and fat, with fat's blur
 PER_ML = 1000.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NeedlePath:
-    """A straight way from the skin to the target.
-
-    Parameters
-    ----------
-    entry_lps_mm
-        Where it passes the skin.
-    length_mm, in_bone_mm
-        From there to the target, and how much of it lies in bone (None without a bone mask).
-    neural_clearance_mm
-        The least distance of the needle's side to a neural compartment, less half a voxel's diagonal.
-    """
-
-    entry_lps_mm: tuple[float, float, float]
-    length_mm: float
-    in_bone_mm: float | None
-    neural_clearance_mm: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +98,7 @@ def plan_approach(
 
     Examples
     --------
+    >>> from imaging.volume import Modality
     >>> grid = Grid.from_spacing((41, 81, 81), (2.0, 1.0, 1.0))
     >>> z, y, x = (axis - middle for axis, middle in zip(np.indices(grid.shape), (20, 40, 40)))
     >>> body = y**2 + x**2 < 38**2
@@ -144,120 +121,81 @@ def plan_approach(
     for name, mask in (("lesion", lesion), ("neural", neural)):
         if not mask.any():
             raise EmptyMask(f"the {name} mask is empty: nothing to plan with")
-    spacing = volume.grid.spacing_mm
-    to_edge = distance_mm(~np.pad(lesion, 1), spacing)[1:-1, 1:-1, 1:-1]
-    to_breach = distance_mm(breach, spacing)
-    to_neural = distance_mm(neural, spacing)
-    room = np.where(lesion, np.minimum(np.minimum(to_edge, to_breach), to_neural), -1.0)
-    at = np.unravel_index(int(room.argmax()), room.shape)
-    place = (int(at[0]), int(at[1]), int(at[2]))
+    place, room_mm = _safest(volume.grid.spacing_mm, lesion, neural=neural, breach=breach)
     target = volume.grid.points([place])[0]
     findings = list(volume.findings)
+    if room_mm == 0:
+        message = "the whole lesion lies in a neural compartment or a breach: no point of it is safe"
+        findings.append(Finding("NO_SAFE_TARGET", Severity.WARNING, message, volume.series_uid))
     slack = _half_diagonal_mm(volume.grid)
-    paths, seen = _paths(volume.grid, target, body=body_mask(volume), to_neural=to_neural, bone=bone, slack_mm=slack)
-    if not paths:
+    nerves = Places.of(volume.grid, neural)
+    body = body_mask(volume, around=place)
+    if body[place]:
+        paths, seen = straight_paths(volume, target, body=body, nerves=nerves, bone=bone, slack_mm=slack)
         message = f"no straight way keeps {CLEARANCE_MM:g} mm beside the needle from every neural compartment"
         message += " and reaches the skin" if seen else "; the skin is not in view"
+    else:
+        paths, message = (), "the target lies outside what the image shows of the patient: see whether the mask fits"
+    if not paths:
         findings.append(Finding("NO_SAFE_PATH", Severity.WARNING, message, volume.series_uid))
-    neural_mm = _distance(to_neural[place], slack, "target to the nearest neural compartment")
-    edge_mm = _distance(to_edge[place], slack, "target to the lesion's edge")
+    neural_mm = _distance(nerves.nearest_mm(target), slack, "target to the nearest neural compartment")
+    edge_mm = _distance(_to_edge_mm(volume.grid, lesion, target), slack, "target to the lesion's edge")
+    breach_mm = None
+    if breach.any():
+        to_breach = Places.of(volume.grid, breach).nearest_mm(target)
+        breach_mm = _distance(to_breach, slack, "target to the nearest breach")
     return Approach(
         target_lps_mm=_point(target),
         edge_mm=edge_mm,
-        breach_mm=_distance(to_breach[place], slack, "target to the nearest breach") if breach.any() else None,
+        breach_mm=breach_mm,
         neural_mm=neural_mm,
         ball_to_neural_ml=_ball(neural_mm, "ball round the target that reaches the nearest neural compartment"),
         ball_to_edge_ml=_ball(edge_mm, "ball round the target that reaches the lesion's edge"),
-        lesion_ml=float(np.count_nonzero(lesion) * volume.grid.voxel_volume_mm3 / PER_ML),
+        lesion_ml=_volume_ml(volume, lesion),
         paths=paths,
         findings=tuple(findings),
     )
 
 
-def body_mask(volume: Volume) -> BoolArray:
-    """The patient, gas inside included: the largest piece of what is no air, holes filled slice by slice.
+def _safest(
+    spacing_mm: tuple[float, float, float], lesion: BoolArray, *, neural: BoolArray, breach: BoolArray
+) -> tuple[tuple[int, int, int], float]:
+    """The lesion's voxel with most room, and how much that is.
 
-    On CT above −300 HU; on MR above a tenth of the brightness that nine in ten bright voxels stay below, which is no
-    more than a guide.
-
-    Examples
-    --------
-    >>> samples = np.full((3, 13, 13), -1000, np.int16)
-    >>> samples[:, 2:11, 2:11] = 40
-    >>> samples[:, 6, 6] = -900  # gas
-    >>> ct = Volume(samples=samples, grid=Grid.from_spacing((3, 13, 13), (1, 1, 1)), modality=Modality.CT)
-    >>> int(body_mask(ct).sum())
-    243
+    What lies farther off than the lesion is deep limits no voxel of it, and is not looked at.
     """
-    if volume.modality is Modality.CT:
-        level = AIR_HU
-    else:
-        bright = volume.samples[volume.samples > volume.samples.mean()]
-        level = 0.1 * float(np.quantile(bright, 0.9)) if bright.size else np.inf
-    solid = ndimage.binary_opening(volume.samples > level, structure=np.ones((1, 3, 3), dtype=bool))
-    labels, count = ndimage.label(solid)
-    if count == 0:
-        return np.zeros(volume.grid.shape, dtype=bool)
-    largest = labels == np.bincount(labels.ravel())[1:].argmax() + 1
-    return np.stack([ndimage.binary_fill_holes(plane) for plane in largest])
+    tight = box_around(lesion, spacing_mm, 0.0)
+    deepest = float(distance_mm(~np.pad(lesion[tight], 1), spacing_mm).max())
+    box = box_around(lesion, spacing_mm, deepest)
+    room = distance_mm(~np.pad(lesion[box], 1), spacing_mm)[1:-1, 1:-1, 1:-1]
+    for threat in (breach[box], neural[box]):
+        room = np.minimum(room, distance_mm(threat, spacing_mm))
+    room = np.where(lesion[box], room, -1.0)
+    at = np.unravel_index(int(room.argmax()), room.shape)
+    first, second, third = (int(k) + side.start for k, side in zip(at, box, strict=True))
+    return (first, second, third), float(room.max())
 
 
-def _paths(
-    grid: Grid, target: FloatArray, *, body: BoolArray, to_neural: FloatArray, bone: BoolArray | None, slack_mm: float
-) -> tuple[tuple[NeedlePath, ...], bool]:
-    """The ways, and whether any direction reaches the skin within the image."""
-    reach_mm = float(np.linalg.norm(np.array(grid.shape) * grid.spacing_mm))
-    along = np.arange(0.0, reach_mm, STEP_MM)
-    found: list[tuple[float, FloatArray, NeedlePath]] = []
-    last = np.array(grid.shape)[:, None] - 0.5
-    seen = False
-    solid = body.astype(np.float32)
-    hard = None if bone is None else bone.astype(np.float32)
-    for direction in _directions():
-        index = grid.indices(target + along[:, None] * direction).T
-        within = np.asarray(((index >= -0.5) & (index <= last)).all(axis=0))
-        index = index[:, : int(within.argmin()) if not within.all() else within.size]
-        inside = ndimage.map_coordinates(solid, index, order=1, mode="nearest") >= 0.5
-        if inside.all():
-            continue  # the image ends first
-        seen = True
-        steps = int(len(inside) - inside[::-1].argmax())  # the last point in the body: gas and folds of skin are passed
-        if steps >= len(inside):
-            continue
-        near = ndimage.map_coordinates(to_neural, index[:, : steps + 1], order=1, mode="nearest").min()
-        clear = near - NEEDLE_RADIUS_MM - slack_mm
-        if clear < CLEARANCE_MM:
-            continue
-        in_bone = None
-        if hard is not None:
-            share = ndimage.map_coordinates(hard, index[:, : steps + 1], order=1, mode="nearest")
-            in_bone = float(np.count_nonzero(share >= 0.5) * STEP_MM)
-        path = NeedlePath(
-            entry_lps_mm=_point(target + along[steps] * direction),
-            length_mm=float(along[steps]),
-            in_bone_mm=in_bone,
-            neural_clearance_mm=float(clear),
-        )
-        found.append((path.length_mm, direction, path))
-    chosen: list[tuple[FloatArray, NeedlePath]] = []
-    least = np.cos(np.radians(PATHS_APART_DEGREES))
-    for _, direction, path in sorted(found, key=lambda item: (item[0], -item[2].neural_clearance_mm)):
-        if len(chosen) < PATHS and all(float(direction @ other) < least for other, _ in chosen):
-            chosen.append((direction, path))
-    return tuple(path for _, path in chosen), seen
+def _to_edge_mm(grid: Grid, lesion: BoolArray, target: FloatArray) -> float:
+    """From a point to the nearest voxel centre that is not the lesion's, beyond the image's border too."""
+    box = box_around(lesion, grid.spacing_mm, 0.0)
+    within = np.pad(lesion[box], 2)
+    beside = ndimage.binary_dilation(within, structure=np.ones((3, 3, 3), dtype=bool)) & ~within
+    outer = grid.points(np.argwhere(beside) - 2 + [side.start for side in box])
+    return float(np.linalg.norm(outer - target, axis=1).min())
 
 
-def _directions() -> FloatArray:
-    """Unit vectors spread evenly over the sphere (Fibonacci lattice)."""
-    number = np.arange(DIRECTIONS) + 0.5
-    z = 1 - 2 * number / DIRECTIONS
-    turn = np.pi * (1 + np.sqrt(5)) * number
-    flat = np.sqrt(1 - z**2)
-    return np.stack([flat * np.cos(turn), flat * np.sin(turn), z], axis=1)
+def _volume_ml(volume: Volume, mask: BoolArray) -> float:
+    """Voxel sum, each imaged slice with its own extent where the stack has gaps."""
+    if volume.acquired_slices is not None:
+        return volume.acquired_slices.volume_mm3(mask, pixel_mm2=volume.grid.pixel_area_mm2) / PER_ML
+    return float(np.count_nonzero(mask) * volume.grid.voxel_volume_mm3 / PER_ML)
 
 
 def _half_diagonal_mm(grid: Grid) -> float:
-    return float(np.linalg.norm(np.abs(grid.affine[:3, :3]).sum(axis=1)) / 2)
+    """Half of the longest of a voxel's four diagonals, however the grid is turned or leans."""
+    signs = np.array([[1, 1, 1], [1, 1, -1], [1, -1, 1], [-1, 1, 1]])
+    return float(np.linalg.norm(signs @ grid.affine[:3, :3].T, axis=1).max() / 2)
 
 
 def _distance(value_mm: float, slack_mm: float, method: str) -> Quantity:

@@ -71,7 +71,7 @@ def find_leaks(
     """
     box = box_around(material, grid.spacing_mm, NEIGHBOURHOOD_MM)
     margin_mm = max(LEAK_MARGIN_MM, *grid.spacing_mm[1:])
-    voxel_ml = grid.voxel_volume_mm3 / 1000
+    voxel_ml = volume.value / max(int(np.count_nonzero(material)), 1)  # its volume is its mass, not its voxel sum
     beyond = material[box] & (distance_mm(ground[box], grid.spacing_mm) > margin_mm)
     labels, count = ndimage.label(beyond, structure=np.ones((3, 3, 3), dtype=bool))
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:] * voxel_ml

@@ -136,9 +136,13 @@ class MaterialFind:
         return volume_over(self.slices, mask, self.grid)
 
     def part_ml(self, mask: BoolArray) -> float:
-        """How much of the material lies in a mask: of each piece's volume the share of its voxels there."""
+        """How much of the material lies in a mask: of each piece's volume the share of its voxels there.
+
+        A piece on planes that were not imaged has no volume, and no share of it.
+        """
         inside, whole = self._counts(np.where(mask, self.labels, 0)), self._counts(self.labels)
-        parts = [piece.volume_ml * inside[piece.label] / whole[piece.label] for piece in self.pieces]
+        imaged = [piece for piece in self.pieces if whole[piece.label] > 0]
+        parts = [piece.volume_ml * inside[piece.label] / whole[piece.label] for piece in imaged]
         return float(sum(parts))
 
     def _counts(self, labels: LabelArray) -> FloatArray:
@@ -246,10 +250,8 @@ def find_material(
     scene = _scene(volume, box, saturation, before, before_from_volume)
     found, cortex, doubtful_ml = _search(scene, candidates[box], _bone_hu(volume, box))
     if doubtful_ml:
-        message = (
-            f"{doubtful_ml:.1f} mL of compact ground above {POSSIBLE_HU:.0f} HU may be cement of low barium content"
-        )
-        message += " or dense bone, and is not counted: an earlier CT would decide"
+        message = f"{doubtful_ml:.1f} mL of dense ground above {POSSIBLE_HU:.0f} HU may be cement of low barium content"
+        message += " or dense bone, and is not counted: an earlier CT that shows its place would decide"
         findings.append(Finding("MATERIAL_POSSIBLE", Severity.WARNING, message, volume.series_uid))
     pieces = []
     for number, (outline, is_new) in enumerate(sorted(found, key=lambda item: -item[0].volume_ml), start=1):
@@ -399,19 +401,25 @@ def _search(
     faint = [o for o in outlines(scene, possible, taken=taken) if _is_piece(scene, o)]
     cortex = _cortex_hu(scene, [*dense, *faint], bone_hu)
     found: list[tuple[Outline, bool | None]] = []
+    passed_over: list[Outline] = []
     for outline in dense:
+        if not _is_piece(scene, outline):
+            continue
         beyond_bone = outline.plateau_hu >= DENSEST_BONE_HU or _exceeds_bone(outline, cortex)
-        if beyond_bone and _is_piece(scene, outline):
+        if beyond_bone or _is_new(scene, outline, fresh):
             found += _by_novelty(scene, outline)
+        else:
+            passed_over.append(outline)
     for outline in faint:
-        is_new = None if fresh is None else float(fresh[outline.box][outline.mask].mean()) > 0.5
+        is_new = _is_new(scene, outline, fresh)
         if is_new or (
             is_new is None and outline.core_median_hu >= LOWEST_PLATEAU_HU and _exceeds_bone(outline, cortex)
         ):
             found.append((outline, is_new))
-    passed_over = {id(outline) for outline in faint} - {id(outline) for outline, _ in found}
-    doubtful = [o.volume_ml for o in faint if id(o) in passed_over and fresh is None and _is_compact(o)]
-    return found, cortex, sum(doubtful)
+        elif _is_compact(outline):
+            passed_over.append(outline)
+    doubtful_ml = sum(outline.volume_ml for outline in passed_over if _is_new(scene, outline, fresh) is None)
+    return found, cortex, doubtful_ml
 
 
 def _compact_parts(scene: Scene, dense: BoolArray) -> BoolArray:
@@ -441,6 +449,13 @@ def _fresh(scene: Scene) -> BoolArray | None:
     known = np.where(np.isfinite(scene.earlier), scene.earlier, np.inf)
     rise = scene.samples - ndimage.maximum_filter(known, size=size)
     return np.asarray((rise >= NEW_RISE_HU) & (scene.samples >= NEW_PLATEAU_HU))
+
+
+def _is_new(scene: Scene, outline: Outline, fresh: BoolArray | None) -> bool | None:
+    """Whether most of it was not there on the earlier CT; None where that does not show all of its place."""
+    if fresh is None or scene.earlier is None or not np.isfinite(scene.earlier[outline.box][outline.mask]).all():
+        return None
+    return bool(fresh[outline.box][outline.mask].mean() > 0.5)
 
 
 def _cortex_hu(scene: Scene, candidates: Sequence[Outline], bone_hu: NDArray[np.float64]) -> float | None:
@@ -543,8 +558,8 @@ def _piece(
         high = max(high, outline.volume_ml * (1 + LOW_PLATEAU_SPREAD))
     if verdict.kind is SegmentKind.UNCLASSIFIED:
         findings.append(Finding("MATERIAL_UNCLASSIFIED", Severity.WARNING, f"kind not told: {verdict.reason}", name))
-    if _touches_edge(outline, where, volume.grid.shape):
-        message = "reaches the image's border: more may lie outside"
+    if _touches_edge(outline, where, volume):
+        message = "reaches the border of what was imaged: more may lie outside"
         findings.append(Finding("MATERIAL_CUT_BY_IMAGE", Severity.WARNING, message, name))
     centre = volume.grid.points([np.argwhere(outline.mask).mean(axis=0) + [side.start for side in where]])[0]
     return MaterialPiece(
@@ -566,6 +581,9 @@ def _piece(
     )
 
 
-def _touches_edge(outline: Outline, where: Box, shape: tuple[int, int, int]) -> bool:
+def _touches_edge(outline: Outline, where: Box, volume: Volume) -> bool:
+    """Whether it has a voxel on the image's outermost layer or beside padding."""
+    if volume.valid is not None and (ndimage.binary_dilation(outline.mask) & ~volume.valid[where]).any():
+        return True
     indices = np.argwhere(outline.mask) + [side.start for side in where]
-    return bool((indices.min(axis=0) == 0).any() or (indices.max(axis=0) == np.array(shape) - 1).any())
+    return bool((indices.min(axis=0) == 0).any() or (indices.max(axis=0) == np.array(volume.grid.shape) - 1).any())

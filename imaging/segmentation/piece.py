@@ -202,6 +202,14 @@ def _outline(scene: Scene, box: tuple[slice, slice, slice], island: BoolArray, c
         slack_ml = FILL_STEPS * rim.blur_ml(undiluted)
         variants = [rim.filled_ml(plateau, FILL_REACHES_MM[0]) - slack_ml]
         variants.append(rim.filled_ml(undiluted, FILL_REACHES_MM[1]) + slack_ml)
+        if scene.earlier is not None:
+            # The level follows the earlier CT's cortex and noise, so that part of the piece's own edge exceeds the
+            # least of its mask and passes for another body. By the level of each place it does not; but then cortex
+            # counts that the registration left beside itself. The truth lies between the two.
+            rim = _Rim(
+                scene, samples, mask=mask, free=free, background=background, other_from_hu=(background + plateau) / 2
+            )
+            variants.append(rim.filled_ml(undiluted, FILL_REACHES_MM[1]) + slack_ml)
         if not resolved:  # its plateau is a lower bound, and the half level as good an answer
             variants.append(_ml(scene, grown(plateau, STRICT_LEVEL)))
     surface = mask & ~np.asarray(ndimage.binary_erosion(mask))
@@ -268,11 +276,13 @@ class _Rim:
         mask: BoolArray,
         free: BoolArray,
         background: NDArray[np.float64],
+        other_from_hu: NDArray[np.float64] | None = None,
     ) -> None:
         self.scene, self.samples, self.mask, self.background = scene, samples, mask, background
         self.inner = np.asarray(ndimage.binary_erosion(mask))
         least = float(samples[mask].min()) if mask.any() else np.inf
-        foreign = distance_mm((samples >= least) & ~mask, scene.spacing_mm)
+        level = least if other_from_hu is None else np.maximum(other_from_hu, least)
+        foreign = distance_mm((samples >= level) & ~mask, scene.spacing_mm)
         self.own = free & ~self.inner & (distance_mm(mask, scene.spacing_mm) <= foreign)
 
     def share(self, plateau: float) -> NDArray[np.float64]:

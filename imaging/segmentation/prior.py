@@ -77,7 +77,7 @@ def ellipsoid_from_prompts(prompts: Sequence[Prompt]) -> tuple[Ellipsoid, tuple[
     if balls:
         return _of_balls(balls), ()
     if len(strokes) > 1:
-        return _of_strokes(as_array(strokes)), ()
+        return _of_strokes(as_array(strokes))
     if strokes:
         assumed = Finding(
             "POINT_WITHOUT_RADIUS",
@@ -229,12 +229,14 @@ def _of_balls(prompts: Sequence[PointPrompt]) -> Ellipsoid:
     return Ellipsoid((low + high) / 2, np.eye(3), (high - low) / 2)
 
 
-def _of_strokes(points: FloatArray) -> Ellipsoid:
+def _of_strokes(points: FloatArray) -> tuple[Ellipsoid, tuple[Finding, ...]]:
     """The ellipsoid along the patient's axes that reaches a little beyond the strokes' ends."""
     centre = (points.min(axis=0) + points.max(axis=0)) / 2
     halves = np.maximum(STROKE_REACH * np.ptp(points, axis=0) / 2, LEAST_HALF_LENGTH_MM)
-    halves = np.where(halves < 0.1 * halves.max(), SHARE_OF_LENGTH * halves.max(), halves)
-    return Ellipsoid(centre, np.eye(3), halves)
+    flat = halves < 0.1 * halves.max()
+    halves = np.where(flat, SHARE_OF_LENGTH * halves.max(), halves)
+    remarks = (_unmeasured("the strokes run in one plane or line; how far the lesion reaches across is assumed"),)
+    return Ellipsoid(centre, np.eye(3), halves), remarks if flat.any() else ()
 
 
 def _stroke(points: Sequence[Point], grid: Grid) -> FloatArray:

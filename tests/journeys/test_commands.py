@@ -349,3 +349,18 @@ def test_plan_is_refused_until_a_reader_has_confirmed_foramina_and_breaches(
     assert done.code == 3
     assert done.document["findings"][0]["code"] == code
     assert done.document["paths"] == []
+
+
+def test_a_file_that_marks_nothing_is_no_canal_but_may_say_that_nothing_is_breached(
+    osteotrace: Osteotrace, tmp_path: Path
+) -> None:
+    folder = plan_files(tmp_path)
+    empty = folder / "empty.nii.gz"
+    empty.write_bytes(nifti_bytes(np.zeros(GRID.shape, np.uint8), GRID))
+    command = ["plan", folder / "ct.nii.gz", "--modality", "ct", "--lesion", folder / "lesion.nii.gz", "--json"]
+    none_breached = osteotrace(*command, "--neural", folder / "canal.nii.gz", "--breach", empty)
+    assert none_breached.code == 0, none_breached.err
+    assert none_breached.document["margins"]["breach_mm"] is None
+    no_canal = osteotrace(*command, "--neural", empty, "--no-breach")
+    assert no_canal.code == 3
+    assert no_canal.document["findings"][0]["code"] == "EMPTY_MASK"

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from imaging.errors import GeometryError, UsageError
 from imaging.geometry import Grid
+from imaging.geometry.acquired import AcquiredSlices
 from imaging.measurement import Quantity
 from imaging.measurement.material import recovered_fraction, relate_material
 from imaging.segmentation import LesionId, SegmentKind
@@ -64,6 +67,38 @@ def test_a_row_holds_the_parts_in_lesion_bone_and_beyond():
     assert [leak.compartment for leak in row.leaks] == ["unspecified"]
     for quantity in (row.volume_ml, row.inside_lesion_ml, row.inside_bone_ml, row.leaks[0].volume_ml):
         assert quantity.interval95 == pytest.approx((0.9 * quantity.value, 1.2 * quantity.value))
+
+
+def test_a_volume_that_is_no_voxel_sum_is_shared_out_whole():
+    """Blur moves a small piece's outline inward and none of its mass: here a fifth more than its voxels."""
+    find = found((CEMENT, L1, SegmentKind.CEMENT))
+    amount = 1.2 * find.pieces[0].volume_ml
+    heavier = replace(find.pieces[0], volume_ml=amount, interval95_ml=(0.9 * amount, 1.1 * amount))
+    plain, more = (
+        relate_material(given, lesions={L1: LESION}, bone=BONE)[0] for given in (find, replace(find, pieces=(heavier,)))
+    )
+    for name in ("volume_ml", "inside_lesion_ml", "inside_bone_ml", "leak_ml"):
+        assert getattr(more, name).value == pytest.approx(1.2 * getattr(plain, name).value)
+    assert more.leaks[0].volume_ml.value == pytest.approx(1.2 * plain.leaks[0].volume_ml.value)
+
+
+def test_a_piece_on_planes_that_were_not_imaged_has_no_volume_and_no_part_of_one():
+    planes = (0, 1, 2, 3, 6, 7, 8, 9)
+    slices = AcquiredSlices(
+        code="MISSING_SLICES",
+        planes=planes,
+        heights_mm=tuple(2.0 * plane for plane in planes),
+        ordinary_mm=2.0,
+        shown=(0, 1, 2, 3, None, None, 4, 5, 6, 7),
+        gaps=(3,),
+    )
+    unseen = block(slice(4, 6), slice(10, 20), slice(30, 40))
+    find = found((CEMENT, L1, SegmentKind.CEMENT), (unseen, L1, SegmentKind.CEMENT))
+    nothing = replace(find.pieces[1], volume_ml=0.0, interval95_ml=(0.0, 0.1))
+    find = replace(find, pieces=(find.pieces[0], nothing), slices=slices)
+    assert find.part_ml(np.ones(GRID.shape, bool)) == pytest.approx(find.pieces[0].volume_ml)
+    (row,) = relate_material(find, lesions={L1: LESION})
+    assert row.volume_ml.value == pytest.approx(find.pieces[0].volume_ml)
 
 
 def test_the_unknown_is_none_and_said():

@@ -227,3 +227,57 @@ def test_compact_ground_that_may_be_cement_or_bone_is_not_counted_and_not_passed
     }
     volume, lesion = host.scanned(slice_mm=1.0)
     assert "MATERIAL_POSSIBLE" not in {f.code for f in find_material(volume, lesion_masks={L1: lesion}).findings}
+
+
+@pytest.mark.parametrize("hu", [1800.0, 2200.0])
+def test_without_bone_in_view_what_may_be_cement_is_counted_only_if_an_earlier_ct_shows_it_to_be_new(host, hu):
+    soft = replace(host, hu=np.full_like(host.hu, 45.0))
+    cement = ellipsoid((0, 3, 2), (8, 8, 8))
+    volume, lesion = soft.painted(cement, hu).scanned(slice_mm=1.0)
+    alone = find_material(volume, lesion_masks={L1: lesion})
+    assert alone.pieces == ()
+    assert "MATERIAL_POSSIBLE" in {finding.code for finding in alone.findings}
+    before, _ = soft.scanned(slice_mm=1.0, seed=8)
+    find = find_material(volume, before=before, lesion_masks={L1: lesion})
+    assert total_ml(find) == pytest.approx(ml(cement), rel=0.05)
+    assert "MATERIAL_POSSIBLE" not in {finding.code for finding in find.findings}
+
+
+@pytest.mark.parametrize("cortex_hu", [900.0, 1150.0])
+@pytest.mark.parametrize("off_mm", [0.0, 0.3])
+def test_cement_that_lies_along_the_cortex_is_held_by_its_interval_with_a_ct_from_before(cortex_hu, off_mm):
+    host = BoneBlock.with_lesion(cortex_hu)
+    behind = np.broadcast_to(np.arange(host.hu.shape[1])[:, None] > 94, host.hu.shape)
+    cement = ellipsoid((0, 0, 0), (28.8, 23.8, 25.8)) & behind  # up to the cortex; a face half-way through pixels
+    volume, lesion = host.painted(cement, 2200).scanned(slice_mm=1.5)
+    before, _ = host.scanned(slice_mm=1.5, seed=8)
+    shift = Rigid.from_shift((off_mm, off_mm, off_mm))
+    find = find_material(volume, before=before, before_from_volume=shift, lesion_masks={L1: lesion})
+    low, high = (sum(piece.interval95_ml[end] for piece in find.pieces) for end in (0, 1))
+    assert low <= ml(cement) <= high
+    assert high - low < 0.15 * ml(cement)
+    assert total_ml(find) == pytest.approx(ml(cement), rel=0.05)
+
+
+@pytest.mark.parametrize("as_padding", [False, True])
+def test_a_piece_that_the_field_of_view_cuts_says_so(host, as_padding):
+    volume, _ = host.painted(ellipsoid((0, 3, 2), (9, 9, 9)), 2500).scanned(slice_mm=1.0)
+    count = volume.grid.shape[0] // 2
+    if as_padding:
+        valid = np.broadcast_to(np.arange(volume.grid.shape[0])[:, None, None] < count, volume.grid.shape)
+        cut = replace(volume, samples=np.where(valid, volume.samples, -1024).astype(np.int16), valid=valid)
+    else:
+        grid = volume.grid.crop((0, 0, 0), (count, *volume.grid.shape[1:]))
+        cut = replace(volume, samples=volume.samples[:count], grid=grid)
+    assert "MATERIAL_CUT_BY_IMAGE" not in codes(find_material(volume))
+    assert "MATERIAL_CUT_BY_IMAGE" in codes(find_material(cut))
+
+
+def test_an_earlier_ct_that_ends_within_a_piece_hides_no_cement(host):
+    cement = ellipsoid((0, 3, 2), (8, 8, 8))
+    volume, lesion = host.painted(cement, 1800).scanned(slice_mm=1.0)
+    before, _ = host.scanned(slice_mm=1.0, seed=8)
+    valid = np.broadcast_to(np.arange(before.grid.shape[2]) < 35, before.grid.shape)
+    find = find_material(volume, before=replace(before, valid=valid), lesion_masks={L1: lesion})
+    assert total_ml(find) == pytest.approx(ml(cement), rel=0.05)
+    assert [piece.is_new for piece in find.pieces] == [None]

@@ -58,6 +58,13 @@ def test_diameters_that_leave_a_direction_unmeasured_say_so(measured: int, codes
     assert [remark.code for remark in remarks] == codes
 
 
+@pytest.mark.parametrize(("top_mm", "codes"), [(0.0, ["DEPTH_ASSUMED"]), (15.0, [])])
+def test_strokes_that_leave_a_direction_unmeasured_say_so(top_mm: float, codes: list[str]) -> None:
+    stroke = ScribblePrompt(((-20, 0, 0), (20, 0, 0), (0, -12, 0), (0, 12, top_mm)))
+    _, remarks = ellipsoid_from_prompts([stroke])
+    assert [remark.code for remark in remarks] == codes
+
+
 def test_three_orthogonal_diameters_give_their_ellipsoid() -> None:
     points = ((-20, 0, 0), (20, 0, 0), (0, -12, 0), (0, 12, 0), (0, 0, -8), (0, 0, 8))
     shape, _ = ellipsoid_from_prompts([DiameterPrompt(points)])
