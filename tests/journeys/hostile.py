@@ -13,7 +13,8 @@ import pydicom
 
 from pipelines.workspace import case_id_of
 
-PATIENT = "Doe^Jane"  # stands in every folder's name, and must stand nowhere else
+# Stands in every folder's name, and must stand nowhere else. Long: three letters stand in pictures' base64 by chance.
+PATIENT = "Unwahrscheinlich^Jane"
 
 # What native code can do to the process that calls it. The interpreter of each case's process loads it at its start
 # and waits for the case's folder to be listed; the code under test knows nothing of it.
