@@ -6,34 +6,21 @@ been lost, with room for a machine that does other things as well. A round that 
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from imaging.dicom.scan import scan
 from imaging.study.series import Verdict
+from tests.benchmarks.script import SCRIPTS, loaded
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.xdist_group("benchmarks")]
-ROOT = Path(__file__).resolve().parents[2]
 MOST_ROUNDS = 8
 
 
-def module(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[name] = loaded
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-corpus = module("corpus", Path(__file__).with_name("corpus.py"))
-benchmark_dicom = module("benchmark_dicom", ROOT / "scripts" / "benchmark_dicom.py")
+corpus = loaded(Path(__file__).with_name("corpus.py"))
+benchmark_dicom = loaded(SCRIPTS / "benchmark_dicom.py")
 
 
 def reached(ways: dict[str, Callable[[], object]], peer: str, times: float) -> float:

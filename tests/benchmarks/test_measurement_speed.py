@@ -6,34 +6,20 @@ has been lost, with room for a machine that does other things as well. A round t
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
 from imaging.formats.label_map import segments_from
 from imaging.measurement.measure import measure_segment
+from tests.benchmarks.script import SCRIPTS, loaded
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.xdist_group("benchmarks")]
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "benchmark_measurement.py"
 MOST_ROUNDS = 8
 
 
-def loaded(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-benchmark = loaded(SCRIPT)
+benchmark = loaded(SCRIPTS / "benchmark_measurement.py")
 
 
 def reached(ways: dict[str, Callable[[], object]], peer: str, times: float) -> float:

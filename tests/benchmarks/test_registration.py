@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import time
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from imaging.registration.rigid import register
+from tests.benchmarks.script import SCRIPTS, loaded
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.xdist_group("benchmarks")]
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 SEED = 3  # neither that on which choices were made, nor that of the table
 MOST_ROUNDS = 4
 
 
-def module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[name] = loaded
-    spec.loader.exec_module(loaded)
-    return loaded
-
-
-pairs = module("registration_pairs")
-benchmark = module("benchmark_registration")
+pairs = loaded(SCRIPTS / "registration_pairs.py")
+benchmark = loaded(SCRIPTS / "benchmark_registration.py")
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
-from pathlib import Path
 
 import pydicom
 import pytest
@@ -16,17 +14,10 @@ from imaging.dicom.file import parser_silenced
 from imaging.dicom.file_meta import PREAMBLE
 from imaging.dicom.row import read_row
 from imaging.dicom.scan import scan
+from tests.benchmarks import corpus
 from tests.imaging.dicom.both_ways import assert_both_ways_agree, plain
 
 SPELLINGS = {"DS": "7.5", "IS": "7", "UI": "1.2.3", "DA": "20040203", "TM": "0102", "PN": "OTHER^NAME", "AS": "010Y"}
-
-
-def _corpus():
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "corpus.py"
-    spec = importlib.util.spec_from_file_location("corpus_of_benchmarks", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def rich(slices, *, implicit: bool, modality: str = "CT"):
@@ -119,7 +110,7 @@ def test_a_file_that_ends_early_is_seen_as_with_care(cut_off, slices):
 
 
 def test_compressed_files_that_end_early_are_seen_as_with_care(tmp_path):
-    _corpus().write_slices(tmp_path / "ls", 4, (16, 16), series=3, syntax=JPEGLSLossless)
+    corpus.write_slices(tmp_path / "ls", 4, (16, 16), series=3, syntax=JPEGLSLossless)
     paths = sorted((tmp_path / "ls").iterdir())
     content = paths[-1].read_bytes()
     alike = learned(paths)
@@ -151,7 +142,6 @@ def test_other_files_than_slices_of_one_kind_agree_in_one_folder(slices):
 
 
 def test_the_corpus_of_the_benchmarks_gives_one_index_both_ways(tmp_path):
-    corpus = _corpus()
     corpus.write_slices(tmp_path / "ct", 120, (8, 8), series=2)
     corpus.write_slices(tmp_path / "implicit", 20, (8, 8), series=3, syntax=ImplicitVRLittleEndian)
     corpus.write_slices(tmp_path / "mr", 20, (8, 8), series=5, modality="MR", private=30_000)
