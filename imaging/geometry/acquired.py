@@ -29,8 +29,9 @@ from numpy.typing import NDArray
 
 from imaging.arrays import BoolArray, FloatArray
 from imaging.finding import Finding, Severity
+from imaging.geometry.grid import Grid
 
-__all__ = ["AcquiredSlices"]
+__all__ = ["AcquiredSlices", "volume_over"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +179,19 @@ class AcquiredSlices:
 
     def _areas(self, mask: BoolArray) -> FloatArray:
         return np.asarray(np.count_nonzero(mask[list(self.planes)], axis=(1, 2)), dtype=np.float64)
+
+
+def volume_over(slices: AcquiredSlices | None, mask: BoolArray, grid: Grid) -> float:
+    """Voxel sum in mL, each imaged slice with its own extent where the stack has gaps.
+
+    Examples
+    --------
+    >>> volume_over(None, np.ones((2, 10, 10), bool), Grid.from_spacing((2, 10, 10), (5.0, 1.0, 1.0)))
+    1.0
+    """
+    if slices is None:
+        return float(np.count_nonzero(mask) * grid.voxel_volume_mm3 / 1000)
+    return slices.volume_mm3(mask, pixel_mm2=grid.pixel_area_mm2) / 1000
 
 
 def _counted(number: int, noun: str) -> str:

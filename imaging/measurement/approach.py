@@ -21,7 +21,8 @@ from imaging.arrays import BoolArray, FloatArray
 from imaging.errors import EmptyMask, GeometryError, InputError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
-from imaging.measurement.needle_path import CLEARANCE_MM, NeedlePath, Places, straight_paths
+from imaging.geometry.acquired import volume_over
+from imaging.measurement.needle_path import CLEARANCE_MM, NeedlePath, Places, as_point, straight_paths
 from imaging.measurement.quantity import Quantity
 from imaging.segmentation.body import body_mask
 from imaging.segmentation.reach import box_around, distance_mm
@@ -145,13 +146,13 @@ def plan_approach(
         to_breach = Places.of(volume.grid, breach).nearest_mm(target)
         breach_mm = _distance(to_breach, slack, "target to the nearest breach")
     return Approach(
-        target_lps_mm=_point(target),
+        target_lps_mm=as_point(target),
         edge_mm=edge_mm,
         breach_mm=breach_mm,
         neural_mm=neural_mm,
         ball_to_neural_ml=_ball(neural_mm, "ball round the target that reaches the nearest neural compartment"),
         ball_to_edge_ml=_ball(edge_mm, "ball round the target that reaches the lesion's edge"),
-        lesion_ml=_volume_ml(volume, lesion),
+        lesion_ml=volume_over(volume.acquired_slices, lesion, volume.grid),
         paths=paths,
         findings=tuple(findings),
     )
@@ -185,13 +186,6 @@ def _to_edge_mm(grid: Grid, lesion: BoolArray, target: FloatArray) -> float:
     return float(np.linalg.norm(outer - target, axis=1).min())
 
 
-def _volume_ml(volume: Volume, mask: BoolArray) -> float:
-    """Voxel sum, each imaged slice with its own extent where the stack has gaps."""
-    if volume.acquired_slices is not None:
-        return volume.acquired_slices.volume_mm3(mask, pixel_mm2=volume.grid.pixel_area_mm2) / PER_ML
-    return float(np.count_nonzero(mask) * volume.grid.voxel_volume_mm3 / PER_ML)
-
-
 def _half_diagonal_mm(grid: Grid) -> float:
     """Half of the longest of a voxel's four diagonals, however the grid is turned or leans."""
     signs = np.array([[1, 1, 1], [1, 1, -1], [1, -1, 1], [-1, 1, 1]])
@@ -207,7 +201,3 @@ def _ball(radius: Quantity, method: str) -> Quantity:
     low, high = radius.interval95 or (radius.value, radius.value)
     value, least, most = (4 / 3 * np.pi * mm**3 / PER_ML for mm in (radius.value, low, high))
     return Quantity(float(value), "mL", f"{method}; {NOT_MODELLED}", (float(least), float(most)))
-
-
-def _point(point: FloatArray) -> tuple[float, float, float]:
-    return float(point[0]), float(point[1]), float(point[2])

@@ -12,7 +12,7 @@ from imaging.arrays import BoolArray, FloatArray
 from imaging.geometry import Grid
 from imaging.volume import Volume
 
-__all__ = ["CLEARANCE_MM", "NEEDLE_RADIUS_MM", "NeedlePath", "Places", "straight_paths"]
+__all__ = ["CLEARANCE_MM", "NEEDLE_RADIUS_MM", "NeedlePath", "Places", "as_point", "straight_paths"]
 
 NEEDLE_RADIUS_MM = 1.5  # 11 gauge: 3.05 mm across
 CLEARANCE_MM = 5.0  # beside the needle, to any neural compartment
@@ -134,7 +134,7 @@ def straight_paths(
         if bone is not None:
             in_bone = float(np.count_nonzero(_share(bone, index[:, : steps + 1]) >= 0.5) * STEP_MM)
         path = NeedlePath(
-            entry_lps_mm=_point(target + along[steps] * direction),
+            entry_lps_mm=as_point(target + along[steps] * direction),
             length_mm=float(along[steps]),
             in_bone_mm=in_bone,
             neural_clearance_mm=float(clear),
@@ -162,5 +162,6 @@ def _directions() -> FloatArray:
     return np.stack([flat * np.cos(turn), flat * np.sin(turn), z], axis=1)
 
 
-def _point(point: FloatArray) -> tuple[float, float, float]:
+def as_point(point: FloatArray) -> tuple[float, float, float]:
+    """Three plain numbers from an array (3,)."""
     return float(point[0]), float(point[1]), float(point[2])

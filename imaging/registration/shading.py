@@ -96,7 +96,7 @@ def sharpening(logs: FloatArray, powers: FloatArray) -> FloatArray:
 
     In each round every value is drawn to the nearest crowd of values, and the field takes up what of that is slow.
     """
-    # einsum, not @: see imaging.registration.information.times
+    # einsum, not @: see imaging.registration.interpolation.times
     inverse = np.linalg.inv(np.einsum("ni,nj->ij", powers, powers) + 1e-6 * len(logs) * np.eye(powers.shape[1]))
     numbers = np.zeros(powers.shape[1])
     for round_ in range(ROUNDS):

@@ -27,7 +27,7 @@ from imaging.arrays import BoolArray, FloatArray, LabelArray, frozen
 from imaging.errors import GeometryError, UsageError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
-from imaging.geometry.acquired import AcquiredSlices
+from imaging.geometry.acquired import AcquiredSlices, volume_over
 from imaging.geometry.transform import Rigid
 from imaging.segmentation.belonging import Agents, agents_for, distance_to_mm, lesion_of
 from imaging.segmentation.material_kind import Evidence, KindVerdict, classify, is_rod
@@ -302,13 +302,6 @@ def _bridged(volume: Volume) -> Volume:
         return volume
     valid = None if volume.valid is None else slices.nearest(volume.valid)
     return replace(volume, samples=slices.nearest(volume.samples), valid=valid)
-
-
-def volume_over(slices: AcquiredSlices | None, mask: BoolArray, grid: Grid) -> float:
-    """Voxel sum in mL, each imaged slice with its own extent where the stack has gaps."""
-    if slices is None:
-        return float(np.count_nonzero(mask) * grid.voxel_volume_mm3 / 1000)
-    return slices.volume_mm3(mask, pixel_mm2=grid.pixel_area_mm2) / 1000
 
 
 def _over_gaps(piece: MaterialPiece, mask: BoolArray, volume: Volume) -> MaterialPiece:

@@ -17,13 +17,13 @@ interval holds both ends.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, special
 
-from imaging.arrays import BoolArray
+from imaging.arrays import BoolArray, FloatArray
 from imaging.segmentation.plateau import EDGE_BELOW_CLIP_HU, EDGE_FROM_HU, hidden_plateau_hu, plateau_hu
 from imaging.segmentation.reach import box_around, distance_mm, reached
 
@@ -196,7 +196,7 @@ def _outline(scene: Scene, box: tuple[slice, slice, slice], island: BoolArray, c
         volume = _ml(scene, mask)
     else:
         mask = grown(plateau)
-        rim = _Rim(scene, samples, mask=mask, free=free, background=background)
+        rim = _Rim.about(mask, scene, samples, free=free, background=background)
         undiluted = median if resolved else plateau  # a thin piece's median is that of blurred voxels
         volume = rim.filled_ml(undiluted, FILL_REACH_MM)
         slack_ml = FILL_STEPS * rim.blur_ml(undiluted)
@@ -206,10 +206,8 @@ def _outline(scene: Scene, box: tuple[slice, slice, slice], island: BoolArray, c
             # The level follows the earlier CT's cortex and noise, so that part of the piece's own edge exceeds the
             # least of its mask and passes for another body. By the level of each place it does not; but then cortex
             # counts that the registration left beside itself. The truth lies between the two.
-            rim = _Rim(
-                scene, samples, mask=mask, free=free, background=background, other_from_hu=(background + plateau) / 2
-            )
-            variants.append(rim.filled_ml(undiluted, FILL_REACHES_MM[1]) + slack_ml)
+            by_place = rim.beside_bodies_from((background + plateau) / 2)
+            variants.append(by_place.filled_ml(undiluted, FILL_REACHES_MM[1]) + slack_ml)
         if not resolved:  # its plateau is a lower bound, and the half level as good an answer
             variants.append(_ml(scene, grown(plateau, STRICT_LEVEL)))
     surface = mask & ~np.asarray(ndimage.binary_erosion(mask))
@@ -265,25 +263,41 @@ def _background(scene: Scene, box: tuple[slice, slice, slice], material: BoolArr
     return np.where(earlier < OLD_MATERIAL_HU, earlier, carried)  # NaN compares as False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class _Rim:
     """What lies about a piece's surface, without what is nearer to another dense body."""
 
-    def __init__(
-        self,
+    scene: Scene
+    samples: NDArray[np.float32]
+    background: NDArray[np.float64]
+    mask: BoolArray
+    inner: BoolArray
+    free: BoolArray
+    away_mm: FloatArray
+    own: BoolArray
+
+    @classmethod
+    def about(
+        cls,
+        mask: BoolArray,
         scene: Scene,
         samples: NDArray[np.float32],
         *,
-        mask: BoolArray,
         free: BoolArray,
         background: NDArray[np.float64],
-        other_from_hu: NDArray[np.float64] | None = None,
-    ) -> None:
-        self.scene, self.samples, self.mask, self.background = scene, samples, mask, background
-        self.inner = np.asarray(ndimage.binary_erosion(mask))
-        least = float(samples[mask].min()) if mask.any() else np.inf
-        level = least if other_from_hu is None else np.maximum(other_from_hu, least)
-        foreign = distance_mm((samples >= level) & ~mask, scene.spacing_mm)
-        self.own = free & ~self.inner & (distance_mm(mask, scene.spacing_mm) <= foreign)
+    ) -> _Rim:
+        """Whatever is at least as dense as the mask's least voxel is another body."""
+        inner = np.asarray(ndimage.binary_erosion(mask))
+        away_mm = distance_mm(mask, scene.spacing_mm)
+        everywhere = cls(scene, samples, background, mask, inner, free, away_mm, free)
+        return everywhere.beside_bodies_from(np.full_like(background, -np.inf))
+
+    def beside_bodies_from(self, level_hu: NDArray[np.float64]) -> _Rim:
+        """The rim where another body begins at a level of each place, if that is above the mask's least voxel."""
+        least = float(self.samples[self.mask].min()) if self.mask.any() else np.inf
+        bodies = (self.samples >= np.maximum(level_hu, least)) & ~self.mask
+        foreign_mm = distance_mm(bodies, self.scene.spacing_mm)
+        return replace(self, own=self.free & ~self.inner & (self.away_mm <= foreign_mm))
 
     def share(self, plateau: float) -> NDArray[np.float64]:
         """Of material in each voxel."""
