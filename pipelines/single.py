@@ -250,11 +250,12 @@ def plan_in_image(
     breached = np.zeros(volume.grid.shape, dtype=bool) if no_breach else None
     if breach is not None:
         breached = marked_on(volume, breach, image, accept_gaps=accept_gaps)
-    ground, findings = mask(bone), tuple[Finding, ...]()
-    if ground is None and volume.modality is Modality.CT:
+    nerves, ground, findings = mask(neural), mask(bone), tuple[Finding, ...]()
+    confirmed = nerves is not None and breached is not None  # else the plan is refused, and needs no bone
+    if confirmed and ground is None and volume.modality is Modality.CT:
         found = find_bone(volume, lesion=outlined)
         ground, findings = found.mask, found.findings
-    plan = plan_approach(volume, outlined, neural=mask(neural), breach=breached, bone=ground)
+    plan = plan_approach(volume, outlined, neural=nerves, breach=breached, bone=ground)
     return documents.plan_document(plan, (*findings, *plan.findings))
 
 

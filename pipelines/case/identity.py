@@ -13,7 +13,7 @@ from imaging.finding import Finding, Severity
 from imaging.geometry import Rigid
 from imaging.lesions.identity import Known, identify
 from imaging.lesions.lesion import Identity, IdentityStatus, IdentityWord
-from imaging.lesions.match import Basis, Event, EventKind, Matching, points_of
+from imaging.lesions.match import Basis, Event, EventKind, Link, Matching, points_of
 from imaging.segmentation import LesionId, Segment
 from imaging.study import SeriesRecord
 from pipelines.case.links import Links
@@ -152,14 +152,17 @@ def identities(
         What each rests on, and the lesion that the machine took it for where a reader says otherwise.
     """
     found: dict[LesionId, Identity] = {}
+    links_on = {
+        record.volume_id: links_by_place(
+            {name: other for name, (where, other) in masks.items() if where.volume_id == record.volume_id},
+            record,
+            seen,
+            links,
+        )
+        for record, _ in masks.values()
+    }
     for lesion, (record, segment) in masks.items():
-        known = [
-            replace(entry.known(here_from_there), tracking_uid="")  # by place alone
-            for entry in seen
-            if (here_from_there := links.path(record, entry.record) or links.claim(record, entry.record)) is not None
-        ]
-        others = {name: other for name, (where, other) in masks.items() if where.volume_id == record.volume_id}
-        link = next((link for link in identify(known, others).links if link.a == link.b == lesion), None)
+        link = links_on[record.volume_id].get(lesion)
         basis, taken_for = bases[lesion]
         first = IdentityWord(IdentityStatus.PROPOSED, LesionId(taken_for) if taken_for else lesion)
         before = next((entry.timepoint for entry in seen if entry.lesion == lesion), None)
@@ -177,6 +180,18 @@ def identities(
                 identity = identity.with_word(word.lesion, by=word.reader)
         found[lesion] = identity
     return found
+
+
+def links_by_place(
+    found: Mapping[LesionId, Segment], record: SeriesRecord, seen: Sequence[Seen], links: Links
+) -> dict[LesionId, Link]:
+    """By lesion: how its mask on a series lies to its newest one, where place alone would join the two."""
+    known = [
+        replace(entry.known(here_from_there), tracking_uid="")
+        for entry in seen
+        if (here_from_there := links.path(record, entry.record) or links.claim(record, entry.record)) is not None
+    ]
+    return {link.a: link for link in identify(known, found).links if link.a == link.b}
 
 
 def lesion_events(

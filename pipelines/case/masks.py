@@ -20,7 +20,7 @@ from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.lesions.identity import in_place_order, tracking_uid_of
 from imaging.lesions.lesion import Identity, Lesion, Method
-from imaging.lesions.match import Basis, EventKind
+from imaging.lesions.match import Basis, Event, EventKind
 from imaging.lesions.procedure import Procedure
 from imaging.lesions.side import side_of
 from imaging.provenance import Provenance, uid_from
@@ -375,13 +375,16 @@ def assign(
     owned: dict[LesionId, list[Owned]] = {}
     told: tuple[LesionEvent, ...] = ()
     followed_before = any(trace.masks() for trace in traces)
+    words = {word.mask_sha256: word for word in ground.words}
     for record in dict.fromkeys(one.record for one in imported):
         found = {LesionId(f"import {n}"): one.segment for n, one in enumerate(imported) if one.record is record}
         seen = [seen for trace in traces if (seen := seen_here(trace, owned, timepoint)) is not None]
         callings, _ = owners(found, record, seen, ground.links)
-        met = {trace.lesion.id for trace in traces if trace.masks()}
-        _, news = owners(found, record, [entry for entry in seen if entry.lesion in met], ground.links)
-        words = {word.mask_sha256: word for word in ground.words}
+        events: tuple[Event, ...] = ()
+        if followed_before and record is imported[0].record:
+            met = {trace.lesion.id for trace in traces if trace.masks()}
+            _, news = owners(found, record, [entry for entry in seen if entry.lesion in met], ground.links)
+            events = news.events
         spoken = {name: words[segment.sha256] for name, segment in found.items() if segment.sha256 in words}
         names: dict[LesionId, LesionId] = {}
         doubt: tuple[Finding, ...]
@@ -412,8 +415,7 @@ def assign(
             )
             taken_for = machine if machine != lesion else None
             owned.setdefault(lesion, []).append(Owned(record=record, segment=mine, basis=basis, taken_for=taken_for))
-        if followed_before and record is imported[0].record:
-            told = lesion_events(timepoint.id, news.events, names)
+        told += lesion_events(timepoint.id, events, names)
     return owned, told
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from imaging.finding import Finding, Severity
+from imaging.geometry.acquired import volume_over
 from imaging.lesions.lesion import Identity, Method, Observation
 from imaging.measurement.carried import material_inside
 from imaging.measurement.interval import Interval
@@ -136,7 +137,7 @@ def over_gaps(
     remarks = source.find.gap_remarks(inside, where=f"{segment.lesion} {source.timepoint.id}")
     if not remarks:
         return material, ()
-    counted = float(np.count_nonzero(inside)) * source.find.grid.voxel_volume_mm3 / 1000
+    counted = volume_over(None, inside, source.find.grid)
     wider = material.scaled(source.find.volume_ml(inside) / counted)
     bridged = source.find.slices.bridged_mm3(inside, pixel_mm2=source.find.grid.pixel_area_mm2) / 1000
     low, high = wider.interval95 or (wider.value, wider.value)
