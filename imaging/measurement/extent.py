@@ -14,7 +14,7 @@ from imaging.geometry import Grid
 from imaging.measurement.runs import Runs
 from imaging.segmentation.segment import Segment
 
-__all__ = ["MM3_PER_ML", "Extent", "PrincipalAxes", "component_count", "principal_axes"]
+__all__ = ["MM3_PER_ML", "Extent", "PrincipalAxes", "component_count", "covariance_mm2", "principal_axes"]
 
 MM3_PER_ML = 1000.0
 AXIS_FACTOR = 4.0  # axis = 4√λ; Source: IBSI reference manual, features TDIC, P9VJ, 7J51
@@ -138,16 +138,25 @@ def principal_axes(extent: Extent) -> PrincipalAxes:
     >>> principal_axes(Extent.of(Segment(mask=row, grid=Grid.from_spacing((1, 1, 3), (1.0, 1.0, 1.0)))))
     PrincipalAxes(major_mm=4.0, minor_mm=None, least_mm=None)
     """
-    scatter = _scatter(extent.mask, extent.voxel_count)
-    rank = _rank(scatter)
-    if rank == 0:
-        return PrincipalAxes(None, None, None)
-    steps = extent.grid.affine[:3, :3]
-    n = extent.voxel_count
-    covariance = steps @ (np.array(scatter, dtype=np.float64) / (n * (n - 1.0))) @ steps.T
-    variances = np.linalg.eigvalsh(covariance)[::-1].clip(min=0.0).tolist()
+    rank = _rank(_scatter(extent.mask, extent.voxel_count))
+    variances = np.linalg.eigvalsh(covariance_mm2(extent))[::-1].clip(min=0.0).tolist()
     lengths = [AXIS_FACTOR * math.sqrt(variance) if i < rank else None for i, variance in enumerate(variances)]
     return PrincipalAxes(lengths[0], lengths[1], lengths[2])
+
+
+def covariance_mm2(extent: Extent) -> FloatArray:
+    """The covariance (3, 3) of the voxel centres, LPS, n − 1 in its denominator; zeros for one voxel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> row = np.ones((1, 1, 3), dtype=bool)
+    >>> covariance_mm2(Extent.of(Segment(mask=row, grid=Grid.from_spacing((1, 1, 3), (1.0, 1.0, 2.0)))))[0].tolist()
+    [4.0, 0.0, 0.0]
+    """
+    steps, n = extent.grid.affine[:3, :3], extent.voxel_count
+    scatter = np.array(_scatter(extent.mask, n), dtype=np.float64)
+    return np.asarray(steps @ (scatter / (n * max(n - 1.0, 1.0))) @ steps.T)
 
 
 def component_count(extent: Extent) -> int:

@@ -10,8 +10,9 @@ from imaging.coding import Code
 from imaging.errors import UsageError
 from imaging.finding import Finding, Severity
 from imaging.measurement import concept
+from imaging.measurement.blur import lost_to_blur_mm
 from imaging.measurement.diameter import InPlaneAxes, Point, in_plane_axes, max_diameter_3d
-from imaging.measurement.extent import MM3_PER_ML, Extent, component_count, principal_axes
+from imaging.measurement.extent import MM3_PER_ML, Extent, component_count, covariance_mm2, principal_axes
 from imaging.measurement.gaps import GapShare, imaged_part, without_gaps
 from imaging.measurement.intensity import intensity_of
 from imaging.measurement.partial_volume import partial_volume
@@ -151,7 +152,7 @@ def measure_segment(
     reader = _reader(segment, floor, engines=engine_wcv, readers=reader_wcv)
     extent = Extent.of(segment)
     surface = surface_of(extent)
-    axes = principal_axes(extent)
+    axes, spread = principal_axes(extent), covariance_mm2(extent)
     slices = None if volume is None else volume.acquired_slices
     column = _column(segment, extent)
     plane = in_plane_axes(extent if slices is None else Extent.of(imaged_part(column, slices)))
@@ -163,7 +164,15 @@ def measure_segment(
     if gaps is not None:
         error = error.with_gaps(gaps.bridged_mm3 / gaps.volume_mm3)
     long_error, short_error, widest_error = (
-        diameter_error(length, line, grid=grid, slice_count=extent.slice_count, reader=reader, modality=modality)
+        diameter_error(
+            length,
+            line,
+            grid=grid,
+            slice_count=extent.slice_count,
+            blur_mm=lost_to_blur_mm(length, spread, grid),
+            reader=reader,
+            modality=modality,
+        )
         for length, line in (
             (plane.long, Line.LONGEST_ON_SLICES),
             (plane.short, Line.PERPENDICULAR),

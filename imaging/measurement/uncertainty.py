@@ -211,6 +211,7 @@ def diameter_error(
     *,
     grid: Grid,
     slice_count: int,
+    blur_mm: float,
     reader: ReaderPart | None,
     modality: Modality | None,
 ) -> ErrorBudget:
@@ -223,10 +224,10 @@ def diameter_error(
 
     A diameter on slices misses the thickest place by up to half a slice step c. Sections of an ellipsoid at height z
     are √(1 − z²/H²) of its middle one, so that with z uniform in ± c/2 the diameter L is short by m = L c²/24H² on
-    average and by the root mean square L c²/√320 H². H is half the height of the mask across slices. A slice that is as
-    thick as c blurs an end that curves across slices with L/2H² by a variance of c²/12, and half of the brightness then
-    lies farther in by half of their product: both ends together lose m once more. How thick slices are and how an
-    outline treats them is not known, so this loss is taken as uniform from 0 to m.
+    average and by the root mean square L c²/√320 H². H is half the height of the mask across slices.
+
+    Blur takes something off both ends. How thick slices are, how sharp the image is and how an outline treats either is
+    not known, so this loss is taken as uniform from 0 to what :func:`~imaging.measurement.blur.lost_to_blur_mm` tells.
 
     The outline as a whole is known to half a pixel, at both ends alike. The reader's part is a third of that of the
     volume, on MR at least what repeated diameters show.
@@ -239,15 +240,17 @@ def diameter_error(
         Which one it is.
     slice_count
         From the first to the last slice that the mask is on.
+    blur_mm
+        What blur takes off both ends together, at most.
 
     Examples
     --------
     >>> grid = Grid.from_spacing((20, 64, 64), (5.0, 1.0, 1.0))
     >>> length = Diameter(40.0, ((0.0, 0.0, 0.0), (40.0, 0.0, 0.0)))
     >>> mr = dict(grid=grid, slice_count=8, reader=ReaderPart(floor=0.15), modality=Modality.MR)
-    >>> budget = diameter_error(length, Line.LONGEST_ON_SLICES, **mr)
+    >>> budget = diameter_error(length, Line.LONGEST_ON_SLICES, blur_mm=0.1, **mr)
     >>> [round(40.0 * part, 2) for part in (budget.bias, budget.grid, budget.reader.cv)]
-    [0.34, 0.42, 2.0]
+    [0.35, 0.42, 2.0]
     """
     length = diameter.length_mm
     unit = (np.array(diameter.ends_lps_mm[1]) - np.array(diameter.ends_lps_mm[0])) / length
@@ -256,8 +259,8 @@ def diameter_error(
     excess = 0.0 if line is Line.PERPENDICULAR else step / 2.0
     second_order = 0.0 if line is Line.LONGEST else length * (2.0 / slice_count) ** 2  # L c²/H², with H = n c/2
     missed = second_order / 24.0
-    # ⟨z⁴⟩ − ⟨z²⟩² of an even height, and a loss that is uniform from 0 to what is missed
-    spread = math.sqrt(second_order**2 / 320.0 - missed**2 + missed**2 / 12.0)
+    # ⟨z⁴⟩ − ⟨z²⟩² of an even height, and a loss by blur that is uniform from 0 to its most
+    spread = math.sqrt(second_order**2 / 320.0 - missed**2 + blur_mm**2 / 12.0)
     if reader is not None:
         reader = reader.of_power(1.0 / DIAMETERS_PER_VOLUME)
         if modality is Modality.MR:
@@ -266,7 +269,7 @@ def diameter_error(
         grid=math.hypot(step / math.sqrt(6.0), spread) / length,
         outline=2.0 * OUTLINE_PIXELS / Z95 * _pixel_mm(grid) / length,
         reader=reader,
-        bias=(excess - 1.5 * missed) / length,
+        bias=(excess - missed - blur_mm / 2.0) / length,
     )
 
 

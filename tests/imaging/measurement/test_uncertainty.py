@@ -182,7 +182,7 @@ def line(length: float) -> Diameter:
 
 
 def test_a_ct_diameter_varies_by_a_third_of_the_volume_and_an_mr_diameter_by_no_less_than_readers_do() -> None:
-    arguments = {"grid": grid_of(MIDDLE), "slice_count": 8}
+    arguments = {"grid": grid_of(MIDDLE), "slice_count": 8, "blur_mm": 0.0}
     longest = Line.LONGEST_ON_SLICES
     part = ReaderPart(floor=0.12, engines=0.24, readers=0.36)
     ct = diameter_error(line(20.0), longest, **arguments, reader=part, modality=Modality.CT).reader
@@ -194,8 +194,10 @@ def test_a_ct_diameter_varies_by_a_third_of_the_volume_and_an_mr_diameter_by_no_
     assert large.cv == pytest.approx(0.05, rel=1e-12)
 
 
-def error_of(length: Diameter, which: Line, slice_count: int = 8) -> ErrorBudget:
-    return diameter_error(length, which, grid=grid_of(THICK), slice_count=slice_count, reader=None, modality=None)
+def error_of(length: Diameter, which: Line, slice_count: int = 8, blur_mm: float = 0.0) -> ErrorBudget:
+    return diameter_error(
+        length, which, grid=grid_of(THICK), slice_count=slice_count, blur_mm=blur_mm, reader=None, modality=None
+    )
 
 
 def test_a_longest_diameter_is_half_a_step_too_long_and_one_at_a_given_place_is_not() -> None:
@@ -203,7 +205,7 @@ def test_a_longest_diameter_is_half_a_step_too_long_and_one_at_a_given_place_is_
     assert error_of(up, Line.LONGEST).bias * 30.0 == pytest.approx(5.0 / 2, rel=1e-12)
     assert error_of(up, Line.LONGEST).grid * 30.0 == pytest.approx(5.0 / math.sqrt(6), rel=1e-12)
     assert error_of(aslant, Line.LONGEST).bias * 50.0 == pytest.approx(0.8 * 5.0 / 2, rel=1e-12)
-    missed = 1.5 * 30.0 * 5.0**2 / (24 * 20.0**2)  # eight slices of 5 mm: half a height of 20 mm
+    missed = 30.0 * 5.0**2 / (24 * 20.0**2)  # eight slices of 5 mm: half a height of 20 mm
     assert error_of(line(30.0), Line.LONGEST_ON_SLICES).bias * 30.0 == pytest.approx(0.7 / 2 - missed, rel=1e-12)
     assert error_of(line(30.0), Line.PERPENDICULAR).bias * 30.0 == pytest.approx(-missed, rel=1e-12)
 
@@ -215,7 +217,7 @@ def test_a_diameter_knows_the_steps_along_it_wherever_the_image_lies() -> None:
 
     def error(which: Line, *end: float) -> ErrorBudget:
         length = Diameter(30.0, ((0.0, 0.0, 0.0), (end[0], end[1], end[2])))
-        return diameter_error(length, which, grid=grid, slice_count=1000, reader=None, modality=None)
+        return diameter_error(length, which, grid=grid, slice_count=1000, blur_mm=0.0, reader=None, modality=None)
 
     for which, end, step in (
         (Line.LONGEST_ON_SLICES, (30.0, 0.0, 0.0), 0.9),
@@ -237,15 +239,21 @@ def test_on_slices_of_a_tilted_gantry_only_the_steps_within_the_slice_count() ->
     upright = Diameter(30.0, ((0.0, 0.0, 0.0), (0.0, 30.0, 0.0)))
     for which, step in ((Line.LONGEST_ON_SLICES, 0.6), (Line.PERPENDICULAR, 0.6), (Line.LONGEST, 2.0)):
         grid = Grid((50, 50, 50), affine)
-        found = diameter_error(upright, which, grid=grid, slice_count=1000, reader=None, modality=None)
+        found = diameter_error(upright, which, grid=grid, slice_count=1000, blur_mm=0.0, reader=None, modality=None)
         assert found.grid * 30.0 == pytest.approx(step / math.sqrt(6.0), rel=1e-4), which
 
 
 def test_the_spread_of_what_is_missed_is_that_of_the_square_of_an_even_height() -> None:
-    # z even in ± c/2, missed L z²/2H²: second moment L²c⁴/320H⁴, mean m = Lc²/24H²; with H = n c/2 and n slices. And a
-    # loss by thick slices that is even from 0 to m, variance m²/12.
+    # z even in ± c/2, missed L z²/2H²: second moment L²c⁴/320H⁴, mean m = Lc²/24H²; with H = n c/2 and n slices.
     error = error_of(line(30.0), Line.PERPENDICULAR, 2)
-    assert (error.grid * 30.0) ** 2 - 0.7**2 / 6 == pytest.approx(30.0**2 * (1 / 320 - 11 / 12 / 576), rel=1e-9)
+    assert (error.grid * 30.0) ** 2 - 0.7**2 / 6 == pytest.approx(30.0**2 * (1 / 320 - 1 / 576), rel=1e-9)
+
+
+def test_a_loss_by_blur_is_even_from_nothing_to_its_most() -> None:
+    for which in Line:
+        sharp, blurred = (error_of(line(30.0), which, blur_mm=blur_mm) for blur_mm in (0.0, 1.2))
+        assert (sharp.bias - blurred.bias) * 30.0 == pytest.approx(0.6, rel=1e-9)
+        assert (blurred.grid**2 - sharp.grid**2) * 30.0**2 == pytest.approx(1.2**2 / 12, rel=1e-9)
 
 
 def test_what_a_diameter_misses_between_slices_is_that_of_an_ellipsoid() -> None:
@@ -254,8 +262,8 @@ def test_what_a_diameter_misses_between_slices_is_that_of_an_ellipsoid() -> None
     heights = (np.arange(10_000) + 0.5) / 10_000 * 5.0 - 2.5
     short = length * (1.0 - np.sqrt(1.0 - (heights / half_height) ** 2))
     error = error_of(Diameter(length, ((0.0, 0.0, 0.0), (length, 0.0, 0.0))), Line.PERPENDICULAR, slices)
-    assert -error.bias * length / 1.5 == pytest.approx(short.mean(), rel=0.01)
-    spread = math.sqrt((error.grid * length) ** 2 - 0.7**2 / 6 - short.mean() ** 2 / 12)
+    assert -error.bias * length == pytest.approx(short.mean(), rel=0.01)
+    spread = math.sqrt((error.grid * length) ** 2 - 0.7**2 / 6)
     assert spread == pytest.approx(short.std(), rel=0.02)
 
 
@@ -268,7 +276,13 @@ def test_the_in_plane_diameters_of_balls_lie_in_their_technical_interval() -> No
         found = in_plane_axes(Extent.of(segment)).long
         slices = int(segment.mask.any(axis=(1, 2)).sum())
         budget = diameter_error(
-            found, Line.LONGEST_ON_SLICES, grid=segment.grid, slice_count=slices, reader=None, modality=None
+            found,
+            Line.LONGEST_ON_SLICES,
+            grid=segment.grid,
+            slice_count=slices,
+            blur_mm=0.0,
+            reader=None,
+            modality=None,
         )
         low, high = budget.interval95(found.length_mm)
         covered += low <= 2 * radius <= high
