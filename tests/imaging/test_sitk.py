@@ -7,11 +7,12 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import distance_transform_edt
 from scipy.spatial.transform import Rotation
 
 from imaging.errors import GeometryError
 from imaging.geometry import Grid, Rigid
-from imaging.sitk import grid_from, image_from, rigid_from, samples_from, sitk_transform
+from imaging.sitk import distance_outside_mm, grid_from, image_from, rigid_from, samples_from, sitk_transform
 
 angles = st.floats(-180, 180)
 shifts = st.floats(-500, 500)
@@ -97,3 +98,11 @@ def test_a_scaling_transform_is_not_rigid():
 def test_a_deformation_is_not_rigid():
     with pytest.raises(GeometryError):
         rigid_from(sitk.BSplineTransform(3))
+
+
+def test_distances_outside_a_mask_are_those_of_another_library() -> None:
+    mask = np.random.default_rng(5).random((9, 31, 24)) > 0.97
+    spacing_mm = (3.0, 0.7, 1.1)
+    expected = distance_transform_edt(~mask, sampling=spacing_mm)
+    found = distance_outside_mm(mask, spacing_mm)
+    np.testing.assert_allclose(found, expected, atol=1e-4)

@@ -23,6 +23,7 @@ from imaging.arrays import BoolArray, FloatArray, IntArray
 from imaging.errors import UsageError
 from imaging.geometry import Grid
 from imaging.segmentation.editing.stroke import Stroke, Window, erased, painted
+from imaging.sitk import distance_outside_mm
 
 __all__ = ["Correction", "corrected"]
 
@@ -166,7 +167,6 @@ def _facing(border_mm: FloatArray, grid: Grid, width_mm: float) -> FloatArray:
 
 def _signed_mm(mask: BoolArray, grid: Grid) -> FloatArray:
     """Distance of each centre to the border, negative inside."""
-    inward = ndimage.distance_transform_edt(mask, sampling=grid.spacing_mm)
-    outward = ndimage.distance_transform_edt(~mask, sampling=grid.spacing_mm)
     half = min(grid.spacing_mm) / 2
-    return np.asarray(np.where(mask, half - inward, outward - half), dtype=np.float64)
+    inward, outward = (distance_outside_mm(side, grid.spacing_mm) for side in (~mask, mask))
+    return np.where(mask, half - inward, outward - half)
