@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # heavy modules, needed for their types alone
     from imaging.measurement.material import MaterialMeasurement, PieceMeasurement
     from imaging.measurement.measure import SegmentMeasurement
     from imaging.measurement.quantity import Quantity
+    from imaging.registration.deformable import Deformation
     from imaging.registration.rigid import Registration
     from imaging.response.response import Response
     from imaging.segmentation.backend import Capabilities
@@ -357,6 +358,16 @@ def register_document(registration: Registration | None, findings: Iterable[Find
         "verdict": "accepted" if registration.accepted else "rejected",
         "evidence": dict(registration.evidence),
         "findings": findings_record([*registration.findings, *findings]),
+    }
+
+
+def deformation_record(bent: Deformation, field: str | None) -> Document:
+    """How soft tissue bent, beside the rigid transform; without a field where it is not to be believed."""
+    return {
+        "field": field,
+        "verdict": "accepted" if bent.accepted else "rejected",
+        "evidence": dict(bent.evidence),
+        "findings": findings_record(bent.findings),
     }
 
 

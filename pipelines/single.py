@@ -15,6 +15,7 @@ from imaging.arrays import BoolArray
 from imaging.errors import CaseFileError, EmptyMask, GeometryError, UsageError
 from imaging.finding import Finding, Severity
 from imaging.formats.nifti import nifti_bytes
+from imaging.formats.nrrd import displacement_bytes
 from imaging.measurement.approach import plan_approach
 from imaging.measurement.change import measure_change
 from imaging.measurement.material import relate_material
@@ -302,21 +303,30 @@ def register_images(
     moving: Path,
     *,
     out: Path,
+    deformable: Path | None = None,
     fixed_series: str | None = None,
     moving_series: str | None = None,
     fixed_modality: str | None = None,
     moving_modality: str | None = None,
     accept_gaps: bool = False,
 ) -> Document:
-    """The transform between two images, written as JSON."""
+    """The transform between two images, written as JSON; asked to, also how soft tissue has bent between them."""
     from imaging.registration.rigid import register
 
     if out.suffix != ".json":
         raise UsageError("--out is a .json file", code="BAD_OUTPUT_NAME")
-    registration = register(
-        open_image([fixed], modality=fixed_modality, series=fixed_series, accept_gaps=accept_gaps),
-        open_image([moving], modality=moving_modality, series=moving_series, accept_gaps=accept_gaps),
-    )
+    if deformable is not None and deformable.suffix != ".nrrd":
+        raise UsageError("--deformable is a .nrrd file", code="BAD_OUTPUT_NAME")
+    here = open_image([fixed], modality=fixed_modality, series=fixed_series, accept_gaps=accept_gaps)
+    there = open_image([moving], modality=moving_modality, series=moving_series, accept_gaps=accept_gaps)
+    registration = register(here, there)
     document = documents.register_document(registration)
+    if deformable is not None:
+        from imaging.registration.deformable import deform
+
+        bent = deform(here, there, registration)
+        document["deformation"] = documents.deformation_record(bent, deformable.name if bent.accepted else None)
+        if bent.accepted:
+            atomic_write(deformable, displacement_bytes(bent.displacement_mm, bent.grid))
     atomic_write(out, json_text(document).encode())
     return document

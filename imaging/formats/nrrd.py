@@ -1,10 +1,11 @@
-"""NRRD, read: attached headers, raw or gzip samples, in a named anatomical space.
+"""NRRD: images and masks with attached headers, raw or gzip, in a named anatomical space; displacements are written.
 
 Source: http://teem.sourceforge.net/nrrd/format.html; segment fields as 3D Slicer writes them into ``.seg.nrrd``.
 """
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from imaging.segmentation.choice import is_chosen, segment_not_found
 from imaging.segmentation.segment import Segment
 from imaging.volume import Modality, Volume
 
-__all__ = ["read_nrrd", "read_nrrd_masks"]
+__all__ = ["displacement_bytes", "read_nrrd", "read_nrrd_masks"]
 
 MAGIC = re.compile(rb"NRRD000[1-5]\r?\n")
 MAX_LINE = 2**20  # Slicer writes terminologies of some hundred characters; a line longer than this is no header
@@ -320,3 +321,43 @@ def _vector(text: str, where: str) -> FloatArray:
     if vector.shape != (3,):
         raise InputError("the header gives no origin and directions of three numbers", code="NO_GEOMETRY", where=where)
     return vector
+
+
+def displacement_bytes(displacement_mm: FloatArray, grid: Grid) -> bytes:
+    """A displacement field as ITK, ANTs and 3D Slicer read it: where a point goes, less where it is, LPS mm.
+
+    Parameters
+    ----------
+    displacement_mm
+        (slices, rows, columns, 3), LPS.
+    grid
+        Where the displacements are.
+
+    Examples
+    --------
+    >>> grid = Grid.from_spacing((1, 1, 2), (3.0, 2.0, 1.0))
+    >>> displacement_bytes(np.zeros((1, 1, 2, 3)), grid).splitlines()[4]
+    b'sizes: 3 2 1 1'
+    """
+    if displacement_mm.shape != (*grid.shape, 3):
+        raise GeometryError(f"displacements {displacement_mm.shape} do not fill the grid {grid.shape}")
+    slices, rows, columns = grid.shape
+
+    def vector(numbers: FloatArray) -> str:
+        return f"({','.join(repr(float(n)) for n in numbers)})"
+
+    steps = " ".join(vector(grid.affine[:3, axis]) for axis in (2, 1, 0))
+    header = (
+        "NRRD0005",
+        "type: float",
+        "dimension: 4",
+        "space: left-posterior-superior",
+        f"sizes: 3 {columns} {rows} {slices}",
+        f"space directions: none {steps}",
+        "kinds: vector domain domain domain",
+        "endian: little",
+        "encoding: gzip",
+        f"space origin: {vector(grid.affine[:3, 3])}",
+    )
+    samples = gzip.compress(displacement_mm.astype("<f4").tobytes(), mtime=0)
+    return ("\n".join(header) + "\n\n").encode() + samples

@@ -23,7 +23,7 @@ from scipy.spatial.transform import Rotation
 
 from imaging.arrays import BoolArray, FloatArray, IntArray
 from imaging.geometry import Rigid
-from imaging.registration.interpolation import cells_of
+from imaging.registration.interpolation import Cells, cells_of, times
 from imaging.registration.level import Level
 
 __all__ = ["Comparison", "Motion", "bins_for"]
@@ -135,11 +135,31 @@ class Comparison:
     def correlation_and_slope(self, motion: Motion, numbers: FloatArray) -> tuple[float, FloatArray]:
         """The entropy correlation at a motion's six numbers, and its derivative (6,) by them."""
         matrix = motion.matrix(numbers)
-        values, slopes_by_index, inside = cells_of(self.other, self.points, matrix).values_and_slopes()
-        if values.size < self.count:
+        cells = cells_of(self.other, self.points, matrix)
+        correlation, by_index, inside = self._correlation_and_pulls(cells)
+        if not by_index.size:
             return 0.0, np.zeros(6)
-        everywhere = values.size == len(self.points)
-        bins = self.bins if everywhere else self.bins[inside]
+        everywhere = by_index.shape[1] == len(self.points)
+        points = self.points.T if everywhere else np.stack([column[inside] for column in self.points.T])
+        # the sums are taken before anything is turned: three by three instead of points
+        to_point = self.other.grid.index_from_point[:3, :3]
+        push = by_index.sum(axis=1) @ to_point
+        moments = matrix[:3, :3] @ np.einsum("an,bn->ab", points, by_index) @ to_point + np.outer(matrix[:3, 3], push)
+        return correlation, motion.pull_back(numbers, moments, push)
+
+    def correlation_and_pulls(self, moved: FloatArray) -> tuple[float, FloatArray]:
+        """The entropy correlation where each point was moved by itself to (n, 3), and its derivative (n, 3) by that."""
+        correlation, by_index, inside = self._correlation_and_pulls(cells_of(self.other, moved))
+        pulls = np.zeros(moved.shape)
+        pulls[inside] = times(self.other.grid.index_from_point[:3, :3].T, by_index.T)
+        return correlation, pulls
+
+    def _correlation_and_pulls(self, cells: Cells) -> tuple[float, FloatArray, BoolArray]:
+        """The correlation, its derivative (3, k) by the index of each point that is seen, and which are."""
+        values, slopes_by_index, inside = cells.values_and_slopes()
+        if values.size < self.count:
+            return 0.0, np.zeros((3, 0)), np.zeros(len(self.points), dtype=bool)
+        bins = self.bins if values.size == len(self.points) else self.bins[inside]
         correlation, table = self._table(values, bins)
         scaled = values * (self.count - 1) + PAD
         whole = np.floor(scaled)
@@ -149,13 +169,7 @@ class Comparison:
         for tap in (1, 2, 3):
             pull += slopes[tap] * flat.take(start + tap)
         pull *= (self.count - 1) / values.size
-        by_index = np.stack([pull * slope for slope in slopes_by_index])
-        points = self.points.T if everywhere else np.stack([column[inside] for column in self.points.T])
-        # the sums are taken before anything is turned: three by three instead of points
-        to_point = self.other.grid.index_from_point[:3, :3]
-        push = by_index.sum(axis=1) @ to_point
-        moments = matrix[:3, :3] @ np.einsum("an,bn->ab", points, by_index) @ to_point + np.outer(matrix[:3, 3], push)
-        return correlation, motion.pull_back(numbers, moments, push)
+        return correlation, np.stack([pull * slope for slope in slopes_by_index]), inside
 
     def _table(self, values: FloatArray, bins: IntArray) -> tuple[float, FloatArray]:
         """The correlation, and what moving one unit of mass into each cell would add to it."""

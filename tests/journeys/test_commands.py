@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from imaging.formats.nifti import nifti_bytes
 from imaging.geometry import Grid
@@ -194,6 +195,35 @@ def test_register_exits_with_0_whatever_its_verdict(
     assert done.code == 0, done.err
     assert keeps_contract(done.out) == ""
     assert json.loads(out.read_text()) == done.document
+
+
+def test_register_bends_soft_tissue_when_asked_and_itk_reads_the_field(
+    sample_case: Path, osteotrace: Osteotrace, tmp_path: Path, keeps_contract: Callable[[str], str]
+) -> None:
+    exams = sorted(sample_case.glob("*_MR"))[:2]
+    field = tmp_path / "field.nrrd"
+    t1 = [
+        next(row["series_uid"] for row in osteotrace("scan", exam, "--json").document["volumes"] if row["role"] == "t1")
+        for exam in exams
+    ]
+    series = ["--fixed-series", t1[0], "--moving-series", t1[1]]
+    done = osteotrace("register", *exams, *series, "--out", tmp_path / "t.json", "--deformable", field, "--json")
+    assert done.code == 0, done.err
+    assert keeps_contract(done.out) == ""
+    told = done.document["deformation"]
+    assert told["verdict"] == "accepted" and told["field"] == "field.nrrd", told
+    bends = sitk.DisplacementFieldTransform(sitk.ReadImage(field, sitk.sitkVectorFloat64))
+    fixed_from_moving = np.array(done.document["matrix_lps_fixed_from_moving"])
+    middle = np.array(bends.GetDisplacementField().TransformContinuousIndexToPhysicalPoint((20, 20, 15)))
+    back = fixed_from_moving @ [*bends.TransformPoint(middle), 1.0]
+    assert np.linalg.norm(back[:3] - middle) <= told["evidence"]["displacement_most_mm"] + 0.1
+
+
+def test_register_refuses_another_name_for_the_field(files: Path, osteotrace: Osteotrace, tmp_path: Path) -> None:
+    both = [files / "mr.nii.gz", files / "mr.nii.gz", "--fixed-modality", "mr", "--moving-modality", "mr"]
+    done = osteotrace("register", *both, "--out", tmp_path / "t.json", "--deformable", tmp_path / "field.mha")
+    assert done.code == 2
+    assert "BAD_OUTPUT_NAME" in done.err
 
 
 def test_convert_writes_what_nibabel_puts_at_the_same_place(

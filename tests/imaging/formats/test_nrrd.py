@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from imaging.errors import InputError, OsteotraceError, UsageError
-from imaging.formats.nrrd import read_nrrd, read_nrrd_masks
+from imaging.errors import GeometryError, InputError, OsteotraceError, UsageError
+from imaging.formats.nrrd import displacement_bytes, read_nrrd, read_nrrd_masks
+from imaging.geometry import Grid
 from imaging.volume import Modality
 
 SHAPE = (3, 4, 5)
@@ -223,3 +225,19 @@ def test_real_images_lie_where_simpleitk_sees_them(shared):
         assert np.array_equal(volume.samples, sitk.GetArrayFromImage(image))
         end = [extent - 1 for extent in image.GetSize()]
         assert np.allclose(volume.grid.points([end[::-1]])[0], image.TransformIndexToPhysicalPoint(end), atol=1e-4)
+
+
+def test_a_displacement_field_moves_points_in_itk_as_it_says(tmp_path: Path) -> None:
+    affine = np.eye(4)
+    affine[:3, :3] = np.array([[0.0, 0.0, 1.5], [0.0, 2.0, 0.0], [-4.0, 0.0, 0.0]])
+    affine[:3, 3] = (-20.0, 7.0, 90.0)
+    grid = Grid((3, 4, 5), affine)
+    displacement_mm = np.random.default_rng(1).normal(0.0, 3.0, (3, 4, 5, 3))
+    path = tmp_path / "field.nrrd"
+    path.write_bytes(displacement_bytes(displacement_mm, grid))
+    bends = sitk.DisplacementFieldTransform(sitk.ReadImage(path, sitk.sitkVectorFloat64))
+    for index in ((1, 2, 3), (2, 1, 0)):
+        here = grid.points([index])[0]
+        np.testing.assert_allclose(bends.TransformPoint(here), here + displacement_mm[index], atol=1e-4)
+    with pytest.raises(GeometryError):
+        displacement_bytes(displacement_mm[1:], grid)
