@@ -427,6 +427,7 @@ def compare(mask0: str, mask1: str, **options: Any) -> tuple[Document, int]:
 @click.argument("fixed", type=IMAGE)
 @click.argument("moving", type=IMAGE)
 @click.option("--out", required=True, type=OUT, help="The transform, as JSON.")
+@click.option("--bones", metavar="MASK", help="Each segment on FIXED is a bone that gets a transform of its own.")
 @click.option("--deformable", type=OUT, help="Bend soft tissue too, and write the displacement field (.nrrd).")
 @click.option("--fixed-series", metavar="UID", help="Which series of FIXED is meant.")
 @click.option("--moving-series", metavar="UID", help="Which series of MOVING is meant.")

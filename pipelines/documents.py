@@ -352,8 +352,12 @@ def register_document(registration: Registration | None, findings: Iterable[Find
             "evidence": {},
             "findings": findings_record(findings),
         }
+    return {"schema": "osteotrace.register/1", **transform_record(registration, findings)}
+
+
+def transform_record(registration: Registration, findings: Iterable[Finding] = ()) -> Document:
+    """A rigid transform with its verdict."""
     return {
-        "schema": "osteotrace.register/1",
         "matrix_lps_fixed_from_moving": matrix_record(registration.fixed_from_moving.matrix.tolist()),
         "verdict": "accepted" if registration.accepted else "rejected",
         "evidence": dict(registration.evidence),

@@ -303,6 +303,7 @@ def register_images(
     moving: Path,
     *,
     out: Path,
+    bones: str | None = None,
     deformable: Path | None = None,
     fixed_series: str | None = None,
     moving_series: str | None = None,
@@ -310,7 +311,7 @@ def register_images(
     moving_modality: str | None = None,
     accept_gaps: bool = False,
 ) -> Document:
-    """The transform between two images, written as JSON; asked to, also how soft tissue has bent between them."""
+    """The transform between two images, written as JSON; asked to, also of each bone, and how soft tissue has bent."""
     from imaging.registration.rigid import register
 
     if out.suffix != ".json":
@@ -321,6 +322,17 @@ def register_images(
     there = open_image([moving], modality=moving_modality, series=moving_series, accept_gaps=accept_gaps)
     registration = register(here, there)
     document = documents.register_document(registration)
+    if bones is not None:
+        from imaging.registration.parts import register_parts
+
+        named = {
+            segment.name or str(segment.label): on_grid(segment, here)
+            for segment in open_masks(bones, image=[fixed], accept_gaps=accept_gaps)
+        }
+        document["bones"] = [
+            {"name": name, **documents.transform_record(found)}
+            for name, found in register_parts(here, there, registration, named).items()
+        ]
     if deformable is not None:
         from imaging.registration.deformable import deform
 

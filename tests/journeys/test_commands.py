@@ -197,7 +197,7 @@ def test_register_exits_with_0_whatever_its_verdict(
     assert json.loads(out.read_text()) == done.document
 
 
-def test_register_bends_soft_tissue_when_asked_and_itk_reads_the_field(
+def test_register_moves_each_bone_and_bends_soft_tissue_when_asked(
     sample_case: Path, osteotrace: Osteotrace, tmp_path: Path, keeps_contract: Callable[[str], str]
 ) -> None:
     exams = sorted(sample_case.glob("*_MR"))[:2]
@@ -207,9 +207,18 @@ def test_register_bends_soft_tissue_when_asked_and_itk_reads_the_field(
         for exam in exams
     ]
     series = ["--fixed-series", t1[0], "--moving-series", t1[1]]
-    done = osteotrace("register", *exams, *series, "--out", tmp_path / "t.json", "--deformable", field, "--json")
+    (row,) = (row for row in osteotrace("scan", exams[0], "--json").document["volumes"] if row["series_uid"] == t1[0])
+    grid = Grid(tuple(row["shape"]), np.array(row["affine_lps"]))
+    halves = np.zeros(grid.shape, np.uint8)
+    halves[:, :, : grid.shape[2] // 2], halves[0, 0, 0] = 1, 2  # a large part, and one of which nothing can be told
+    (tmp_path / "bones.nii.gz").write_bytes(nifti_bytes(halves, grid))
+    more = ["--bones", tmp_path / "bones.nii.gz", "--deformable", field]
+    done = osteotrace("register", *exams, *series, "--out", tmp_path / "t.json", *more, "--json")
     assert done.code == 0, done.err
     assert keeps_contract(done.out) == ""
+    whole, part = (np.array(at["matrix_lps_fixed_from_moving"]) for at in (done.document, done.document["bones"][0]))
+    assert [bone["verdict"] for bone in done.document["bones"]] == ["accepted", "rejected"]
+    assert np.abs((whole - part) @ [0.0, 0.0, 0.0, 1.0]).max() < 5.0
     told = done.document["deformation"]
     assert told["verdict"] == "accepted" and told["field"] == "field.nrrd", told
     bends = sitk.DisplacementFieldTransform(sitk.ReadImage(field, sitk.sitkVectorFloat64))
