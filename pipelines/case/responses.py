@@ -2,11 +2,15 @@
 
 Only accepted masks and what readers signed give a category. Targets that RECIST does not let be measured are left out
 of its sum and named; where a reader must decide first, there is none.
+
+A site's criterion on net volume has its own baseline, the first exam from which on every target held the material that
+it holds now: taking 3 mL of cement off an unchanged lesion is no response.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from imaging.lesions.lesion import SKELETON, Lesion
 from imaging.response.exact import Size, exact_sum
@@ -23,6 +27,8 @@ from pipelines.case.recist_rows import best_row, new_lesions_at, not_evaluable, 
 __all__ = ["responses"]
 
 TARGETS = "target lesions"
+NET_FROM = "net volume counts from {} on, the first exam with the material inside"
+NET_FROM_NONE = "net volume has no baseline: no earlier exam is known to hold the same material"
 SIZES: Mapping[Metric, Callable[[Sight], Size | None]] = {
     Metric.VOLUME: lambda sight: sight.volume_ml,
     Metric.NET_VOLUME: lambda sight: sight.net_ml,
@@ -92,11 +98,32 @@ def bone_lesion(course: Course, lesion: Lesion, exam: str) -> BoneLesion:
 
 
 def by_thresholds(course: Course, visit: str, thresholds: Thresholds) -> Response:
-    baseline, current, *earlier = (
-        exact_sum(by_lesion(course, exam, thresholds.metric).values()) for exam in exams(course, visit)
-    )
+    if thresholds.metric is Metric.NET_VOLUME:
+        return by_net_volume(course, visit, thresholds)
+    baseline, current, *earlier = (total(course, exam, thresholds.metric) for exam in exams(course, visit))
     found = threshold_response(thresholds, baseline=baseline, current=current, earlier=earlier, scope=TARGETS)
     return found if thresholds.metric.is_volume else in_one_plane(course, visit, found, course.targets)
+
+
+def by_net_volume(course: Course, visit: str, thresholds: Thresholds) -> Response:
+    before = (course.baseline, *course.before(visit))
+    sums = {exam: total(course, exam, Metric.NET_VOLUME) for exam in before if holds_alike(course, exam, visit)}
+    known = [exam for exam in sums if sums[exam] is not None]
+    baseline, *earlier = [sums[exam] for exam in known] or [None]
+    current = total(course, visit, Metric.NET_VOLUME)
+    found = threshold_response(thresholds, baseline=baseline, current=current, earlier=earlier, scope=TARGETS)
+    told = NET_FROM.format(known[0]) if known else NET_FROM_NONE
+    return found if known[:1] == [course.baseline] else replace(found, reasons=(*found.reasons, told))
+
+
+def holds_alike(course: Course, exam: str, visit: str) -> bool:
+    """Whether no target that may hold material on the visit was without it on the exam."""
+    pairs = ((course.sight(lesion, exam).material, course.sight(lesion, visit).material) for lesion in course.targets)
+    return all(then is not False or now is False for then, now in pairs)
+
+
+def total(course: Course, exam: str, metric: Metric) -> Size | None:
+    return exact_sum(by_lesion(course, exam, metric).values())
 
 
 def in_one_plane(course: Course, visit: str, found: Response, lesions: tuple[Lesion, ...]) -> Response:

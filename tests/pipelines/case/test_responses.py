@@ -15,6 +15,7 @@ from imaging.measurement.quantity import Quantity
 from imaging.response.own import own_criterion
 from imaging.response.reading import FillIn, NewLesions, NonTarget, Reading
 from imaging.response.response import Response
+from imaging.response.thresholds import Metric
 from imaging.segmentation import LesionId, Status
 from pipelines.case.conclude import Case, CaseExam
 from pipelines.case.document import case_document, case_from_document
@@ -130,6 +131,41 @@ def test_own_criteria_stand_beside_them_under_their_names() -> None:
     found = case(seen("L1", 0, 40.0), seen("L1", 1, 41.5), criteria=(OWN,))
     assert category(found, criterion="mine") == "PD"
     assert category(found, criterion="sphere volume") == "SD"
+
+
+def cemented(exam: int, material_ml: float | None, net_ml: float | None, name: str = "L1") -> Observation:
+    """A lesion of 50 mL with so much cement in it, and so much that is not."""
+    known = [None if value is None else Quantity(value, "mL", "told") for value in (material_ml, net_ml)]
+    return seen(name, exam, 40.0, volume=Quantity(50.0, "mL", "told"), material=known[0], net_volume=known[1])
+
+
+@pytest.mark.parametrize(
+    ("course", "expected", "why"),
+    [
+        ((cemented(0, 0.0, 50.0), cemented(1, 8.0, 42.0)), ["NE"], "no earlier exam is known to hold"),
+        ((cemented(0, None, None), cemented(1, 8.0, 42.0)), ["NE"], "no earlier exam is known to hold"),
+        ((cemented(0, 0.0, 50.0), cemented(1, None, None)), ["NE"], "no earlier exam is known to hold"),
+        ((cemented(0, 0.0, 50.0), cemented(1, 8.0, 42.0), cemented(2, 8.0, 42.0)), ["NE", "SD"], "counts from T1 on"),
+        ((cemented(0, 8.0, 42.0), cemented(1, 8.0, 37.0)), ["PR"], "−11.90 % against the baseline of 42.00 mL"),
+        ((cemented(0, 0.0, 50.0), cemented(1, 0.0, 44.0)), ["PR"], "−12.00 % against the baseline of 50.00 mL"),
+    ],
+)
+def test_material_that_came_between_two_exams_is_no_response_of_the_net_volume(
+    course: tuple[Observation, ...], expected: list[str], why: str
+) -> None:
+    net = replace(OWN, criterion="net", metric=Metric.NET_VOLUME)
+    found = case(*course, procedures=(CEMENT,), criteria=(net,))
+    assert [category(found, exam, criterion="net") for exam in range(1, len(course))] == expected
+    assert why in reasons(found, len(course) - 1, criterion="net")
+
+
+def test_a_lesion_without_material_has_its_net_volume_beside_one_that_is_filled() -> None:
+    net = replace(OWN, criterion="net", metric=Metric.NET_VOLUME)
+    filled = (cemented(0, 0.0, 50.0), cemented(1, 8.0, 42.0), cemented(2, 8.0, 30.0))
+    empty = tuple(cemented(exam, 0.0, 50.0, "L2") for exam in range(3))
+    found = case(*filled, *empty, lesions=TWO, procedures=(CEMENT,), criteria=(net,))
+    assert [category(found, exam, criterion="net") for exam in (1, 2)] == ["NE", "PR"]
+    assert rows(found)["T2", "net", "target lesions"].inputs["baseline_ml"] == 92.0
 
 
 @pytest.mark.parametrize("status", [Status.PROPOSED, Status.REJECTED])
