@@ -29,6 +29,7 @@ __all__ = [
     "is_plane_changed",
     "measure_change",
     "plane_angle_deg",
+    "plane_findings",
     "relative_change",
 ]
 
@@ -208,6 +209,20 @@ def is_plane_changed(one: Normal | None, other: Normal | None) -> bool:
     return angle is not None and angle > PLANE_TOLERANCE_DEG + SAME_DEG
 
 
+def plane_findings(one: Normal | None, other: Normal | None, *, where: str = "") -> tuple[Finding, ...]:
+    """PLANE_CHANGED, if the slices of two exams lean too much against each other; else none.
+
+    Examples
+    --------
+    >>> [finding.code for finding in plane_findings((0.0, 0.0, 1.0), (1.0, 0.0, 0.0))]
+    ['PLANE_CHANGED']
+    """
+    if not is_plane_changed(one, other):
+        return ()
+    message = f"the slices of the two exams differ by {plane_angle_deg(one, other):.0f}°: in-plane diameters cannot be"
+    return (Finding("PLANE_CHANGED", Severity.WARNING, f"{message} compared", where),)
+
+
 def claims_of(reference: Sized, follow_up: Sized) -> QibaClaims | None:
     """QIBA's claims about the change; None unless both exams are CT with the same slices, and the lesion is in range.
 
@@ -273,10 +288,7 @@ def _findings(reference: Sized, follow_up: Sized) -> Iterator[Finding]:
     if reference.modality and follow_up.modality and reference.modality is not follow_up.modality:
         message = f"{reference.modality} is compared with {follow_up.modality}: boundaries look different on the two"
         yield Finding("MODALITY_CHANGED", Severity.WARNING, message)
-    if is_plane_changed(reference.slice_normal, follow_up.slice_normal):
-        angle = plane_angle_deg(reference.slice_normal, follow_up.slice_normal)
-        message = f"the slices of the two exams differ by {angle:.0f}°: in-plane diameters cannot be compared"
-        yield Finding("PLANE_CHANGED", Severity.WARNING, message)
+    yield from plane_findings(reference.slice_normal, follow_up.slice_normal)
     volumes = [exam.volume_ml.value for exam in (reference, follow_up) if exam.volume_ml is not None]
     if len(volumes) == 2 and volumes[0] == 0.0 != volumes[1]:
         yield Finding("NO_REFERENCE_VOLUME", Severity.INFO, "the reference volume is zero: no change in per cent")

@@ -127,6 +127,16 @@ def test_another_role_compares_where_that_is_asked_for_and_says_so() -> None:
     assert alike.findings == ()
 
 
+@pytest.mark.parametrize(("normal", "codes"), [((0.0, 0.5, 0.75**0.5), ["PLANE_CHANGED"]), ((0.0, 0.0, -1.0), [])])
+def test_a_change_says_where_slices_cut_the_lesion_differently(
+    normal: tuple[float, float, float], codes: list[str]
+) -> None:
+    course = [replace(seen("T0", 50), slice_normal=(0.0, 0.0, 1.0)), replace(seen("T2", 40), slice_normal=normal)]
+    changes = changes_of(course, MOMENTS, [])
+    assert [[finding.code for finding in change.findings] for change in changes] == [codes] * 3
+    assert {finding.where for change in changes for finding in change.findings} <= {"T2"}
+
+
 def test_an_observation_on_a_further_series_may_be_the_reference_but_only_primaries_are_compared() -> None:
     further = replace(seen("T0", 55, role="stir"), primary=False)
     changes = changes_of([seen("T0", 50), further, seen("T2", 40, role="stir")], MOMENTS, [])
