@@ -108,6 +108,7 @@ def mda_response(
             "baseline_mm2": None if start is None else float(start),
             "nadir_mm2": None if nadir is None else float(nadir),
             "days": days,
+            "new_lesions": None if new_lesions is None else str(new_lesions),
             "material": {name: lesion.material for name, lesion in current.items()},
             "fill_in": {name: str(lesion.fill_in) for name, lesion in current.items() if lesion.fill_in is not None},
         },

@@ -16,6 +16,7 @@ from imaging.lesions.lesion import SKELETON, Lesion
 from imaging.response.exact import Size, exact_sum
 from imaging.response.mda import BoneLesion, mda_response
 from imaging.response.mrecist import mrecist_response
+from imaging.response.reading import NewLesions
 from imaging.response.response import Response
 from imaging.response.thresholds import Metric, Thresholds, threshold_response
 from imaging.response.volumetric import SPHERE
@@ -68,7 +69,8 @@ def others(course: Course, visit: str) -> Iterator[Response]:
 
 def products(course: Course, visit: str) -> Response:
     baseline, current, *earlier = (by_lesion(course, exam, Metric.PRODUCT) for exam in exams(course, visit))
-    found = who_response(baseline=baseline, current=current, earlier=earlier)
+    new = new_lesions_at(course.case)[visit]
+    found = who_response(baseline=baseline, current=current, earlier=earlier, new_lesions=new)
     return in_one_plane(course, visit, found, course.targets)
 
 
@@ -127,8 +129,10 @@ def total(course: Course, exam: str, metric: Metric) -> Size | None:
 
 
 def in_one_plane(course: Course, visit: str, found: Response, lesions: tuple[Lesion, ...]) -> Response:
+    """No category of diameters that do not compare; new lesions are progression whatever the slices."""
     changed = plane_reason(course, visit, lesions)
-    return not_evaluable(found, changed) if changed else found
+    by_new = "new_lesions" in found.inputs and new_lesions_at(course.case)[visit] is NewLesions.UNEQUIVOCAL
+    return not_evaluable(found, changed) if changed and not by_new else found
 
 
 def exams(course: Course, visit: str) -> tuple[str, ...]:

@@ -395,6 +395,14 @@ def test_new_lesions_that_are_confirmed_are_dated_at_first_sight() -> None:
     assert category(open_still, scope="overall") == "PR"
 
 
+@pytest.mark.parametrize("angle", [0.0, 30.0])
+def test_new_lesions_are_progression_by_who_and_mda_whatever_the_slices(angle: float) -> None:
+    normal = (0.0, math.sin(math.radians(angle)), math.cos(math.radians(angle)))
+    new = signed(1, new_lesions=NewLesions.UNEQUIVOCAL)
+    found = case(seen("L1", 0, 40.0), seen("L1", 1, 28.0, slice_normal=normal), readings=(new,))
+    assert [category(found, criterion=name) for name in ("WHO", "MDA bone")] == ["PD", "PD"]
+
+
 @pytest.mark.parametrize(
     ("said", "expected"),
     [(NewLesions.NONE, "NE"), (NewLesions.EQUIVOCAL, "PR"), (NewLesions.UNEQUIVOCAL, "PD")],
