@@ -126,6 +126,13 @@ def test_mda_says_why(current: dict[str, BoneLesion], category: Category, reason
     assert all(told.startswith(start) for told, start in zip(response.reasons, reasons, strict=True))
 
 
+@pytest.mark.parametrize(("material", "expected"), [(True, Category.SD), (None, Category.SD), (False, Category.PD)])
+def test_a_signal_that_was_lost_in_material_makes_no_nadir(material: bool | None, expected: Category) -> None:
+    lost = bone(800.0, 0.0, material=material)
+    response = mda_response(baseline=BEFORE, earlier=[lost], current=BEFORE, days=60)
+    assert (response.category, response.inputs["nadir_mm2"]) == (expected, 800.0 if material is False else 1000.0)
+
+
 def test_mda_says_why_it_is_too_early() -> None:
     response = mda_response(baseline=BEFORE, current=BEFORE, days=55)
     assert response.reasons == (
