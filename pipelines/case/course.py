@@ -117,7 +117,7 @@ class Course:
             size_mm=None if lost or sight.pieces_mm else size,
             node=lesion.eligibility.node,
             organ=lesion.eligibility.organ,
-            pieces_mm=() if lost else sight.pieces_mm,
+            pieces_mm=() if lost or lesion.eligibility.node else sight.pieces_mm,  # long axes, and a node's are short
             merged_into=whole,
         )
 

@@ -369,6 +369,16 @@ def test_pieces_are_added_where_a_reader_says_that_it_has_split() -> None:
     assert category(found, criterion="WHO") == "NE"
 
 
+def test_the_long_axes_of_a_split_node_are_no_sum_of_short_ones() -> None:
+    node = lesion("L1", eligibility=Eligibility(node=True))
+    pieces = seen("L1", 1, 40.0, pieces_mm=(20.0, 18.0))
+    found = case(seen("L1", 0, 40.0), pieces, lesions=(node,), readings=(signed(1, split=("L1",)),))
+    assert category(found) == "NE"
+    assert "L1 is a node that has split" in reasons(found)
+    whole = replace(found, readings=(signed(1),))
+    assert (category(whole), "split" in reasons(whole)) == ("SD", False)
+
+
 def test_a_whole_that_two_lesions_have_become_counts_once() -> None:
     found = case(*PAIR, seen("L1", 1, 60.0), lesions=TWO, readings=(signed(1, merged=(("L1", "L2"),)),))
     assert category(found) == "SD"
