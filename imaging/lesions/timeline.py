@@ -158,6 +158,7 @@ def sized(observation: Observation) -> LesionSize:
         long_axis_mm=observation.long_axis,
         modality=Modality.CT if observation.role == "ct" else None,
         slice_distance_mm=observation.slice_mm,
+        findings=observation.findings,
     )
 
 

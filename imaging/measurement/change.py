@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 SAME_SLICES = 0.01  # relative: slice distances are rounded in headers; QIBA claims nothing across protocols
+NOT_WHOLE = ("LESION_TRUNCATED", "MISSING_SLICES", "NON_UNIFORM_SPACING")  # the volume is not all measured
 Normal = tuple[float, float, float]
 SAME_DEG = 1e-6  # normals are rounded to the sixth digit of a cosine and further: exactly 10° is not more than 10°
 PLANE_TOLERANCE_DEG = 10.0  # slices that lean more against each other cut the lesion elsewhere
@@ -226,6 +227,8 @@ def plane_findings(one: Normal | None, other: Normal | None, *, where: str = "")
 def claims_of(reference: Sized, follow_up: Sized) -> QibaClaims | None:
     """QIBA's claims about the change; None unless both exams are CT with the same slices, and the lesion is in range.
 
+    A lesion that an image cuts off, or that reaches a gap between slices, was not imaged as the claims presume.
+
     Examples
     --------
     >>> def ct(volume_ml, long_axis_mm, slice_mm):
@@ -238,6 +241,8 @@ def claims_of(reference: Sized, follow_up: Sized) -> QibaClaims | None:
     """
     volumes, diameters = (reference.volume_ml, follow_up.volume_ml), (reference.long_axis_mm, follow_up.long_axis_mm)
     if not reference.modality is follow_up.modality is Modality.CT or None in volumes or None in diameters:
+        return None
+    if any(finding.code in NOT_WHOLE for exam in (reference, follow_up) for finding in exam.findings):
         return None
     before, after = reference.slice_distance_mm, follow_up.slice_distance_mm
     if before is not None and after is not None and not math.isclose(before, after, rel_tol=SAME_SLICES):
@@ -282,6 +287,10 @@ def _log_sd(reference: Quantity, follow_up: Quantity) -> float | None:
     return math.hypot(*parts) if None not in parts else None  # type: ignore[arg-type]
 
 
+def _leaves_reader_out(volume: Quantity | None) -> bool:
+    return volume is not None and volume.error is not None and volume.error.reader is None
+
+
 def _findings(reference: Sized, follow_up: Sized) -> Iterator[Finding]:
     for exam in (reference, follow_up):
         yield from (finding for finding in exam.findings if finding.severity is not Severity.INFO)
@@ -289,6 +298,9 @@ def _findings(reference: Sized, follow_up: Sized) -> Iterator[Finding]:
         message = f"{reference.modality} is compared with {follow_up.modality}: boundaries look different on the two"
         yield Finding("MODALITY_CHANGED", Severity.WARNING, message)
     yield from plane_findings(reference.slice_normal, follow_up.slice_normal)
+    if any(_leaves_reader_out(exam.volume_ml) for exam in (reference, follow_up)):
+        message = "whether an exam is CT or MR is not said: its interval leaves out how readers differ"
+        yield Finding("READER_NOT_INCLUDED", Severity.INFO, message)
     volumes = [exam.volume_ml.value for exam in (reference, follow_up) if exam.volume_ml is not None]
     if len(volumes) == 2 and volumes[0] == 0.0 != volumes[1]:
         yield Finding("NO_REFERENCE_VOLUME", Severity.INFO, "the reference volume is zero: no change in per cent")

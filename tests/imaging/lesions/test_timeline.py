@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imaging.finding import Finding, Severity
 from imaging.lesions.lesion import Method, Observation
 from imaging.lesions.procedure import Procedure
 from imaging.lesions.timeline import Comparing, LesionChange, changes_of, happened_before
@@ -125,6 +126,16 @@ def test_another_role_compares_where_that_is_asked_for_and_says_so() -> None:
     alike = row(changes, "T4", "baseline")
     assert alike is not None and alike.reference_timepoint == "T2"  # where like images are there, only they compare
     assert alike.findings == ()
+
+
+def test_qiba_speaks_of_lesions_that_ct_shows_whole() -> None:
+    course = [seen("T0", 50, role="ct"), seen("T2", 40, role="ct")]
+    cut = Finding("LESION_TRUNCATED", Severity.WARNING, "the image cuts it off")
+    assert all(change.qiba is not None for change in changes_of(course, MOMENTS, []))
+    for which in (0, 1):
+        exams = [replace(exam, findings=(cut,)) if n == which else exam for n, exam in enumerate(course)]
+        assert all(change.qiba is None for change in changes_of(exams, MOMENTS, []))
+    assert all(change.qiba is None for change in changes_of(HISTORY, MOMENTS, []))
 
 
 @pytest.mark.parametrize(("normal", "codes"), [((0.0, 0.5, 0.75**0.5), ["PLANE_CHANGED"]), ((0.0, 0.0, -1.0), [])])
