@@ -398,6 +398,7 @@ def measure(mask: str, **options: Any) -> tuple[Document, int]:
         axes = f"{quantity_text(row['long_axis_mm'])} × {quantity_text(row['short_axis_mm'])}"
         Speaker.say(f"{row['label']} {row['name']}: {quantity_text(row['volume_ml'])}, axes {axes}")
         say_findings(row["findings"])
+    say_findings(document["findings"])
     return document, DONE
 
 
@@ -406,6 +407,8 @@ def measure(mask: str, **options: Any) -> tuple[Document, int]:
 @click.argument("mask1")
 @click.option("--image0", type=IMAGE, help="The image of MASK0.")
 @click.option("--image1", type=IMAGE, help="The image of MASK1.")
+@click.option("--series0", metavar="UID", help="Which series of --image0, if there are several.")
+@click.option("--series1", metavar="UID", help="Which series of --image1, if there are several.")
 @click.option("--config", type=IMAGE, help="Settings as TOML: a site's own criteria.")
 @MODALITY
 @ACCEPT_GAPS

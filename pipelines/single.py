@@ -25,12 +25,13 @@ from imaging.segmentation.bone import find_bone
 from imaging.segmentation.catalogue import segmenter
 from imaging.segmentation.cement import find_material
 from imaging.segmentation.prompt import MaskPrompt, Prompt, prompts_from_record
+from imaging.study import PatientId
 from imaging.volume import Modality, Volume
 from imaging.volume.resample import resample_mask
 from pipelines import documents
 from pipelines.reports.as_json import json_text
 from pipelines.settings import read_settings
-from pipelines.sources import open_image, open_masks
+from pipelines.sources import open_image, open_masks, patients_of
 from pipelines.workspace import atomic_write
 
 __all__ = ["cement_in_image", "compare_masks", "measure_mask", "plan_in_image", "register_images", "segment_image"]
@@ -148,28 +149,52 @@ def compare_masks(
     *,
     image0: Path | None = None,
     image1: Path | None = None,
+    series0: str | None = None,
+    series1: str | None = None,
     modality: str | None = None,
     config: Path | None = None,
     accept_gaps: bool = False,
 ) -> Document:
     """Change of one lesion; both masks are taken as accepted."""
     settings = read_settings(config)
-    measured = []
-    for mask, image in ((mask0, image0), (mask1, image1)):
-        segments = open_masks(mask, image=None if image is None else [image], accept_gaps=accept_gaps)
-        if not any(segment.mask.any() for segment in segments):
-            raise EmptyMask(f"{Path(mask).name} holds no voxel of a lesion: nothing to compare")
-        if len(segments) != 1:
-            raise UsageError(
-                f"{Path(mask).name} holds {len(segments)} segments; choose one with #label", code="AMBIGUOUS_SEGMENT"
-            )
-        volume = None if image is None else open_image([image], modality=modality, accept_gaps=accept_gaps)
-        kind = Modality(modality.upper()) if modality else None
-        measured.append(measure_segment(segments[0], volume=volume, modality=kind))
+    kind = Modality(modality.upper()) if modality else None
+    segments, measured = [], []
+    for mask, image, series in ((mask0, image0, series0), (mask1, image1, series1)):
+        segments.append(one_segment(mask, image, accept_gaps=accept_gaps))
+        volume = None
+        if image is not None:
+            volume = open_image([image], modality=modality, series=series, accept_gaps=accept_gaps)
+        measured.append(measure_segment(segments[-1], volume=volume, modality=kind))
     reference, follow_up = measured
     change = measure_change(reference, follow_up)
     responses = lesion_responses(reference, follow_up, change, settings.criteria)
-    return documents.compare_document(with_categories(change, responses), responses)
+    findings = doubtful_pair(segments, [patients_of(mask0, image0), patients_of(mask1, image1)])
+    return documents.compare_document(with_categories(change, responses), responses, findings)
+
+
+def one_segment(mask: str, image: Path | None, *, accept_gaps: bool) -> Segment:
+    """The one lesion that a mask of a pair holds."""
+    segments = open_masks(mask, image=None if image is None else [image], accept_gaps=accept_gaps)
+    if not any(segment.mask.any() for segment in segments):
+        raise EmptyMask(f"{Path(mask).name} holds no voxel of a lesion: nothing to compare", where=Path(mask).name)
+    if len(segments) != 1:
+        raise UsageError(
+            f"{Path(mask).name} holds {len(segments)} segments; choose one with #label", code="AMBIGUOUS_SEGMENT"
+        )
+    return segments[0]
+
+
+def doubtful_pair(segments: Sequence[Segment], patients: Sequence[frozenset[PatientId]]) -> tuple[Finding, ...]:
+    """What speaks against two masks being one lesion at two exams."""
+    findings = []
+    one, other = segments
+    if one.grid.matches(other.grid) and np.array_equal(one.mask, other.mask):
+        message = "the two masks are the same, voxel by voxel; was one given twice?"
+        findings.append(Finding("SAME_MASK", Severity.WARNING, message))
+    if all(patients) and not frozenset.intersection(*patients):
+        message = "the two exams name different patients; was one of them not meant, or de-identified apart?"
+        findings.append(Finding("OTHER_PATIENT", Severity.WARNING, message))
+    return tuple(findings)
 
 
 def cement_in_image(

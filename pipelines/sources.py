@@ -21,10 +21,10 @@ from imaging.finding import Finding, Severity
 if TYPE_CHECKING:
     from imaging.geometry import Grid
     from imaging.segmentation import Segment
-    from imaging.study import Annotation, Index, SeriesRecord
+    from imaging.study import Annotation, Index, PatientId, SeriesRecord
     from imaging.volume import Modality, Volume
 
-__all__ = ["open_image", "open_masks"]
+__all__ = ["open_image", "open_masks", "patients_of"]
 
 NIFTI_HEADER_SIZES = (348, 540)  # NIfTI-1, and NIfTI-2, which the reader refuses by name
 
@@ -123,6 +123,17 @@ def open_masks(
             return _on_image_grid(read_nrrd_masks(path, choice=choice), image, accept_gaps=accept_gaps)
         case Kind.DICOM:
             return _annotation_masks(_annotation_of(path), choice, image, accept_gaps=accept_gaps)
+
+
+def patients_of(mask: str, image: Path | None = None) -> frozenset[PatientId]:
+    """Whose the DICOM files behind MASK and IMAGE are; none where they are no DICOM or do not say."""
+    path, _ = _split_choice(mask)
+    found: set[PatientId] = set()
+    if _kind(path) is Kind.DICOM:
+        found.add((_only_annotation(path) if path.is_dir() else _annotation_of(path)).patient)
+    if image is not None and _kind(image) is Kind.DICOM:
+        found |= {record.patient for record in _scanned([image]).volumes}
+    return frozenset(patient for patient in found if patient)
 
 
 def _existing(paths: Iterable[Path]) -> list[Path]:
