@@ -96,7 +96,8 @@ class Change:
     volume_change_ml, volume_change_percent, long_axis_change_percent
         Follow-up − reference; None where one of the two is unknown, or for per cents where the reference is zero.
     exceeds_error
-        Whether the volume's change is more than its error; None while a mask is only proposed or an error unknown.
+        Whether the volume's change is more than its error; None while a mask is only proposed or an error unknown, and
+        from CT to MR or back, whose difference is in neither error.
     qiba
         QIBA's claims, where they apply.
     categories
@@ -272,11 +273,12 @@ def measure_change(reference: Sized, follow_up: Sized, *, provisional: bool = Fa
     >>> measure_change(before, LesionSize.absent()).volume_change_percent.value
     -100.0
     """
+    judged = not provisional and not _is_modality_changed(reference, follow_up)
     return Change(
         volume_change_ml=absolute_change(reference.volume_ml, follow_up.volume_ml),
         volume_change_percent=relative_change(reference.volume_ml, follow_up.volume_ml),
         long_axis_change_percent=relative_change(reference.long_axis_mm, follow_up.long_axis_mm),
-        exceeds_error=None if provisional else exceeds_error(reference.volume_ml, follow_up.volume_ml),
+        exceeds_error=exceeds_error(reference.volume_ml, follow_up.volume_ml) if judged else None,
         qiba=claims_of(reference, follow_up),
         findings=tuple(dict.fromkeys(_findings(reference, follow_up))),
     )
@@ -287,6 +289,11 @@ def _log_sd(reference: Quantity, follow_up: Quantity) -> float | None:
     return math.hypot(*parts) if None not in parts else None  # type: ignore[arg-type]
 
 
+def _is_modality_changed(reference: Sized, follow_up: Sized) -> bool:
+    known = {reference.modality, follow_up.modality} - {None}
+    return len(known) > 1
+
+
 def _leaves_reader_out(volume: Quantity | None) -> bool:
     return volume is not None and volume.error is not None and volume.error.reader is None
 
@@ -294,7 +301,7 @@ def _leaves_reader_out(volume: Quantity | None) -> bool:
 def _findings(reference: Sized, follow_up: Sized) -> Iterator[Finding]:
     for exam in (reference, follow_up):
         yield from (finding for finding in exam.findings if finding.severity is not Severity.INFO)
-    if reference.modality and follow_up.modality and reference.modality is not follow_up.modality:
+    if _is_modality_changed(reference, follow_up):
         message = f"{reference.modality} is compared with {follow_up.modality}: boundaries look different on the two"
         yield Finding("MODALITY_CHANGED", Severity.WARNING, message)
     yield from plane_findings(reference.slice_normal, follow_up.slice_normal)

@@ -151,6 +151,7 @@ def test_absent_twice_is_no_change() -> None:
 def test_qiba_speaks_of_ct_alone(first: Modality | None, second: Modality | None, claimed: bool) -> None:
     change = measure_change(size(40.0, 55.0, modality=first), size(30.0, 50.0, modality=second))
     assert (change.qiba is not None) is claimed
+    assert (change.exceeds_error is None) is (None not in (first, second) and first is not second)
     assert ("MODALITY_CHANGED" in {finding.code for finding in change.findings}) is (
         None not in (first, second) and first is not second
     )
