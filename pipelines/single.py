@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ def compare_masks(
         volume = None
         if image is not None:
             volume = open_image([image], modality=modality, series=series, accept_gaps=accept_gaps)
-        measured.append(measure_segment(segments[-1], volume=volume, modality=kind))
+        measured.append(said_of(mask, measure_segment(segments[-1], volume=volume, modality=kind)))
     reference, follow_up = measured
     change = measure_change(reference, follow_up)
     responses = lesion_responses(reference, follow_up, change, settings.criteria)
@@ -182,6 +183,13 @@ def one_segment(mask: str, image: Path | None, *, accept_gaps: bool) -> Segment:
             f"{Path(mask).name} holds {len(segments)} segments; choose one with #label", code="AMBIGUOUS_SEGMENT"
         )
     return segments[0]
+
+
+def said_of(mask: str, measured: SegmentMeasurement) -> SegmentMeasurement:
+    """The measurement, whose remarks on the segment name the file of the pair that it is in."""
+    name = Path(mask if Path(mask).exists() else mask.rpartition("#")[0]).name
+    told = (replace(f, where=f"{name}{f.where}") if f.where.startswith("#") else f for f in measured.findings)
+    return replace(measured, findings=tuple(told))
 
 
 def doubtful_pair(segments: Sequence[Segment], patients: Sequence[frozenset[PatientId]]) -> tuple[Finding, ...]:

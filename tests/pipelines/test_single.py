@@ -67,6 +67,14 @@ def test_a_pair_needs_one_lesion_of_each(tmp_path: Path) -> None:
     assert compare_masks(one, f"{two}#2")["exceeds_error"] is True
 
 
+def test_a_remark_names_the_mask_of_the_pair_that_it_is_about(tmp_path: Path) -> None:
+    whole = mask_file(tmp_path / "whole.nii.gz", BLOCK)
+    cut = mask_file(tmp_path / "cut.nii.gz", SMALLER, (slice(0, 9), slice(8, 22), slice(9, 23)))
+    for pair in ((whole, f"{cut}#2"), (f"{cut}#2", whole)):
+        (finding,) = compare_masks(*pair, modality="ct")["findings"]
+        assert (finding["code"], finding["where"]) == ("LESION_TRUNCATED", "cut.nii.gz#2")
+
+
 def test_an_image_on_another_grid_is_refused(tmp_path: Path) -> None:
     mask = mask_file(tmp_path / "m.nii.gz", BLOCK)
     other = image_file(tmp_path / "i.nii.gz", Grid.from_spacing(GRID.shape, (3.0, 1.0, 1.0), origin_mm=(2.5, 0.0, 0.0)))
