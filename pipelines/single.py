@@ -123,9 +123,12 @@ def measure_mask(
     image: Path | None = None,
     series: str | None = None,
     modality: str | None = None,
+    cemented: bool = False,
+    config: Path | None = None,
     accept_gaps: bool = False,
 ) -> Document:
     """Every measurement of every segment."""
+    variability = read_settings(config).variability()
     volume = None if image is None else open_image([image], modality=modality, series=series, accept_gaps=accept_gaps)
     segments = open_masks(mask, image=None if image is None else [image], accept_gaps=accept_gaps)
     kind = Modality(modality.upper()) if modality else None
@@ -140,7 +143,7 @@ def measure_mask(
             remark = f"segment {segment.label} has no voxel and is not measured"
             findings.append(Finding("EMPTY_MASK", Severity.WARNING, remark, str(segment.label)))
             continue
-        rows.append(measure_segment(segment, volume=volume, modality=kind))
+        rows.append(measure_segment(segment, volume=volume, modality=kind, cemented=cemented, variability=variability))
     return documents.measure_document(rows, findings)
 
 
@@ -153,6 +156,7 @@ def compare_masks(
     series0: str | None = None,
     series1: str | None = None,
     modality: str | None = None,
+    cemented: bool = False,
     config: Path | None = None,
     accept_gaps: bool = False,
 ) -> Document:
@@ -165,7 +169,10 @@ def compare_masks(
         volume = None
         if image is not None:
             volume = open_image([image], modality=modality, series=series, accept_gaps=accept_gaps)
-        measured.append(said_of(mask, measure_segment(segments[-1], volume=volume, modality=kind)))
+        found = measure_segment(
+            segments[-1], volume=volume, modality=kind, cemented=cemented, variability=settings.variability()
+        )
+        measured.append(said_of(mask, found))
     reference, follow_up = measured
     change = measure_change(reference, follow_up)
     responses = lesion_responses(reference, follow_up, change, settings.criteria)

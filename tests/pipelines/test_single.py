@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,21 @@ def test_two_exams_of_one_lesion_leave_nothing_to_remark(tmp_path: Path) -> None
     pair = [mask_file(tmp_path / f"{n}.nii.gz", block) for n, block in enumerate((BLOCK, SMALLER))]
     assert codes(compare_masks(*pair, modality="ct")) == []
     assert codes(compare_masks(*pair)) == ["READER_NOT_INCLUDED"]
+
+
+def test_a_site_s_readers_and_cement_widen_the_intervals_of_measure_and_compare(tmp_path: Path) -> None:
+    mask = mask_file(tmp_path / "m.nii.gz", BLOCK)
+    config = tmp_path / "site.toml"
+    config.write_text("reader_wcv_mr = 0.3\nreader_wcv_mr_cemented = 0.4\n")
+
+    def widths(**more: Any) -> tuple[float, float]:
+        (segment,) = measure_mask(mask, modality="mr", **more)["segments"]
+        change = compare_masks(mask, mask, modality="mr", **more)["volume_change_ml"]
+        return tuple(high - low for low, high in (segment["volume_ml"]["interval95"], change["interval95"]))
+
+    steps = [widths(), widths(cemented=True), widths(config=config), widths(config=config, cemented=True)]
+    for narrow, wide in pairwise(steps):
+        assert all(less < more for less, more in zip(narrow, wide, strict=True))
 
 
 def test_the_same_mask_given_twice_is_doubted(tmp_path: Path) -> None:
