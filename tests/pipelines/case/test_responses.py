@@ -438,6 +438,13 @@ def test_a_reading_that_says_there_are_no_non_target_lesions_must_be_right(why: 
     assert category(told, scope="overall") == "PR"
 
 
+@pytest.mark.parametrize(("long_mm", "expected"), [(19.98, "PR"), (20.0, "NE")])
+def test_a_normal_node_is_no_non_target_lesion(long_mm: float, expected: str) -> None:
+    node = lesion("L2", eligibility=Eligibility(node=True))  # its short axis is half of that
+    found = case(*SHRUNK, seen("L2", 0, long_mm), lesions=(lesion("L1"), node), readings=(signed(1),))
+    assert category(found, scope="overall") == expected
+
+
 def test_without_targets_the_non_target_lesions_decide() -> None:
     found = case(
         seen("L1", 0, 8.0),
