@@ -28,6 +28,7 @@ from pipelines.case.recist_rows import best_row, new_lesions_at, not_evaluable, 
 __all__ = ["responses"]
 
 TARGETS = "target lesions"
+LATE_BASELINE = "baseline is {}, the first exam on which every target was measured on an accepted mask"
 NET_FROM = "net volume counts from {} on, the first exam with the material inside"
 NET_FROM_NONE = "net volume has no baseline: no earlier exam is known to hold the same material"
 SIZES: Mapping[Metric, Callable[[Sight], Size | None]] = {
@@ -42,9 +43,9 @@ SIZES: Mapping[Metric, Callable[[Sight], Size | None]] = {
 def responses(case: Case) -> tuple[tuple[str, Response], ...]:
     """(timepoint, category): each exam after baseline by all criteria, the best overall response last.
 
-    Baseline is the first exam on which every target was measured on an accepted mask. Only exams with a figure for at
-    least one target, or with a reading, give rows: where nothing was accepted there is no category, and where a part
-    was, the rules themselves say NE.
+    Baseline is the first exam on which every target was measured on an accepted mask; where that is not the case's
+    first one, every row says so. Only exams with a figure for at least one target, or with a reading, give rows: where
+    nothing was accepted there is no category, and where a part was, the rules themselves say NE.
     """
     course = course_of(case)
     targets = {} if course is None else target_rows(course)
@@ -54,7 +55,11 @@ def responses(case: Case) -> tuple[tuple[str, Response], ...]:
     for visit in overall if course is None else course.visits:
         rows += [(visit, part[visit]) for part in (targets, overall) if visit in part]
         rows += [] if course is None else [(visit, response) for response in others(course, visit)]
-    return (*rows, *([] if best is None else [best]))
+    rows += [] if best is None else [best]
+    told: tuple[str, ...] = ()
+    if course is not None and course.baseline != case.timepoints[0].id:
+        told = (LATE_BASELINE.format(course.baseline),)
+    return tuple((visit, replace(row, reasons=(*row.reasons, *told))) for visit, row in rows)
 
 
 def others(course: Course, visit: str) -> Iterator[Response]:

@@ -179,6 +179,15 @@ def test_a_category_needs_accepted_masks(status: Status) -> None:
     assert "a category needs accepted masks" in reasons(no_overall, scope="overall")
 
 
+@pytest.mark.parametrize(("first", "late"), [(Status.ACCEPTED, False), (Status.PROPOSED, True)])
+def test_a_baseline_that_is_not_the_first_exam_is_named_in_every_row(first: Status, late: bool) -> None:
+    course = (seen("L1", 0, 60.0, status=first), seen("L1", 1, 40.0), seen("L1", 2, 28.0))
+    found = rows(case(*course, readings=(signed(2),)))
+    assert len(found) >= 7
+    named = [any(reason.startswith("baseline is T1, the first") for reason in row.reasons) for row in found.values()]
+    assert set(named) == {late}
+
+
 # --- the sum --------------------------------------------------------------------------------------------------------
 
 
