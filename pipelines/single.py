@@ -143,7 +143,8 @@ def measure_mask(
             remark = f"segment {segment.label} has no voxel and is not measured"
             findings.append(Finding("EMPTY_MASK", Severity.WARNING, remark, str(segment.label)))
             continue
-        rows.append(measure_segment(segment, volume=volume, modality=kind, cemented=cemented, variability=variability))
+        drawn = doubting_series(segment, volume)
+        rows.append(measure_segment(drawn, volume=volume, modality=kind, cemented=cemented, variability=variability))
     return documents.measure_document(rows, findings)
 
 
@@ -170,7 +171,11 @@ def compare_masks(
         if image is not None:
             volume = open_image([image], modality=modality, series=series, accept_gaps=accept_gaps)
         found = measure_segment(
-            segments[-1], volume=volume, modality=kind, cemented=cemented, variability=settings.variability()
+            doubting_series(segments[-1], volume),
+            volume=volume,
+            modality=kind,
+            cemented=cemented,
+            variability=settings.variability(),
         )
         measured.append(said_of(mask, found))
     reference, follow_up = measured
@@ -197,6 +202,16 @@ def said_of(mask: str, measured: SegmentMeasurement) -> SegmentMeasurement:
     name = Path(mask if Path(mask).exists() else mask.rpartition("#")[0]).name
     told = (replace(f, where=f"{name}{f.where}") if f.where.startswith("#") else f for f in measured.findings)
     return replace(measured, findings=tuple(told))
+
+
+def doubting_series(segment: Segment, volume: Volume | None) -> Segment:
+    """The mask with a doubt, if it names another series than the one that was chosen, and nobody has said so yet."""
+    said = {"OTHER_REFERENCE_SERIES", "FRAME_OF_REFERENCE_UNKNOWN"} & {finding.code for finding in segment.findings}
+    series = {"" if volume is None else volume.series_uid, segment.series_uid}
+    if said or "" in series or len(series) == 1:
+        return segment
+    message = "the mask was made on another series than the image that was chosen"
+    return segment.with_status(segment.status, Finding("OTHER_REFERENCE_SERIES", Severity.WARNING, message))
 
 
 def doubtful_pair(segments: Sequence[Segment], patients: Sequence[frozenset[PatientId]]) -> tuple[Finding, ...]:

@@ -126,6 +126,15 @@ def test_each_image_of_a_pair_has_its_own_choice_of_series(tmp_path: Path) -> No
     assert chosen["volume_change_ml"]["value"] == 0.0
 
 
+def test_a_mask_of_another_series_than_the_chosen_one_is_doubted(tmp_path: Path) -> None:
+    mask, _ = exam(tmp_path / "0", "P", "1.2.4")
+    series(tmp_path / "0" / "more", uid="1.2.6", frame="1.2.4.9")
+    for chosen, said in (("1.2.4", []), ("1.2.6", ["OTHER_REFERENCE_SERIES"])):
+        found = [measure_mask(mask, image=tmp_path / "0", series=chosen)["segments"][0]]
+        found.append(compare_masks(mask, mask, image0=tmp_path / "0", series0=chosen))
+        assert [[code for code in codes(row) if code.startswith("OTHER")] for row in found] == [said, said]
+
+
 def test_what_measure_says_of_a_whole_file_is_said_aloud_too(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["measure", mask_file(tmp_path / "empty.nii.gz")])
     assert done.exit_code == 0
