@@ -107,6 +107,8 @@ def cautions(course: Course, standing: Standing, visit: str) -> Iterator[str]:
             yield f"{lesion.id} was treated locally after baseline ({told}): what its size tells, a reader decides"
         if lesion.eligibility.node and course.sight(lesion, visit).pieces_mm:
             yield f"{lesion.id} is a node that has split: its pieces count by their short axes, which are not measured"
+        if kind := course.of_another_kind(lesion, visit):
+            yield f"{lesion.id} was outlined on {kind}, which is another kind of image than at baseline: not measured"
     for name in course.contradicted(visit):
         yield f"{name} is said to be absent and has an accepted outline: neither counts"
     for name in new_outlines(course.case, visit):

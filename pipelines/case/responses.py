@@ -44,8 +44,9 @@ def responses(case: Case) -> tuple[tuple[str, Response], ...]:
     """(timepoint, category): each exam after baseline by all criteria, the best overall response last.
 
     Baseline is the first exam on which every target was measured on an accepted mask; where that is not the case's
-    first one, every row says so. Only exams with a figure for at least one target, or with a reading, give rows: where
-    nothing was accepted there is no category, and where a part was, the rules themselves say NE.
+    first one, every row says so. Only exams with an accepted mask of at least one target, or with a reading, give rows:
+    where nothing was accepted there is no category, and where a part was, or on another kind of image than at baseline,
+    the rules themselves say NE.
     """
     course = course_of(case)
     targets = {} if course is None else target_rows(course)

@@ -306,6 +306,15 @@ def test_another_kind_of_image_is_no_measurement() -> None:
     assert category(found) == "NE"
 
 
+def test_an_exam_on_another_kind_of_image_alone_is_not_evaluable_and_says_why() -> None:
+    found = case(seen("L1", 0, 40.0, role="ct"), seen("L1", 1, 28.0), seen("L1", 2, 60.0, role="ct"))
+    assert [category(found, exam) for exam in (1, 2)] == ["NE", "PD"]
+    assert "L1 was outlined on t1, which is another kind of image than at baseline" in reasons(found)
+    assert "another kind" not in reasons(found, 2)
+    for criterion in ("WHO", "MDA bone", "sphere volume"):
+        assert category(found, criterion=criterion) == "NE"
+
+
 def test_missing_short_axes_leave_products_unknown() -> None:
     found = case(SHRUNK[0], replace(SHRUNK[1], short_axis=None))
     assert (category(found), category(found, criterion="WHO")) == ("PR", "NE")
