@@ -218,6 +218,9 @@ SERIES = click.option("--series", metavar="UID", help="Which series is meant, wh
 ACCEPT_GAPS = click.option(
     "--accept-gaps", is_flag=True, help="Take series with missing or uneven slices; their figures say so."
 )
+CEMENTED = click.option(
+    "--cemented", is_flag=True, help="Cement or glue lies in or beside the lesion: on MR it hides part of the border."
+)
 MODALITY = click.option("--modality", type=click.Choice(["ct", "mr"]), help="For NIfTI and NRRD, which do not know.")
 
 
@@ -385,6 +388,8 @@ def plan(image: tuple[Path, ...], **options: Any) -> tuple[Document, int]:
 @main.command()
 @click.argument("mask")
 @click.option("--image", type=IMAGE, help="The image it was drawn on: intensities, and the reader part of the error.")
+@click.option("--config", type=IMAGE, help="Settings as TOML: how much a site's readers differ.")
+@CEMENTED
 @SERIES
 @MODALITY
 @ACCEPT_GAPS
@@ -398,6 +403,7 @@ def measure(mask: str, **options: Any) -> tuple[Document, int]:
         axes = f"{quantity_text(row['long_axis_mm'])} × {quantity_text(row['short_axis_mm'])}"
         Speaker.say(f"{row['label']} {row['name']}: {quantity_text(row['volume_ml'])}, axes {axes}")
         say_findings(row["findings"])
+    say_findings(document["findings"])
     return document, DONE
 
 
@@ -406,7 +412,10 @@ def measure(mask: str, **options: Any) -> tuple[Document, int]:
 @click.argument("mask1")
 @click.option("--image0", type=IMAGE, help="The image of MASK0.")
 @click.option("--image1", type=IMAGE, help="The image of MASK1.")
-@click.option("--config", type=IMAGE, help="Settings as TOML: a site's own criteria.")
+@click.option("--series0", metavar="UID", help="Which series of --image0, if there are several.")
+@click.option("--series1", metavar="UID", help="Which series of --image1, if there are several.")
+@click.option("--config", type=IMAGE, help="Settings as TOML: a site's own criteria, how much its readers differ.")
+@CEMENTED
 @MODALITY
 @ACCEPT_GAPS
 @run_command(empty_compare)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,13 @@ from imaging.segmentation.bone import find_bone
 from imaging.segmentation.catalogue import segmenter
 from imaging.segmentation.cement import find_material
 from imaging.segmentation.prompt import MaskPrompt, Prompt, prompts_from_record
+from imaging.study import PatientId
 from imaging.volume import Modality, Volume
 from imaging.volume.resample import resample_mask
 from pipelines import documents
 from pipelines.reports.as_json import json_text
 from pipelines.settings import read_settings
-from pipelines.sources import open_image, open_masks
+from pipelines.sources import open_image, open_masks, patients_of
 from pipelines.workspace import atomic_write
 
 __all__ = ["cement_in_image", "compare_masks", "measure_mask", "plan_in_image", "register_images", "segment_image"]
@@ -122,9 +124,12 @@ def measure_mask(
     image: Path | None = None,
     series: str | None = None,
     modality: str | None = None,
+    cemented: bool = False,
+    config: Path | None = None,
     accept_gaps: bool = False,
 ) -> Document:
     """Every measurement of every segment."""
+    variability = read_settings(config).variability()
     volume = None if image is None else open_image([image], modality=modality, series=series, accept_gaps=accept_gaps)
     segments = open_masks(mask, image=None if image is None else [image], accept_gaps=accept_gaps)
     kind = Modality(modality.upper()) if modality else None
@@ -139,7 +144,8 @@ def measure_mask(
             remark = f"segment {segment.label} has no voxel and is not measured"
             findings.append(Finding("EMPTY_MASK", Severity.WARNING, remark, str(segment.label)))
             continue
-        rows.append(measure_segment(segment, volume=volume, modality=kind))
+        drawn = doubting_series(segment, volume)
+        rows.append(measure_segment(drawn, volume=volume, modality=kind, cemented=cemented, variability=variability))
     return documents.measure_document(rows, findings)
 
 
@@ -149,28 +155,77 @@ def compare_masks(
     *,
     image0: Path | None = None,
     image1: Path | None = None,
+    series0: str | None = None,
+    series1: str | None = None,
     modality: str | None = None,
+    cemented: bool = False,
     config: Path | None = None,
     accept_gaps: bool = False,
 ) -> Document:
     """Change of one lesion; both masks are taken as accepted."""
     settings = read_settings(config)
-    measured = []
-    for mask, image in ((mask0, image0), (mask1, image1)):
-        segments = open_masks(mask, image=None if image is None else [image], accept_gaps=accept_gaps)
-        if not any(segment.mask.any() for segment in segments):
-            raise EmptyMask(f"{Path(mask).name} holds no voxel of a lesion: nothing to compare")
-        if len(segments) != 1:
-            raise UsageError(
-                f"{Path(mask).name} holds {len(segments)} segments; choose one with #label", code="AMBIGUOUS_SEGMENT"
-            )
-        volume = None if image is None else open_image([image], modality=modality, accept_gaps=accept_gaps)
-        kind = Modality(modality.upper()) if modality else None
-        measured.append(measure_segment(segments[0], volume=volume, modality=kind))
+    kind = Modality(modality.upper()) if modality else None
+    segments, measured = [], []
+    for mask, image, series in ((mask0, image0, series0), (mask1, image1, series1)):
+        segments.append(one_segment(mask, image, accept_gaps=accept_gaps))
+        volume = None
+        if image is not None:
+            volume = open_image([image], modality=modality, series=series, accept_gaps=accept_gaps)
+        found = measure_segment(
+            doubting_series(segments[-1], volume),
+            volume=volume,
+            modality=kind,
+            cemented=cemented,
+            variability=settings.variability(),
+        )
+        measured.append(said_of(mask, found))
     reference, follow_up = measured
     change = measure_change(reference, follow_up)
     responses = lesion_responses(reference, follow_up, change, settings.criteria)
-    return documents.compare_document(with_categories(change, responses), responses)
+    findings = doubtful_pair(segments, [patients_of(mask0, image0), patients_of(mask1, image1)])
+    return documents.compare_document(with_categories(change, responses), responses, findings)
+
+
+def one_segment(mask: str, image: Path | None, *, accept_gaps: bool) -> Segment:
+    """The one lesion that a mask of a pair holds."""
+    segments = open_masks(mask, image=None if image is None else [image], accept_gaps=accept_gaps)
+    if not any(segment.mask.any() for segment in segments):
+        raise EmptyMask(f"{Path(mask).name} holds no voxel of a lesion: nothing to compare", where=Path(mask).name)
+    if len(segments) != 1:
+        raise UsageError(
+            f"{Path(mask).name} holds {len(segments)} segments; choose one with #label", code="AMBIGUOUS_SEGMENT"
+        )
+    return segments[0]
+
+
+def said_of(mask: str, measured: SegmentMeasurement) -> SegmentMeasurement:
+    """The measurement, whose remarks on the segment name the file of the pair that it is in."""
+    name = Path(mask if Path(mask).exists() else mask.rpartition("#")[0]).name
+    told = (replace(f, where=f"{name}{f.where}") if f.where.startswith("#") else f for f in measured.findings)
+    return replace(measured, findings=tuple(told))
+
+
+def doubting_series(segment: Segment, volume: Volume | None) -> Segment:
+    """The mask with a doubt, if it names another series than the one that was chosen, and nobody has said so yet."""
+    said = {"OTHER_REFERENCE_SERIES", "FRAME_OF_REFERENCE_UNKNOWN"} & {finding.code for finding in segment.findings}
+    series = {"" if volume is None else volume.series_uid, segment.series_uid}
+    if said or "" in series or len(series) == 1:
+        return segment
+    message = "the mask was made on another series than the image that was chosen"
+    return segment.with_status(segment.status, Finding("OTHER_REFERENCE_SERIES", Severity.WARNING, message))
+
+
+def doubtful_pair(segments: Sequence[Segment], patients: Sequence[frozenset[PatientId]]) -> tuple[Finding, ...]:
+    """What speaks against two masks being one lesion at two exams."""
+    findings = []
+    one, other = segments
+    if one.grid.matches(other.grid) and np.array_equal(one.mask, other.mask):
+        message = "the two masks are the same, voxel by voxel; was one given twice?"
+        findings.append(Finding("SAME_MASK", Severity.WARNING, message))
+    if all(patients) and not frozenset.intersection(*patients):
+        message = "the two exams name different patients; was one of them not meant, or de-identified apart?"
+        findings.append(Finding("OTHER_PATIENT", Severity.WARNING, message))
+    return tuple(findings)
 
 
 def cement_in_image(

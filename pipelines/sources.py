@@ -21,10 +21,10 @@ from imaging.finding import Finding, Severity
 if TYPE_CHECKING:
     from imaging.geometry import Grid
     from imaging.segmentation import Segment
-    from imaging.study import Annotation, Index, SeriesRecord
+    from imaging.study import Annotation, Index, PatientId, SeriesRecord
     from imaging.volume import Modality, Volume
 
-__all__ = ["open_image", "open_masks"]
+__all__ = ["open_image", "open_masks", "patients_of"]
 
 NIFTI_HEADER_SIZES = (348, 540)  # NIfTI-1, and NIfTI-2, which the reader refuses by name
 
@@ -102,7 +102,8 @@ def open_masks(
     Raises
     ------
     NoReferenceImage
-        An RTSTRUCT without the image that it was drawn on, neither given nor found beside it.
+        An RTSTRUCT without the image that it was drawn on, neither given nor found beside it; a SEG of another frame of
+        reference than the DICOM image that was given.
     UsageError
         FILE_NOT_FOUND, AMBIGUOUS_MASK for a folder of several, LABEL_NOT_FOUND.
     InputError
@@ -122,6 +123,17 @@ def open_masks(
             return _on_image_grid(read_nrrd_masks(path, choice=choice), image, accept_gaps=accept_gaps)
         case Kind.DICOM:
             return _annotation_masks(_annotation_of(path), choice, image, accept_gaps=accept_gaps)
+
+
+def patients_of(mask: str, image: Path | None = None) -> frozenset[PatientId]:
+    """Whose the DICOM files behind MASK and IMAGE are; none where they are no DICOM or do not say."""
+    path, _ = _split_choice(mask)
+    found: set[PatientId] = set()
+    if _kind(path) is Kind.DICOM:
+        found.add((_only_annotation(path) if path.is_dir() else _annotation_of(path)).patient)
+    if image is not None and _kind(image) is Kind.DICOM:
+        found |= {record.patient for record in _scanned([image]).volumes}
+    return frozenset(patient for patient in found if patient)
 
 
 def _existing(paths: Iterable[Path]) -> list[Path]:
@@ -225,11 +237,31 @@ def _annotation_masks(
 
         segments = read_seg(annotation.path, choice=choice)
         if image is not None:
-            return _on_image_grid(segments, image, accept_gaps=accept_gaps)
+            remarks = _space_remarks(annotation, _existing(image), accept_gaps=accept_gaps)
+            on_image = _on_image_grid(segments, image, accept_gaps=accept_gaps)
+            return tuple(segment.with_status(segment.status, *remarks) for segment in on_image)
         return _on_grids(segments, _grids_beside(annotation, accept_gaps=accept_gaps))
     from imaging.dicom.rtstruct import read_rtstruct
 
     return read_rtstruct(annotation.path, _reference(annotation, image, accept_gaps=accept_gaps), choice=choice)
+
+
+def _space_remarks(annotation: Annotation, image: Sequence[Path], *, accept_gaps: bool) -> tuple[Finding, ...]:
+    """Whether a SEG shares a space with the DICOM image that was given; raises where it does not."""
+    if _kind(image[0]) is not Kind.DICOM:
+        return ()
+    records, frame = _scanned(image, accept_gaps=accept_gaps).loadable, annotation.frame_of_reference_uid
+    if not records or annotation.referenced_series_uid in {record.series_uid for record in records}:
+        return ()
+    frames, where = {record.frame_of_reference_uid for record in records}, annotation.path.name
+    if frame and frame in frames:
+        message = "the mask was made on another series of the same frame of reference"
+        return (Finding("OTHER_REFERENCE_SERIES", Severity.INFO, message, where),)
+    if frame and "" not in frames:
+        message = "the mask was not made on the image that was given, nor in its frame of reference"
+        raise NoReferenceImage(message, where=where)
+    message = "nothing says that mask and image share a space; they were taken to"
+    return (Finding("FRAME_OF_REFERENCE_UNKNOWN", Severity.WARNING, message, where),)
 
 
 def _reference(annotation: Annotation, image: Sequence[Path] | None, *, accept_gaps: bool) -> SeriesRecord:

@@ -14,7 +14,14 @@ from enum import StrEnum
 from imaging.finding import Finding, Severity
 from imaging.lesions.lesion import Method, Observation
 from imaging.lesions.procedure import Procedure
-from imaging.measurement.change import LesionSize, absolute_change, claims_of, exceeds_error, relative_change
+from imaging.measurement.change import (
+    LesionSize,
+    absolute_change,
+    claims_of,
+    exceeds_error,
+    plane_findings,
+    relative_change,
+)
 from imaging.measurement.qiba import QibaClaims
 from imaging.measurement.quantity import Quantity
 from imaging.segmentation.segment import Status
@@ -56,7 +63,7 @@ class LesionChange:
     qiba
         QIBA's claims about the gross volume, where they apply: on CT.
     findings
-        ACROSS_ROLES where unlike images are compared.
+        ACROSS_ROLES where unlike images are compared, PLANE_CHANGED where their slices cut the lesion differently.
     """
 
     timepoint: str
@@ -127,7 +134,8 @@ def change(
 ) -> LesionChange:
     alike = now.role is not None and now.role == then.role
     confirmed = alike and is_confirmed(now) and is_confirmed(then)
-    across = OTHER_ROLE.format(now.role or "unknown", then.role or "unknown")
+    message = OTHER_ROLE.format(now.role or "unknown", then.role or "unknown")
+    across = () if alike else (Finding("ACROSS_ROLES", Severity.WARNING, message, now.timepoint),)
     material_before = holds_material(then, moments, procedures)
     return LesionChange(
         timepoint=now.timepoint,
@@ -139,7 +147,7 @@ def change(
         long_axis_percent=relative_change(then.long_axis, now.long_axis),
         exceeds_error=exceeds_error(then.volume, now.volume) if confirmed else None,
         qiba=claims_of(sized(then), sized(now)) if alike else None,
-        findings=() if alike else (Finding("ACROSS_ROLES", Severity.WARNING, across, now.timepoint),),
+        findings=(*across, *plane_findings(then.slice_normal, now.slice_normal, where=now.timepoint)),
     )
 
 
@@ -150,6 +158,7 @@ def sized(observation: Observation) -> LesionSize:
         long_axis_mm=observation.long_axis,
         modality=Modality.CT if observation.role == "ct" else None,
         slice_distance_mm=observation.slice_mm,
+        findings=observation.findings,
     )
 
 

@@ -29,10 +29,12 @@ __all__ = [
     "is_plane_changed",
     "measure_change",
     "plane_angle_deg",
+    "plane_findings",
     "relative_change",
 ]
 
 SAME_SLICES = 0.01  # relative: slice distances are rounded in headers; QIBA claims nothing across protocols
+NOT_WHOLE = ("LESION_TRUNCATED", "MISSING_SLICES", "NON_UNIFORM_SPACING")  # the volume is not all measured
 Normal = tuple[float, float, float]
 SAME_DEG = 1e-6  # normals are rounded to the sixth digit of a cosine and further: exactly 10° is not more than 10°
 PLANE_TOLERANCE_DEG = 10.0  # slices that lean more against each other cut the lesion elsewhere
@@ -94,7 +96,8 @@ class Change:
     volume_change_ml, volume_change_percent, long_axis_change_percent
         Follow-up − reference; None where one of the two is unknown, or for per cents where the reference is zero.
     exceeds_error
-        Whether the volume's change is more than its error; None while a mask is only proposed or an error unknown.
+        Whether the volume's change is more than its error; None while a mask is only proposed or an error unknown, and
+        from CT to MR or back, whose difference is in neither error.
     qiba
         QIBA's claims, where they apply.
     categories
@@ -208,8 +211,24 @@ def is_plane_changed(one: Normal | None, other: Normal | None) -> bool:
     return angle is not None and angle > PLANE_TOLERANCE_DEG + SAME_DEG
 
 
+def plane_findings(one: Normal | None, other: Normal | None, *, where: str = "") -> tuple[Finding, ...]:
+    """PLANE_CHANGED, if the slices of two exams lean too much against each other; else none.
+
+    Examples
+    --------
+    >>> [finding.code for finding in plane_findings((0.0, 0.0, 1.0), (1.0, 0.0, 0.0))]
+    ['PLANE_CHANGED']
+    """
+    if not is_plane_changed(one, other):
+        return ()
+    message = f"the slices of the two exams differ by {plane_angle_deg(one, other):.0f}°: in-plane diameters cannot be"
+    return (Finding("PLANE_CHANGED", Severity.WARNING, f"{message} compared", where),)
+
+
 def claims_of(reference: Sized, follow_up: Sized) -> QibaClaims | None:
     """QIBA's claims about the change; None unless both exams are CT with the same slices, and the lesion is in range.
+
+    A lesion that an image cuts off, or that reaches a gap between slices, was not imaged as the claims presume.
 
     Examples
     --------
@@ -223,6 +242,8 @@ def claims_of(reference: Sized, follow_up: Sized) -> QibaClaims | None:
     """
     volumes, diameters = (reference.volume_ml, follow_up.volume_ml), (reference.long_axis_mm, follow_up.long_axis_mm)
     if not reference.modality is follow_up.modality is Modality.CT or None in volumes or None in diameters:
+        return None
+    if any(finding.code in NOT_WHOLE for exam in (reference, follow_up) for finding in exam.findings):
         return None
     before, after = reference.slice_distance_mm, follow_up.slice_distance_mm
     if before is not None and after is not None and not math.isclose(before, after, rel_tol=SAME_SLICES):
@@ -252,11 +273,12 @@ def measure_change(reference: Sized, follow_up: Sized, *, provisional: bool = Fa
     >>> measure_change(before, LesionSize.absent()).volume_change_percent.value
     -100.0
     """
+    judged = not provisional and not _is_modality_changed(reference, follow_up)
     return Change(
         volume_change_ml=absolute_change(reference.volume_ml, follow_up.volume_ml),
         volume_change_percent=relative_change(reference.volume_ml, follow_up.volume_ml),
         long_axis_change_percent=relative_change(reference.long_axis_mm, follow_up.long_axis_mm),
-        exceeds_error=None if provisional else exceeds_error(reference.volume_ml, follow_up.volume_ml),
+        exceeds_error=exceeds_error(reference.volume_ml, follow_up.volume_ml) if judged else None,
         qiba=claims_of(reference, follow_up),
         findings=tuple(dict.fromkeys(_findings(reference, follow_up))),
     )
@@ -267,16 +289,25 @@ def _log_sd(reference: Quantity, follow_up: Quantity) -> float | None:
     return math.hypot(*parts) if None not in parts else None  # type: ignore[arg-type]
 
 
+def _is_modality_changed(reference: Sized, follow_up: Sized) -> bool:
+    known = {reference.modality, follow_up.modality} - {None}
+    return len(known) > 1
+
+
+def _leaves_reader_out(volume: Quantity | None) -> bool:
+    return volume is not None and volume.error is not None and volume.error.reader is None
+
+
 def _findings(reference: Sized, follow_up: Sized) -> Iterator[Finding]:
     for exam in (reference, follow_up):
         yield from (finding for finding in exam.findings if finding.severity is not Severity.INFO)
-    if reference.modality and follow_up.modality and reference.modality is not follow_up.modality:
+    if _is_modality_changed(reference, follow_up):
         message = f"{reference.modality} is compared with {follow_up.modality}: boundaries look different on the two"
         yield Finding("MODALITY_CHANGED", Severity.WARNING, message)
-    if is_plane_changed(reference.slice_normal, follow_up.slice_normal):
-        angle = plane_angle_deg(reference.slice_normal, follow_up.slice_normal)
-        message = f"the slices of the two exams differ by {angle:.0f}°: in-plane diameters cannot be compared"
-        yield Finding("PLANE_CHANGED", Severity.WARNING, message)
+    yield from plane_findings(reference.slice_normal, follow_up.slice_normal)
+    if any(_leaves_reader_out(exam.volume_ml) for exam in (reference, follow_up)):
+        message = "whether an exam is CT or MR is not said: its interval leaves out how readers differ"
+        yield Finding("READER_NOT_INCLUDED", Severity.INFO, message)
     volumes = [exam.volume_ml.value for exam in (reference, follow_up) if exam.volume_ml is not None]
     if len(volumes) == 2 and volumes[0] == 0.0 != volumes[1]:
         yield Finding("NO_REFERENCE_VOLUME", Severity.INFO, "the reference volume is zero: no change in per cent")

@@ -37,6 +37,11 @@ MOST_NOISE = 0.25  # of the contrast; at more, a border voxel's share is known t
 # Of the contrast, in the background beyond its noise: tissue on one side that shows a third of the contrast makes as
 # much, and the figure a tenth too large.
 MOST_STRUCTURE = 0.10
+# A lesion of one or two slices may fill none of them. Of its only slice a ball of diameter d on slices c fills, as it
+# lies worst, d/c − ½ and shows 4cd − 4c² of squared width there; on two slices d/2c and d² − c². From so many squared
+# slice distances of squared width on it fills this share of one, and the figure is at most a tenth too large.
+FULLEST = 0.9
+LEAST_SQUARED_WIDTH = {1: 4.0 * (FULLEST - 0.5), 2: 4.0 * FULLEST**2 - 1.0}
 MEDIAN_TO_SD = 1.4826  # of a normal distribution's absolute deviations
 P95_TO_SD = 1.645  # half the range from the 5th to the 95th percentile of a normal distribution
 
@@ -82,8 +87,9 @@ def partial_volume(extent: Extent, volume: Volume, *, where: str = "") -> Partia
     -------
     PartialVolume
         Without a volume where the neighbourhood leaves the image or covers padding, slices are missing or uneven, too
-        few of its voxels lie away from its border, the contrast is low, or the background is not one tissue. The
-        finding PARTIAL_VOLUME_NOT_ASSESSABLE says which.
+        few of its voxels lie away from its border, it is so small on one or two slices that, as tall as it is wide, it
+        may fill none of them, the contrast is low, or the background is not one tissue. The finding
+        PARTIAL_VOLUME_NOT_ASSESSABLE says which.
 
     Source: our own definition; the shares are DICOM's fractional occupancy (PS3.3 C.8.20.2.3.1).
 
@@ -129,6 +135,8 @@ def _shares(extent: Extent, volume: Volume) -> tuple[float | None, str]:
     inside = _lesion_level(samples, mask, zones, outside)
     if inside is None:
         return None, "too few of its voxels lie away from the border"
+    if _fills_no_slice(extent):
+        return None, "for the thickness of its one or two slices it is too small to fill one of them"
     noise = _noise(samples, zones.ring)
     if unclear := _unclear(background, abs(inside - outside), noise):
         return None, unclear
@@ -147,6 +155,12 @@ def _hidden(box: Sequence[slice], volume: Volume) -> str:
     if volume.valid is not None and not volume.valid[tuple(box)].all():
         return "its neighbourhood was not imaged everywhere"
     return ""
+
+
+def _fills_no_slice(extent: Extent) -> bool:
+    pixels = int(np.count_nonzero(extent.mask, axis=(1, 2)).max())
+    squared_width = 4.0 / math.pi * pixels * extent.grid.pixel_area_mm2
+    return squared_width < LEAST_SQUARED_WIDTH.get(extent.slice_count, 0.0) * extent.grid.slice_distance_mm**2
 
 
 def _unclear(background: FloatArray, contrast: float, noise: float) -> str:

@@ -29,6 +29,14 @@ def piece_long_axes_mm(segment: Segment) -> tuple[float, ...]:
     (10.0, 6.0)
     """
     whole = Extent.of(segment)
-    labels, count = ndimage.label(whole.mask, structure=ANY_NEIGHBOUR)
-    pieces = (Segment(mask=labels == number, grid=whole.grid) for number in range(1, count + 1))
-    return tuple(sorted((in_plane_axes(Extent.of(piece)).long.length_mm for piece in pieces), reverse=True))
+    labels, _ = ndimage.label(whole.mask, structure=ANY_NEIGHBOUR)
+    lengths: list[float] = []
+    known: dict[tuple[tuple[int, ...], bytes], float] = {}  # specks may be thousands, and most are of one shape
+    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+        mask = labels[box] == number
+        shape = mask.shape, mask.tobytes()
+        if shape not in known:
+            grid = whole.grid.crop([side.start for side in box], [side.stop for side in box])
+            known[shape] = in_plane_axes(Extent.of(Segment(mask=mask, grid=grid))).long.length_mm
+        lengths.append(known[shape])
+    return tuple(sorted(lengths, reverse=True))

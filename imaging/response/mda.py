@@ -65,7 +65,8 @@ def mda_response(
     Parameters
     ----------
     baseline, current, earlier
-        By lesion.
+        By lesion. An earlier exam that lost a lesion's signal in what is or may be material makes no nadir: the lesion
+        has not shrunk, and is no progression when it is seen again.
     days
         From baseline; None where not known, and then nothing is called stable.
     new_lesions
@@ -84,7 +85,8 @@ def mda_response(
     strange = {lesion for visit in (current, *earlier) for lesion in visit} - set(baseline)
     if strange:
         raise UsageError(f"lesions are chosen at baseline; {', '.join(sorted(strange))} was not")
-    start, now, *between = (_sum(visit, baseline) for visit in (baseline, current, *earlier))
+    start, now = _sum(baseline, baseline), _sum(current, baseline)
+    between = [_sum(visit, baseline) for visit in earlier if not _lost_in_material(visit)]
     nadir = None if start is None else min([start, *(size for size in between if size is not None)])
     category: Category
     reasons: tuple[str, ...]
@@ -108,6 +110,7 @@ def mda_response(
             "baseline_mm2": None if start is None else float(start),
             "nadir_mm2": None if nadir is None else float(nadir),
             "days": days,
+            "new_lesions": None if new_lesions is None else str(new_lesions),
             "material": {name: lesion.material for name, lesion in current.items()},
             "fill_in": {name: str(lesion.fill_in) for name, lesion in current.items() if lesion.fill_in is not None},
         },
@@ -139,6 +142,10 @@ def _doubts(current: Mapping[str, BoneLesion]) -> Iterator[str]:
             yield f"{name}: whether it holds material is not known, and material looks like a response"
         elif lesion.material and lesion.product_mm2 == 0:
             yield f"{name}: its signal is lost where CT shows material, which is no response"
+
+
+def _lost_in_material(visit: Mapping[str, BoneLesion]) -> bool:
+    return any(lesion.product_mm2 == 0 and lesion.material is not False for lesion in visit.values())
 
 
 def _sum(visit: Mapping[str, BoneLesion], baseline: Mapping[str, BoneLesion]) -> Fraction | None:

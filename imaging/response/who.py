@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from imaging.errors import UsageError
 from imaging.response.exact import Size, exact, exact_sum
+from imaging.response.reading import NewLesions
 from imaging.response.response import Category, Response
 from imaging.response.thresholds import against
 
@@ -41,16 +42,19 @@ def who_response(
     baseline: Mapping[str, Size | None],
     current: Mapping[str, Size | None],
     earlier: Sequence[Mapping[str, Size | None]] = (),
+    new_lesions: NewLesions | None = None,
     scope: str = "target lesions",
 ) -> Response:
     """The category of the products of lesions against their baseline and their nadirs.
 
-    One lesion that is 25 % above its own smallest product is progression, whatever the sum does.
+    One lesion that is 25 % above its own smallest product is progression, whatever the sum does, and so is a new one.
 
     Parameters
     ----------
     baseline, current, earlier
         Products in mm² by lesion, 0 where it is gone, None (or left out) where it was not measured.
+    new_lesions
+        What a reader says of them; only unequivocal ones are progression.
 
     Raises
     ------
@@ -73,6 +77,8 @@ def who_response(
     nadirs = {lesion: _nadir(lesion, (baseline, *earlier)) for lesion in baseline}
     grown = list(_grown(current, nadirs))
     category, reasons = _judge(start, now, grown)
+    if new_lesions is NewLesions.UNEQUIVOCAL:
+        category, reasons = Category.PD, ("there are new lesions", *grown)
     return Response(
         criterion=CRITERION,
         category=category,
@@ -83,6 +89,7 @@ def who_response(
             "baseline_mm2": None if start is None else float(start),
             "products_mm2": {lesion: _plain(current.get(lesion)) for lesion in baseline},
             "nadirs_mm2": {lesion: _plain(nadir) for lesion, nadir in nadirs.items()},
+            "new_lesions": None if new_lesions is None else str(new_lesions),
         },
         source=SOURCE,
     )

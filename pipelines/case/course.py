@@ -106,6 +106,11 @@ class Course:
         here, then = (self.sight(lesion, exam).observation for exam in (timepoint, self.baseline))
         return here is not None and then is not None and is_plane_changed(then.slice_normal, here.slice_normal)
 
+    def of_another_kind(self, lesion: Lesion, timepoint: str) -> str | None:
+        """The role of the image on which the lesion was accepted, where it is another than at baseline."""
+        here, then = accepted(self.case, lesion.id, timepoint), self.sight(lesion, self.baseline).observation
+        return here.role if here is not None and then is not None and here.role != then.role else None
+
     def target(self, lesion: Lesion, timepoint: str, among: tuple[Lesion, ...]) -> Target:
         """The lesion as RECIST counts it among the measurable targets."""
         sight = self.sight(lesion, timepoint)
@@ -117,7 +122,7 @@ class Course:
             size_mm=None if lost or sight.pieces_mm else size,
             node=lesion.eligibility.node,
             organ=lesion.eligibility.organ,
-            pieces_mm=() if lost else sight.pieces_mm,
+            pieces_mm=() if lost or lesion.eligibility.node else sight.pieces_mm,  # long axes, and a node's are short
             merged_into=whole,
         )
 
@@ -153,7 +158,9 @@ def course_of(case: Case) -> Course | None:
     told = [
         exam
         for exam in order[order.index(complete[0]) + 1 :]
-        if case.reading(exam) is not None or any(sight != UNSEEN for sight in sights[exam].values())
+        if case.reading(exam) is not None
+        or any(sight != UNSEEN for sight in sights[exam].values())
+        or any(accepted(case, lesion.id, exam) is not None for lesion in targets)
     ]
     return Course(case=case, targets=targets, sights=sights, baseline=complete[0], visits=tuple(told))
 

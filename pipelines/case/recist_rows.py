@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from imaging.lesions.lesion import SKELETON, Lesion
 from imaging.response.best import Visit, best_response
-from imaging.response.measurable import measurability
+from imaging.response.measurable import NodeClass, measurability, node_class
 from imaging.response.overall import dated_new_lesions, overall_response
 from imaging.response.reading import NewLesions, NonTarget, Reading
 from imaging.response.recist import Target, target_response
@@ -105,6 +105,10 @@ def cautions(course: Course, standing: Standing, visit: str) -> Iterator[str]:
         if since := course.therapies_since(lesion, visit):
             told = ", ".join(f"{procedure.id} {procedure.kind}" for procedure in since)
             yield f"{lesion.id} was treated locally after baseline ({told}): what its size tells, a reader decides"
+        if lesion.eligibility.node and course.sight(lesion, visit).pieces_mm:
+            yield f"{lesion.id} is a node that has split: its pieces count by their short axes, which are not measured"
+        if kind := course.of_another_kind(lesion, visit):
+            yield f"{lesion.id} was outlined on {kind}, which is another kind of image than at baseline: not measured"
     for name in course.contradicted(visit):
         yield f"{name} is said to be absent and has an accepted outline: neither counts"
     for name in new_outlines(course.case, visit):
@@ -133,7 +137,9 @@ def overall_rows(case: Case, course: Course | None, targets: Rows) -> Rows:
     others: list[str] = [lesion.id for lesion in case.lesions if lesion.kind == "non-target"]
     if course is not None:
         standing = Standing.of(course)
-        others += standing.left_out
+        others += [
+            lesion.id for lesion in course.targets if lesion.id in standing.left_out and not normal(course, lesion)
+        ]
         measured = bool(standing.measurable or standing.undecided)
         return {
             visit: overall_row(case, reading, targets[visit].category if measured else None, others)
@@ -144,6 +150,12 @@ def overall_rows(case: Case, course: Course | None, targets: Rows) -> Rows:
     if any(lesion.kind == "target" for lesion in case.lesions):
         return {reading.timepoint: without_baseline() for reading in signed}
     return {reading.timepoint: overall_row(case, reading, None, others) for reading in signed}
+
+
+def normal(course: Course, lesion: Lesion) -> bool:
+    """Whether it is a node that was too small at baseline to be disease: then it is no non-target lesion either."""
+    short = course.sight(lesion, course.baseline).short_mm
+    return lesion.eligibility.node and short is not None and node_class(short) is NodeClass.NORMAL
 
 
 def overall_row(case: Case, reading: Reading, target: Category | None, others: list[str]) -> Response:

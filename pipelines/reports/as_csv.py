@@ -116,7 +116,7 @@ def _changed(document: Document, lesion: Mapping[str, Any], change: Mapping[str,
     rests_on = [finding for o in lesion["observations"] if o["timepoint"] in ends for finding in of_gaps(o["findings"])]
     head = _head(document, lesion, change["timepoint"]) | {
         "reference": safe_text(change["reference"]),
-        "findings": _codes(rests_on),
+        "findings": _codes([*change.get("findings", ()), *rests_on]),
     }
     for name in CHANGED:
         yield {**head, "quantity": name, **_figure(change[name])}

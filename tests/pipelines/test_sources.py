@@ -262,6 +262,29 @@ def test_a_segmentation_alone_ends_where_its_frames_end(study, tmp_path):
     assert part.grid.matches(GRID)
 
 
+@pytest.mark.parametrize(
+    ("given", "codes"),
+    [
+        ({}, []),
+        ({"uid": "8.8.8"}, ["OTHER_REFERENCE_SERIES"]),
+        ({"uid": "8.8.8", "frame": ""}, ["FRAME_OF_REFERENCE_UNKNOWN"]),
+    ],
+)
+def test_a_segmentation_says_where_the_given_image_is_not_its_own(study, tmp_path, given, codes):
+    path = segmentation(tmp_path / "elsewhere" / "deep" / "SEG.dcm", study / "image")
+    series(tmp_path / "given", **given)
+    (part,) = open_masks(str(path), image=[tmp_path / "given"])
+    assert [finding.code for finding in part.findings if finding.code != "EMPTY_SLICE"] == codes
+    assert part.grid.matches(GRID)
+
+
+def test_a_segmentation_of_another_frame_of_reference_is_refused_on_the_same_grid(study, tmp_path):
+    path = segmentation(study / "SEG.dcm", study / "image")
+    series(tmp_path / "stranger", uid="8.8.8", frame="8.8.9")
+    assert open_image([tmp_path / "stranger"]).grid.matches(GRID)
+    assert code_of(lambda: open_masks(str(path), image=[tmp_path / "stranger"])) == "NO_REFERENCE_IMAGE"
+
+
 def test_a_name_with_a_hash_is_found_before_a_choice(tmp_path):
     path = label_file(tmp_path / "case#2")
     assert [part.label for part in open_masks(path)] == [1]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imaging.finding import Finding, Severity
 from imaging.lesions.lesion import Method, Observation
 from imaging.lesions.procedure import Procedure
 from imaging.lesions.timeline import Comparing, LesionChange, changes_of, happened_before
@@ -125,6 +126,26 @@ def test_another_role_compares_where_that_is_asked_for_and_says_so() -> None:
     alike = row(changes, "T4", "baseline")
     assert alike is not None and alike.reference_timepoint == "T2"  # where like images are there, only they compare
     assert alike.findings == ()
+
+
+def test_qiba_speaks_of_lesions_that_ct_shows_whole() -> None:
+    course = [seen("T0", 50, role="ct"), seen("T2", 40, role="ct")]
+    cut = Finding("LESION_TRUNCATED", Severity.WARNING, "the image cuts it off")
+    assert all(change.qiba is not None for change in changes_of(course, MOMENTS, []))
+    for which in (0, 1):
+        exams = [replace(exam, findings=(cut,)) if n == which else exam for n, exam in enumerate(course)]
+        assert all(change.qiba is None for change in changes_of(exams, MOMENTS, []))
+    assert all(change.qiba is None for change in changes_of(HISTORY, MOMENTS, []))
+
+
+@pytest.mark.parametrize(("normal", "codes"), [((0.0, 0.5, 0.75**0.5), ["PLANE_CHANGED"]), ((0.0, 0.0, -1.0), [])])
+def test_a_change_says_where_slices_cut_the_lesion_differently(
+    normal: tuple[float, float, float], codes: list[str]
+) -> None:
+    course = [replace(seen("T0", 50), slice_normal=(0.0, 0.0, 1.0)), replace(seen("T2", 40), slice_normal=normal)]
+    changes = changes_of(course, MOMENTS, [])
+    assert [[finding.code for finding in change.findings] for change in changes] == [codes] * 3
+    assert {finding.where for change in changes for finding in change.findings} <= {"T2"}
 
 
 def test_an_observation_on_a_further_series_may_be_the_reference_but_only_primaries_are_compared() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imaging.finding import Finding, Severity
+from imaging.geometry import Grid
 from imaging.measurement.change import (
     PLANE_TOLERANCE_DEG,
     SAME_DEG,
@@ -22,7 +24,9 @@ from imaging.measurement.change import (
     relative_change,
 )
 from imaging.measurement.interval import Z95, log_interval95
+from imaging.measurement.measure import measure_segment
 from imaging.measurement.quantity import Quantity
+from imaging.segmentation import Segment
 from imaging.volume import Modality
 
 EXAMPLES = settings(max_examples=60)
@@ -147,6 +151,7 @@ def test_absent_twice_is_no_change() -> None:
 def test_qiba_speaks_of_ct_alone(first: Modality | None, second: Modality | None, claimed: bool) -> None:
     change = measure_change(size(40.0, 55.0, modality=first), size(30.0, 50.0, modality=second))
     assert (change.qiba is not None) is claimed
+    assert (change.exceeds_error is None) is (None not in (first, second) and first is not second)
     assert ("MODALITY_CHANGED" in {finding.code for finding in change.findings}) is (
         None not in (first, second) and first is not second
     )
@@ -159,6 +164,25 @@ def test_qiba_claims_nothing_across_slice_distances() -> None:
 
     assert claimed(2.0, 2.0) and claimed(2.0, 2.01) and claimed(None, 2.0) and claimed(2.0, None)
     assert claimed(2.0, 2.02) and not claimed(2.0, 2.0205) and not claimed(2.5, 2.0)  # one in a hundred of the larger
+
+
+@pytest.mark.parametrize("code", ["LESION_TRUNCATED", "MISSING_SLICES", "NON_UNIFORM_SPACING"])
+@pytest.mark.parametrize("which", [0, 1])
+def test_qiba_claims_nothing_of_a_lesion_that_was_not_imaged_whole(code: str, which: int) -> None:
+    exams = [size(40.0, 55.0, modality=Modality.CT), size(30.0, 50.0, modality=Modality.CT)]
+    assert measure_change(*exams).qiba is not None
+    exams[which] = replace(exams[which], findings=(Finding(code, Severity.WARNING, "told"),))
+    assert measure_change(*exams).qiba is None
+
+
+@pytest.mark.parametrize(("said", "codes"), [("ct", []), ("", ["READER_NOT_INCLUDED"])])
+def test_intervals_that_leave_the_reader_out_say_so(said: str, codes: list[str]) -> None:
+    mask = np.zeros((5, 12, 12), dtype=bool)
+    mask[1:4, 1:11, 1:11] = True
+    segment = Segment(mask=mask, grid=Grid.from_spacing(mask.shape, (3.0, 1.0, 1.0)))
+    known, other = (measure_segment(segment, modality=kind) for kind in (Modality.CT, Modality.CT if said else None))
+    for exams in ((known, other), (other, known)):
+        assert [finding.code for finding in measure_change(*exams).findings] == codes
 
 
 def test_a_change_of_exactly_its_error_is_within_it() -> None:

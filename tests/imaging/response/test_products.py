@@ -8,7 +8,7 @@ import pytest
 
 from imaging.errors import UsageError
 from imaging.response.mda import BoneLesion, mda_response
-from imaging.response.reading import FillIn
+from imaging.response.reading import FillIn, NewLesions
 from imaging.response.response import Category
 from imaging.response.who import product_mm2, who_response
 
@@ -39,6 +39,7 @@ def test_who_carries_sums_products_and_each_lesions_nadir() -> None:
         "baseline_mm2": 1000.0,
         "products_mm2": {"L1": 700.0, "L2": 180.0},
         "nadirs_mm2": {"L1": 600.0, "L2": 150.0},
+        "new_lesions": None,
     }
     assert (response.criterion, response.scope) == ("WHO", "target lesions")
 
@@ -47,6 +48,23 @@ def test_who_names_every_lesion_that_progresses() -> None:
     response = who_response(baseline={"L1": 80.0, "L2": 20.0, "L3": 5.0}, current={"L1": 100.0, "L2": 25.0, "L3": None})
     assert [reason.split(":")[0] for reason in response.reasons] == ["L1", "L2"]
     assert response.inputs["sum_mm2"] is None
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (None, Category.PR),
+        (NewLesions.NONE, Category.PR),
+        (NewLesions.EQUIVOCAL, Category.PR),
+        (NewLesions.UNEQUIVOCAL, Category.PD),
+    ],
+)
+def test_new_lesions_are_progression_by_who_once_they_are_unequivocal(
+    said: NewLesions | None, expected: Category
+) -> None:
+    response = who_response(baseline={"L1": 80.0}, current={"L1": 40.0}, new_lesions=said)
+    assert (response.category, response.inputs["new_lesions"]) == (expected, said)
+    assert ("there are new lesions" in response.reasons) is (expected is Category.PD)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +97,7 @@ def test_mda_carries_what_it_was_told() -> None:
         "baseline_mm2": 1000.0,
         "nadir_mm2": 800.0,
         "days": 60,
+        "new_lesions": None,
         "material": {"L1": False, "L2": False},
         "fill_in": {"L2": "none"},
     }
@@ -105,6 +124,13 @@ def test_mda_says_why(current: dict[str, BoneLesion], category: Category, reason
     assert response.category is category
     assert len(response.reasons) == len(reasons)
     assert all(told.startswith(start) for told, start in zip(response.reasons, reasons, strict=True))
+
+
+@pytest.mark.parametrize(("material", "expected"), [(True, Category.SD), (None, Category.SD), (False, Category.PD)])
+def test_a_signal_that_was_lost_in_material_makes_no_nadir(material: bool | None, expected: Category) -> None:
+    lost = bone(800.0, 0.0, material=material)
+    response = mda_response(baseline=BEFORE, earlier=[lost], current=BEFORE, days=60)
+    assert (response.category, response.inputs["nadir_mm2"]) == (expected, 800.0 if material is False else 1000.0)
 
 
 def test_mda_says_why_it_is_too_early() -> None:

@@ -15,6 +15,7 @@ from imaging.measurement.quantity import Quantity
 from imaging.response.own import own_criterion
 from imaging.response.reading import FillIn, NewLesions, NonTarget, Reading
 from imaging.response.response import Response
+from imaging.response.thresholds import Metric
 from imaging.segmentation import LesionId, Status
 from pipelines.case.conclude import Case, CaseExam
 from pipelines.case.document import case_document, case_from_document
@@ -132,6 +133,41 @@ def test_own_criteria_stand_beside_them_under_their_names() -> None:
     assert category(found, criterion="sphere volume") == "SD"
 
 
+def cemented(exam: int, material_ml: float | None, net_ml: float | None, name: str = "L1") -> Observation:
+    """A lesion of 50 mL with so much cement in it, and so much that is not."""
+    known = [None if value is None else Quantity(value, "mL", "told") for value in (material_ml, net_ml)]
+    return seen(name, exam, 40.0, volume=Quantity(50.0, "mL", "told"), material=known[0], net_volume=known[1])
+
+
+@pytest.mark.parametrize(
+    ("course", "expected", "why"),
+    [
+        ((cemented(0, 0.0, 50.0), cemented(1, 8.0, 42.0)), ["NE"], "no earlier exam is known to hold"),
+        ((cemented(0, None, None), cemented(1, 8.0, 42.0)), ["NE"], "no earlier exam is known to hold"),
+        ((cemented(0, 0.0, 50.0), cemented(1, None, None)), ["NE"], "no earlier exam is known to hold"),
+        ((cemented(0, 0.0, 50.0), cemented(1, 8.0, 42.0), cemented(2, 8.0, 42.0)), ["NE", "SD"], "counts from T1 on"),
+        ((cemented(0, 8.0, 42.0), cemented(1, 8.0, 37.0)), ["PR"], "−11.90 % against the baseline of 42.00 mL"),
+        ((cemented(0, 0.0, 50.0), cemented(1, 0.0, 44.0)), ["PR"], "−12.00 % against the baseline of 50.00 mL"),
+    ],
+)
+def test_material_that_came_between_two_exams_is_no_response_of_the_net_volume(
+    course: tuple[Observation, ...], expected: list[str], why: str
+) -> None:
+    net = replace(OWN, criterion="net", metric=Metric.NET_VOLUME)
+    found = case(*course, procedures=(CEMENT,), criteria=(net,))
+    assert [category(found, exam, criterion="net") for exam in range(1, len(course))] == expected
+    assert why in reasons(found, len(course) - 1, criterion="net")
+
+
+def test_a_lesion_without_material_has_its_net_volume_beside_one_that_is_filled() -> None:
+    net = replace(OWN, criterion="net", metric=Metric.NET_VOLUME)
+    filled = (cemented(0, 0.0, 50.0), cemented(1, 8.0, 42.0), cemented(2, 8.0, 30.0))
+    empty = tuple(cemented(exam, 0.0, 50.0, "L2") for exam in range(3))
+    found = case(*filled, *empty, lesions=TWO, procedures=(CEMENT,), criteria=(net,))
+    assert [category(found, exam, criterion="net") for exam in (1, 2)] == ["NE", "PR"]
+    assert rows(found)["T2", "net", "target lesions"].inputs["baseline_ml"] == 92.0
+
+
 @pytest.mark.parametrize("status", [Status.PROPOSED, Status.REJECTED])
 def test_a_category_needs_accepted_masks(status: Status) -> None:
     first, second = SHRUNK
@@ -141,6 +177,15 @@ def test_a_category_needs_accepted_masks(status: Status) -> None:
     no_overall = case(*proposed, readings=(signed(1, new_lesions=NewLesions.UNEQUIVOCAL),))
     assert category(no_overall, scope="overall") == "NE"
     assert "a category needs accepted masks" in reasons(no_overall, scope="overall")
+
+
+@pytest.mark.parametrize(("first", "late"), [(Status.ACCEPTED, False), (Status.PROPOSED, True)])
+def test_a_baseline_that_is_not_the_first_exam_is_named_in_every_row(first: Status, late: bool) -> None:
+    course = (seen("L1", 0, 60.0, status=first), seen("L1", 1, 40.0), seen("L1", 2, 28.0))
+    found = rows(case(*course, readings=(signed(2),)))
+    assert len(found) >= 7
+    named = [any(reason.startswith("baseline is T1, the first") for reason in row.reasons) for row in found.values()]
+    assert set(named) == {late}
 
 
 # --- the sum --------------------------------------------------------------------------------------------------------
@@ -261,6 +306,15 @@ def test_another_kind_of_image_is_no_measurement() -> None:
     assert category(found) == "NE"
 
 
+def test_an_exam_on_another_kind_of_image_alone_is_not_evaluable_and_says_why() -> None:
+    found = case(seen("L1", 0, 40.0, role="ct"), seen("L1", 1, 28.0), seen("L1", 2, 60.0, role="ct"))
+    assert [category(found, exam) for exam in (1, 2)] == ["NE", "PD"]
+    assert "L1 was outlined on t1, which is another kind of image than at baseline" in reasons(found)
+    assert "another kind" not in reasons(found, 2)
+    for criterion in ("WHO", "MDA bone", "sphere volume"):
+        assert category(found, criterion=criterion) == "NE"
+
+
 def test_missing_short_axes_leave_products_unknown() -> None:
     found = case(SHRUNK[0], replace(SHRUNK[1], short_axis=None))
     assert (category(found), category(found, criterion="WHO")) == ("PR", "NE")
@@ -333,6 +387,16 @@ def test_pieces_are_added_where_a_reader_says_that_it_has_split() -> None:
     assert category(found, criterion="WHO") == "NE"
 
 
+def test_the_long_axes_of_a_split_node_are_no_sum_of_short_ones() -> None:
+    node = lesion("L1", eligibility=Eligibility(node=True))
+    pieces = seen("L1", 1, 40.0, pieces_mm=(20.0, 18.0))
+    found = case(seen("L1", 0, 40.0), pieces, lesions=(node,), readings=(signed(1, split=("L1",)),))
+    assert category(found) == "NE"
+    assert "L1 is a node that has split" in reasons(found)
+    whole = replace(found, readings=(signed(1),))
+    assert (category(whole), "split" in reasons(whole)) == ("SD", False)
+
+
 def test_a_whole_that_two_lesions_have_become_counts_once() -> None:
     found = case(*PAIR, seen("L1", 1, 60.0), lesions=TWO, readings=(signed(1, merged=(("L1", "L2"),)),))
     assert category(found) == "SD"
@@ -359,6 +423,14 @@ def test_new_lesions_that_are_confirmed_are_dated_at_first_sight() -> None:
     assert category(open_still, scope="overall") == "PR"
 
 
+@pytest.mark.parametrize("angle", [0.0, 30.0])
+def test_new_lesions_are_progression_by_who_and_mda_whatever_the_slices(angle: float) -> None:
+    normal = (0.0, math.sin(math.radians(angle)), math.cos(math.radians(angle)))
+    new = signed(1, new_lesions=NewLesions.UNEQUIVOCAL)
+    found = case(seen("L1", 0, 40.0), seen("L1", 1, 28.0, slice_normal=normal), readings=(new,))
+    assert [category(found, criterion=name) for name in ("WHO", "MDA bone")] == ["PD", "PD"]
+
+
 @pytest.mark.parametrize(
     ("said", "expected"),
     [(NewLesions.NONE, "NE"), (NewLesions.EQUIVOCAL, "PR"), (NewLesions.UNEQUIVOCAL, "PD")],
@@ -382,6 +454,13 @@ def test_a_reading_that_says_there_are_no_non_target_lesions_must_be_right(why: 
     assert "the reading says that there are none: L2" in reasons(found, scope="overall")
     told = case(*observations, lesions=found.lesions, readings=(signed(1, non_target=NonTarget.NON_CR_NON_PD),))
     assert category(told, scope="overall") == "PR"
+
+
+@pytest.mark.parametrize(("long_mm", "expected"), [(19.98, "PR"), (20.0, "NE")])
+def test_a_normal_node_is_no_non_target_lesion(long_mm: float, expected: str) -> None:
+    node = lesion("L2", eligibility=Eligibility(node=True))  # its short axis is half of that
+    found = case(*SHRUNK, seen("L2", 0, long_mm), lesions=(lesion("L1"), node), readings=(signed(1),))
+    assert category(found, scope="overall") == expected
 
 
 def test_without_targets_the_non_target_lesions_decide() -> None:

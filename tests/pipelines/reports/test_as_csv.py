@@ -67,6 +67,13 @@ def test_a_row_carries_the_findings_of_its_observation_and_series(document: Docu
     assert (row["status"], row["value"]) == ("not_assessable", "")
 
 
+def test_a_row_of_a_change_carries_the_findings_of_the_change(document: Document) -> None:
+    change = document["lesions"][0]["changes"][0]
+    change["findings"] = [{"code": "PLANE_CHANGED", "severity": "warning", "message": "", "where": ""}]
+    told = [row["findings"] for row in rows_of(document) if row["reference"] == change["reference"]]
+    assert "PLANE_CHANGED" in told
+
+
 @pytest.mark.parametrize("payload", HOSTILE)
 def test_no_text_is_a_formula_and_no_text_breaks_a_record(document: Document, payload: str) -> None:
     count = len(rows_of(document))
