@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from imaging.arrays import BoolArray, FloatArray, frozen
-from imaging.errors import GeometryError
+from imaging.errors import BackendFailed, GeometryError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.segmentation.engines import AGREEMENT, ENGINES
@@ -86,6 +86,13 @@ class LesionProposal:
         Standard deviation ÷ mean of the engines' volumes: what stands for the reader's error until one has looked.
     findings
         What to doubt.
+
+    Raises
+    ------
+    GeometryError
+        If the mask does not fill its grid, or the probability its own.
+    BackendFailed
+        NOT_A_PROBABILITY, NOT_A_MASK: values other than 0…1, or than true and false.
     """
 
     mask: BoolArray
@@ -101,6 +108,18 @@ class LesionProposal:
     findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
+        for name, array, grid in (
+            ("mask", self.mask, self.grid),
+            ("probability", self.probability, self.probability_grid),
+        ):
+            if array.shape != grid.shape:
+                raise GeometryError(f"the {name} {array.shape} does not fill its grid {grid.shape}")
+        if self.mask.dtype != np.bool_:
+            raise BackendFailed(f"{self.backend} gave a mask of {self.mask.dtype}, not of bool", code="NOT_A_MASK")
+        if not ((self.probability >= 0) & (self.probability <= 1)).all():  # which is False for what is no number
+            raise BackendFailed(
+                f"{self.backend} gave something that is no probability from 0 to 1", code="NOT_A_PROBABILITY"
+            )
         object.__setattr__(self, "mask", frozen(self.mask))
         object.__setattr__(self, "probability", frozen(self.probability))
 
