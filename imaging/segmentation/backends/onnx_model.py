@@ -50,7 +50,7 @@ class OnnxSegmenter:
     Raises
     ------
     BackendUnavailable
-        A file is missing, or the model is none that ONNX Runtime can load.
+        A file is missing, the model is none that ONNX Runtime can load, or it has not one input.
     RecordError
         BAD_MODEL_CARD.
     """
@@ -63,6 +63,9 @@ class OnnxSegmenter:
         content = path.read_bytes()
         self.digest = sha256_hex(content)
         self.session = _session(content)
+        inputs = [entry.name for entry in self.session.get_inputs()]
+        if len(inputs) != 1:
+            raise BackendUnavailable(f"model.onnx has {len(inputs)} inputs; one that takes all channels is needed")
 
     def capabilities(self) -> Capabilities:
         return Capabilities(

@@ -65,7 +65,7 @@ def test_a_process_that_dies_says_its_last_words() -> None:
         ("os.write(answer_to, b'hello'); os._exit(0)", "middle of its answer"),
         ("os.write(answer_to, b'[1]\\n'); os._exit(0)", "middle of its answer"),
         ("os.write(answer_to, b'{}\\n'); os._exit(0)", "middle of its answer"),
-        ("os.write(answer_to, b'{\"reply\": {}, \"shape\": [9, 9]}\\n1234'); os._exit(0)", "middle of its answer"),
+        ('os.write(answer_to, b\'{"reply": {}, "shape": [9, 9]}\\n1234\'); os._exit(0)', "middle of its answer"),
         ("time.sleep(60)", "no answer in 2 s"),
     ],
 )
