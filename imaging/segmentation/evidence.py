@@ -15,7 +15,7 @@ from imaging.finding import Finding
 from imaging.geometry import Grid
 from imaging.segmentation.appearance import histogram_log_odds, seed_adaptive
 from imaging.segmentation.graph_cut import boundary_weights
-from imaging.segmentation.prior import marked_voxels
+from imaging.segmentation.marks import marked_voxels
 from imaging.segmentation.prompt import Prompt
 from imaging.segmentation.random_walk import random_walk
 from imaging.segmentation.region import Region, on_region, region_around
@@ -65,14 +65,14 @@ class Marks:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Evidence:
-    """What every engine is given; arrays are (slices, rows, columns) on the region's grid, but for ``never``.
+    """What every engine is given; arrays are (slices, rows, columns) on the region's grid, but for ``native``.
 
     Parameters
     ----------
     volume, region, shape, marks
         The image, its part on the working grid, what is expected there, and what was ruled in or out.
-    never
-        What was ruled out, on the volume's own grid.
+    native
+        The marks on the volume's own grid.
     distance
         Signed distance to the expected surface in mean radii, negative inside.
     log_odds
@@ -89,7 +89,7 @@ class Evidence:
     region: Region
     shape: ExpectedShape
     marks: Marks
-    never: BoolArray
+    native: Marks
     distance: NDArray[np.float32]
     log_odds: NDArray[np.float32]
     weights: tuple[NDArray[np.float32], ...]
@@ -136,7 +136,7 @@ def evidence_of(
         region=region,
         shape=shape,
         marks=marks,
-        never=native.never,
+        native=native,
         distance=distance,
         log_odds=odds,
         weights=weights,

@@ -25,6 +25,7 @@ from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.segmentation.engines import AGREEMENT, ENGINES
 from imaging.segmentation.evidence import Evidence, Marks, evidence_of, usable_voxels
+from imaging.segmentation.marks import doubts_of_marks
 from imaging.segmentation.prior import ellipsoid_from_prompts, gives_size, measures_all_axes
 from imaging.segmentation.prompt import BoxPrompt, MaskPrompt, Prompt
 from imaging.segmentation.quality import LEAK_DISTANCE, Doubts, findings_from, touches_edge
@@ -35,6 +36,7 @@ from imaging.segmentation.shape import (
     Witness,
     best_scale,
     contrast_across,
+    earlier_map,
     ellipsoid_of_map,
     shows_layers,
 )
@@ -162,7 +164,7 @@ def segment_lesion(
     Raises
     ------
     UsageError
-        NO_PROMPT, PROMPT_UNRESOLVED or PROMPT_OUTSIDE_IMAGE.
+        NO_PROMPT, PROMPT_UNRESOLVED, PROMPT_OUTSIDE_IMAGE or BAD_PRIOR.
     EmptyMask
         If the prior is empty on this image.
     GeometryError
@@ -196,17 +198,18 @@ def evidence_for(
     earlier: Volume | None = None,
 ) -> Evidence:
     """What the engines are given; parameters and errors as :func:`segment_lesion`."""
-    for name, array in (("prior", prior), ("exclude", exclude), ("include", include)):
+    for name, array in (("exclude", exclude), ("include", include)):
         if array is not None and array.shape != volume.grid.shape:
             raise GeometryError(f"{name} {array.shape} does not fill the image's grid {volume.grid.shape}")
     marks = Marks.on(volume.grid, prompts, exclude=exclude, include=include)
+    doubts = doubts_of_marks(prompts, volume.grid, marks.lesion, marks.never)
     if prior is None or gives_size(prompts):
         shape, remarks = _prompted(prompts)
     else:
-        expected = np.asarray(prior, dtype=np.float32)
+        expected = earlier_map(prior, volume.grid)
         shape = _followed(volume, prompts, expected, marks, companion=companion, earlier=earlier)
         remarks = _follow_up_doubts(volume, prompts, expected, shape, earlier)
-    return evidence_of(volume, shape, marks, remarks=remarks, companion=companion)
+    return evidence_of(volume, shape, marks, remarks=(*remarks, *doubts), companion=companion)
 
 
 def _prompted(prompts: Sequence[Prompt]) -> tuple[ExpectedShape, tuple[Finding, ...]]:
@@ -284,12 +287,10 @@ def proposal_from(evidence: Evidence, opinions: Mapping[str, NDArray[np.float32]
     agreement = np.asarray(np.mean(list(opinions.values()), axis=0), dtype=np.float32)
     kept, other_share = _kept(np.asarray(agreement >= 0.5, dtype=bool), distance, ruled)
     agreement = np.where(kept, np.maximum(agreement, 0.51), np.minimum(agreement, 0.49)).astype(np.float32)
-    probability, start = on_native(agreement, region, volume.grid)
+    probability, start = _with_marks(*on_native(agreement, region, volume.grid), evidence.native)
     stop = tuple(first + count for first, count in zip(start, probability.shape, strict=True))
-    window = tuple(map(slice, start, stop))
-    probability = np.where(evidence.never[window], 0, probability).astype(np.float32)
     mask = np.zeros(volume.grid.shape, dtype=bool)
-    mask[window] = probability >= 0.5
+    mask[tuple(map(slice, start, stop))] = probability >= 0.5
     voxel_ml = volume.grid.voxel_volume_mm3 / 1000
     volume_ml = float(mask.sum()) * voxel_ml
     alternatives = [_kept(np.asarray(opinion >= 0.5, dtype=bool), distance, ruled)[0] for opinion in opinions.values()]
@@ -318,6 +319,23 @@ def proposal_from(evidence: Evidence, opinions: Mapping[str, NDArray[np.float32]
         volume_wcv=_volume_wcv(alternatives),
         findings=(*evidence.remarks, *nothing, *findings_from(doubts, where=volume.series_uid)),
     )
+
+
+def _with_marks(
+    probability: NDArray[np.float32], start: tuple[int, ...], native: Marks
+) -> tuple[NDArray[np.float32], tuple[int, ...]]:
+    """The probability with the reader's marks laid over it, and where its crop of the native grid starts.
+
+    What was marked as lesion is lesion, also beyond what was looked at: the crop grows to hold it.
+    """
+    marked = np.argwhere(native.lesion)
+    low, high = np.array(start), np.array(start) + probability.shape
+    if len(marked):
+        low, high = np.minimum(low, marked.min(axis=0)), np.maximum(high, marked.max(axis=0) + 1)
+    window = tuple(map(slice, low.tolist(), high.tolist()))
+    ruled = np.pad(probability, list(zip(start - low, high - start - probability.shape, strict=True)))
+    ruled = np.where(native.lesion[window], np.maximum(ruled, 0.51), ruled)
+    return np.where(native.never[window], 0, ruled).astype(np.float32), tuple(low.tolist())
 
 
 def _imaged(mask: BoolArray, volume: Volume) -> tuple[BoolArray, BoolArray | None]:

@@ -25,7 +25,7 @@ from imaging.geometry import Grid
 from imaging.segmentation.backend import Backend, Capabilities
 from imaging.segmentation.backends.proposal import Question, proposal_from
 from imaging.segmentation.lesion import LesionProposal
-from imaging.segmentation.prior import marked_voxels
+from imaging.segmentation.marks import marked_voxels
 from imaging.segmentation.prompt import (
     BoxPrompt,
     DiameterPrompt,

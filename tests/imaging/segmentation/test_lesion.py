@@ -211,6 +211,15 @@ def test_an_earlier_mask_that_is_not_on_this_image_is_refused() -> None:
         segment_lesion(scene(grid, ball(grid)), [], prior=np.ones((2, 2, 2), np.float32))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0, 255.0])
+def test_an_earlier_mask_that_is_no_probability_is_refused(value: float) -> None:
+    grid = axial()
+    for prior in (np.where(ball(grid), value, 0.0), np.where(ball(grid), 1.0, value)):
+        with pytest.raises(UsageError) as refusal:
+            segment_lesion(scene(grid, ball(grid)), [], prior=prior.astype(np.float32))
+        assert refusal.value.code == "BAD_PRIOR"
+
+
 def test_a_lesion_cut_by_the_image_is_flagged() -> None:
     grid = axial()
     half = scene(grid, ball(grid))
