@@ -188,6 +188,16 @@ def test_a_tilted_and_turned_grid_keeps_the_volume() -> None:
     assert proposal.volume_ml == pytest.approx(4 / 3 * np.pi * RADIUS**3 / 1000, rel=0.10)
 
 
+@pytest.mark.parametrize("exponent", [-100, -30, 40])
+def test_the_unit_of_mr_changes_nothing(exponent: int) -> None:
+    grid = axial()
+    image = scene(grid, ball(grid))
+    scaled = replace(image, samples=np.ldexp(image.samples, exponent))  # a power of two: no rounding
+    one, other = segment_lesion(image, [BOX]), segment_lesion(scaled, [BOX])
+    np.testing.assert_array_equal(one.mask, other.mask)
+    assert one.findings == other.findings
+
+
 def test_two_runs_give_the_same_bytes() -> None:
     grid = axial()
     image = scene(grid, ball(grid))
