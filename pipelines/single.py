@@ -52,9 +52,11 @@ def segment_image(
     modality: str | None = None,
     accept_gaps: bool = False,
 ) -> Document:
-    """Outline one lesion and write its mask."""
+    """Outline one lesion and write its mask; a mask without a voxel is an error, and is not written."""
     if not out.name.endswith(".nii.gz"):
         raise UsageError("--out is a .nii.gz file", code="BAD_OUTPUT_NAME")
+    if any(out.resolve() == path.resolve() for path in (*image, *filter(None, [prompts]))):
+        raise UsageError("--out is one of the files that are read; inputs are never written to", code="BAD_OUTPUT_NAME")
     rows: list[dict[str, Any]] = [{"kind": "point", "points_lps_mm": [point]} for point in points]
     rows += [{"kind": "point", "points_lps_mm": [point], "sign": -1} for point in outside]
     rows += [{"kind": "box", "points_lps_mm": [box[:3], box[3:]]} for box in boxes]
@@ -72,6 +74,11 @@ def segment_image(
     started = time.perf_counter()
     proposal = engine.segment(volume, drawn, prior=prior)
     seconds = round(time.perf_counter() - started, 3)
+    if not proposal.mask.any():
+        remarks = "; ".join(f"{finding.code}: {finding.message}" for finding in proposal.findings)
+        raise EmptyMask(
+            f"{proposal.backend} finds no lesion here, and no mask was written ({remarks})", code="LESION_NOT_FOUND"
+        )
     atomic_write(out, nifti_bytes(proposal.mask.astype(np.uint8), volume.grid))
     measured = measure_segment(
         Segment(mask=proposal.mask, grid=volume.grid), volume=volume, engine_wcv=proposal.volume_wcv
@@ -102,8 +109,8 @@ def earlier_mask(
 def read_prompts(path: Path) -> tuple[Prompt, ...]:
     """The prompts in an ``osteotrace.prompt/1`` document: a list of rows, or an object with ``prompts``."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        record = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, RecursionError, ValueError) as error:  # the second for what is nested too deep
         raise CaseFileError(f"{path.name} is not JSON text ({type(error).__name__})", where=path.name) from None
     if isinstance(record, dict):
         schema = record.get("schema", "osteotrace.prompt/1")
