@@ -36,6 +36,7 @@ STROKE_REACH = 1.15
 FLAT_MM = 0.05  # a box drawn in one slice has no depth but for rounding; a thin one was drawn thin
 OFF_CENTRE = 0.02  # of a box's diagonal: what rounding and a hand may move a corner that lies opposite another
 LEAST_LEAN = float(np.sin(np.radians(20)))
+LONGEST_MM = 3000.0  # the tallest person on record was 2.72 m
 # Nothing can be drawn more finely than this by hand; it keeps every half-length above zero.
 LEAST_HALF_LENGTH_MM = 1.0
 
@@ -51,7 +52,8 @@ def ellipsoid_from_prompts(prompts: Sequence[Prompt]) -> tuple[Ellipsoid, tuple[
     Raises
     ------
     UsageError
-        NO_PROMPT if none is positive, PROMPT_UNRESOLVED if the only one is a mask that nobody has read.
+        NO_PROMPT if none is positive, PROMPT_UNRESOLVED if the only one is a mask that nobody has read,
+        PROMPT_TOO_LARGE if the shape is longer than any patient.
 
     Examples
     --------
@@ -60,6 +62,17 @@ def ellipsoid_from_prompts(prompts: Sequence[Prompt]) -> tuple[Ellipsoid, tuple[
     >>> shape.centre.tolist(), sorted(shape.half_lengths_mm.tolist()), remarks
     ([20.0, 15.0, 10.0], [10.0, 15.0, 20.0], ())
     """
+    shape, remarks = _shape_of(prompts)
+    longest_mm = 2 * float(shape.half_lengths_mm.max())
+    if longest_mm > LONGEST_MM:
+        raise UsageError(
+            f"the prompts span {longest_mm:.0f} mm, more than any patient: are they in millimetres?",
+            code="PROMPT_TOO_LARGE",
+        )
+    return shape, remarks
+
+
+def _shape_of(prompts: Sequence[Prompt]) -> tuple[Ellipsoid, tuple[Finding, ...]]:
     boxes = [prompt for prompt in prompts if isinstance(prompt, BoxPrompt) and prompt.sign > 0]
     diameters = [prompt for prompt in prompts if isinstance(prompt, DiameterPrompt)]
     balls = [prompt for prompt in prompts if isinstance(prompt, PointPrompt) and prompt.sign > 0 and prompt.radius_mm]

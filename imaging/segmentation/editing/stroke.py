@@ -26,7 +26,8 @@ class Stroke:
     radius_mm: float
 
     def __post_init__(self) -> None:
-        if not self.points_lps_mm or not np.isfinite(self.points_lps_mm).all():
+        points = self.points_lps_mm
+        if not points or any(len(point) != 3 or not np.isfinite(point).all() for point in points):
             raise UsageError("a stroke passes at least one point, in finite millimetres", code="BAD_STROKE")
         if not 0 < self.radius_mm < np.inf:
             raise UsageError("a brush has a radius above zero", code="BAD_STROKE")
@@ -66,6 +67,11 @@ def erased(mask: BoolArray, stroke: Stroke, grid: Grid) -> BoolArray:
 def painted_in_range(mask: BoolArray, stroke: Stroke, volume: Volume, *, low: float, high: float) -> BoolArray:
     """The mask with those voxels of the stroke added whose samples lie from ``low`` to ``high``, both included.
 
+    Raises
+    ------
+    UsageError
+        BAD_RANGE: ``low`` is not below or at ``high``.
+
     Examples
     --------
     >>> from imaging.volume import Modality
@@ -75,6 +81,8 @@ def painted_in_range(mask: BoolArray, stroke: Stroke, volume: Volume, *, low: fl
     >>> painted_in_range(np.zeros(grid.shape, bool), stroke, ct, low=0, high=100).astype(int).tolist()
     [[[1, 0, 1]]]
     """
+    if not low <= high:
+        raise UsageError("a range of samples begins at or below its end", code="BAD_RANGE")
     window, inside = swept(stroke, volume.grid)
     samples = volume.samples[window]
     inside = inside & (samples >= low) & (samples <= high)

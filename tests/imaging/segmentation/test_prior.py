@@ -103,6 +103,8 @@ def test_strokes_end_a_little_inside_their_ellipsoid() -> None:
         ([], "NO_PROMPT"),
         ([PointPrompt((0, 0, 0), 4, -1)], "NO_PROMPT"),
         ([MaskPrompt("a.nii.gz")], "PROMPT_UNRESOLVED"),
+        ([PointPrompt((0, 0, 0), 1e6)], "PROMPT_TOO_LARGE"),
+        ([BoxPrompt(((-4000, 0, 0), (4000, 9, 9)))], "PROMPT_TOO_LARGE"),
         ([BoxPrompt(tuple((float(i), float(i * i), float(i % 3)) for i in range(8)), BoxAxes.IMAGE)], "NOT_A_BOX"),
         ([BoxPrompt((*(ROUND[:7]), (60.0, 60.0, 10.0)), BoxAxes.IMAGE)], "NOT_A_BOX"),
         ([BoxPrompt((*([ROUND[0]] * 6), ROUND[1], ROUND[2]), BoxAxes.IMAGE)], "NOT_A_BOX"),
