@@ -28,7 +28,7 @@ from imaging.segmentation.evidence import Evidence, Marks, evidence_of, usable_v
 from imaging.segmentation.marks import doubts_of_marks
 from imaging.segmentation.prior import ellipsoid_from_prompts, gives_size, measures_all_axes
 from imaging.segmentation.prompt import BoxPrompt, MaskPrompt, Prompt
-from imaging.segmentation.quality import LEAK_DISTANCE, Doubts, findings_from, touches_edge
+from imaging.segmentation.quality import LEAK_DISTANCE, Doubts, findings_from, material_share, touches_edge
 from imaging.segmentation.region import on_native, region_around
 from imaging.segmentation.shape import (
     ExpectedShape,
@@ -304,6 +304,7 @@ def proposal_from(evidence: Evidence, opinions: Mapping[str, NDArray[np.float32]
         volume_low_ml=low,
         volume_high_ml=high,
         touches_edge=touches_edge(*_imaged(mask, volume)),
+        material_share=material_share(mask, volume, evidence.native.material),
     )
     nothing = () if mask.any() else (Finding("LESION_NOT_FOUND", Severity.ERROR, "no voxel looks like the lesion"),)
     return LesionProposal(

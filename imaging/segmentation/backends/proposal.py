@@ -18,7 +18,7 @@ from imaging.segmentation.lesion import LesionProposal
 from imaging.segmentation.marks import doubts_of_marks, marked_voxels
 from imaging.segmentation.prior import ellipsoid_from_prompts, gives_size
 from imaging.segmentation.prompt import Prompt
-from imaging.segmentation.quality import LEAK_DISTANCE, Doubts, findings_from, touches_edge
+from imaging.segmentation.quality import LEAK_DISTANCE, Doubts, findings_from, material_share, touches_edge
 from imaging.segmentation.region import on_region, region_around, require_inside
 from imaging.segmentation.shape import contrast_across, earlier_map, ellipsoid_of_map
 from imaging.volume import Volume
@@ -187,5 +187,6 @@ def _doubts(question: Question, kept: BoolArray, other_share: float, volume_ml: 
         volume_low_ml=volume_ml,
         volume_high_ml=volume_ml,
         touches_edge=touches_edge(imaged, valid),
+        material_share=material_share(kept, volume, question.material),
     )
     return findings_from(facts, where=volume.series_uid)

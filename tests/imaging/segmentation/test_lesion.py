@@ -239,6 +239,15 @@ def test_a_lesion_cut_by_the_image_is_flagged() -> None:
     assert "TOUCHES_EDGE" not in {finding.code for finding in segment_lesion(half, [BOX]).findings}
 
 
+@pytest.mark.parametrize(("hu", "said"), [(1900.0, False), (2600.0, True)])
+def test_what_is_denser_than_any_bone_in_a_ct_lesion_is_said(hu: float, *, said: bool) -> None:
+    grid = axial()
+    image = scene(grid, ball(grid))
+    samples = np.where(ball(grid, 6.0), hu, image.samples).astype(np.float32)
+    proposal = segment_lesion(replace(image, samples=samples, modality=Modality.CT), [BOX])
+    assert ("MATERIAL_INSIDE" in {finding.code for finding in proposal.findings}) == said
+
+
 def test_an_image_without_contrast_is_flagged_and_gives_the_prompt() -> None:
     grid = axial()
     nothing = scene(grid, np.zeros(grid.shape, dtype=bool))
