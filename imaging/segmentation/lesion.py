@@ -91,10 +91,8 @@ class LesionProposal:
 
     Raises
     ------
-    GeometryError
-        If the mask does not fill its grid, or the probability its own.
     BackendFailed
-        NOT_A_PROBABILITY, NOT_A_MASK: values other than 0…1, or than true and false.
+        NOT_A_MASK, NOT_A_PROBABILITY: not of its grid's shape, or values other than true and false, or than 0…1.
     """
 
     mask: BoolArray
@@ -110,17 +108,16 @@ class LesionProposal:
     findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, array, grid in (
-            ("mask", self.mask, self.grid),
-            ("probability", self.probability, self.probability_grid),
-        ):
-            if array.shape != grid.shape:
-                raise GeometryError(f"the {name} {array.shape} does not fill its grid {grid.shape}")
-        if self.mask.dtype != np.bool_:
-            raise BackendFailed(f"{self.backend} gave a mask of {self.mask.dtype}, not of bool", code="NOT_A_MASK")
-        if not ((self.probability >= 0) & (self.probability <= 1)).all():  # which is False for what is no number
+        if self.mask.dtype != np.bool_ or self.mask.shape != self.grid.shape:
             raise BackendFailed(
-                f"{self.backend} gave something that is no probability from 0 to 1", code="NOT_A_PROBABILITY"
+                f"{self.backend} gave a mask of {self.mask.dtype} {self.mask.shape}, not of bool {self.grid.shape}",
+                code="NOT_A_MASK",
+            )
+        between = (self.probability >= 0) & (self.probability <= 1)  # which is False for what is no number
+        if self.probability.shape != self.probability_grid.shape or not between.all():
+            raise BackendFailed(
+                f"{self.backend} gave something that is no probability from 0 to 1 on its grid",
+                code="NOT_A_PROBABILITY",
             )
         object.__setattr__(self, "mask", frozen(self.mask))
         object.__setattr__(self, "probability", frozen(self.probability))
