@@ -326,9 +326,9 @@ def _with_marks(
 
     What was marked as lesion is lesion, also beyond what was looked at: the crop grows to hold it.
     """
-    marked = np.argwhere(native.lesion)
     low, high = np.array(start), np.array(start) + probability.shape
-    if len(marked):
+    if native.lesion.any():
+        marked = np.argwhere(native.lesion)
         low, high = np.minimum(low, marked.min(axis=0)), np.maximum(high, marked.max(axis=0) + 1)
     window = tuple(map(slice, low.tolist(), high.tolist()))
     ruled = np.pad(probability, list(zip(start - low, high - start - probability.shape, strict=True)))

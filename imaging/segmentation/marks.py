@@ -56,10 +56,11 @@ def doubts_of_marks(prompts: Sequence[Prompt], grid: Grid, lesion: BoolArray, ne
     >>> [doubt.code for doubt in doubts_of_marks([PointPrompt((99, 0, 0))], grid, nothing, nothing)]
     ['MARK_OUTSIDE_IMAGE']
     """
-    return tuple(Finding(code, Severity.WARNING, message) for code, message in _remarks(prompts, grid, lesion & never))
+    both = int(np.count_nonzero(lesion & never)) if lesion.any() else 0
+    return tuple(Finding(code, Severity.WARNING, message) for code, message in _remarks(prompts, grid, both))
 
 
-def _remarks(prompts: Sequence[Prompt], grid: Grid, both: BoolArray) -> Iterator[tuple[str, str]]:
+def _remarks(prompts: Sequence[Prompt], grid: Grid, both: int) -> Iterator[tuple[str, str]]:
     drawn = [_pen(prompt).points_lps_mm for prompt in prompts if isinstance(prompt, PointPrompt | ScribblePrompt)]
     if drawn:
         index = grid.indices(np.concatenate([as_array(points) for points in drawn]))
@@ -70,10 +71,10 @@ def _remarks(prompts: Sequence[Prompt], grid: Grid, both: BoolArray) -> Iterator
                 f"{beyond} of {len(index)} marked points lie outside the image and say nothing of it: see "
                 "whether they were drawn on this series",
             )
-    if both.any():
+    if both:
         yield (
             "MARKS_CONTRADICT",
-            f"{int(both.sum())} voxels are marked as lesion and as not lesion: they were left out",
+            f"{both} voxels are marked as lesion and as not lesion: they were left out",
         )
 
 

@@ -92,10 +92,15 @@ def material_share(mask: BoolArray, volume: Volume, known: BoolArray | None) -> 
     >>> material_share(np.array([[[True, True, True, True]]]), ct, None)
     0.5
     """
-    here = np.zeros(int(np.count_nonzero(mask)), dtype=bool) if known is None else known[mask]
+    slices = np.flatnonzero(mask.any(axis=(1, 2)))
+    if slices.size == 0:
+        return 0.0
+    planes = slice(int(slices[0]), int(slices[-1]) + 1)  # a lesion fills few of an image's
+    part = mask[planes]
+    here = np.zeros(int(np.count_nonzero(part)), dtype=bool) if known is None else known[planes][part]
     if volume.modality is Modality.CT:
-        here = here | (volume.samples[mask] > DENSEST_BONE_HU)
-    return float(here.mean()) if here.size else 0.0
+        here = here | (volume.samples[planes][part] > DENSEST_BONE_HU)
+    return float(here.mean())
 
 
 def findings_from(doubts: Doubts, *, where: str) -> tuple[Finding, ...]:

@@ -12,7 +12,7 @@ from imaging.arrays import BoolArray, FloatArray
 from imaging.errors import EmptyMask, GeometryError, UsageError
 from imaging.geometry import Grid
 from imaging.segmentation.ellipsoid import Ellipsoid
-from imaging.segmentation.region import Region, on_region, samples_seen
+from imaging.segmentation.region import Region, measured_in, on_region, samples_seen
 from imaging.volume import Modality, Volume
 
 __all__ = [
@@ -128,8 +128,7 @@ class Witness:
         Hounsfield units are the same on both. Units of MR are arbitrary but for their zero: one factor takes one
         scanner's to another's, and what lesion and rim have become since does not touch it.
         """
-        measured = np.ones(earlier.grid.shape, np.float32) if earlier.valid is None else earlier.valid
-        known = on_region(measured, earlier.grid, region.grid, outside=0.0) > 0.5
+        known = on_region(measured_in(earlier), earlier.grid, region.grid, outside=0.0) > 0.5
         samples = on_region(samples_seen(earlier), earlier.grid, region.grid, smooth=True)
         both = around & known
         if earlier.modality is Modality.MR and both.any():

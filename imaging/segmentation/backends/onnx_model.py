@@ -33,7 +33,7 @@ from imaging.segmentation.backends.proposal import Question, proposal_from
 from imaging.segmentation.lesion import LesionProposal
 from imaging.segmentation.prompt import Prompt
 from imaging.segmentation.quality import touches_edge
-from imaging.segmentation.region import on_region, samples_seen
+from imaging.segmentation.region import measured_in, on_region, samples_seen
 from imaging.volume import Volume
 
 __all__ = ["ONNX", "OnnxSegmenter"]
@@ -149,8 +149,7 @@ def _frame(card: ModelCard, question: Question) -> Grid:
 def _channels(card: ModelCard, question: Question, frame: Grid) -> NDArray[np.float32]:
     """(channels, slices, rows, columns) in the card's order."""
     volume = question.volume
-    measured = np.ones(volume.grid.shape, np.float32) if volume.valid is None else volume.valid.astype(np.float32)
-    known = on_region(measured, volume.grid, frame, outside=0.0) > 0.5
+    known = on_region(measured_in(volume), volume.grid, frame, outside=0.0) > 0.5
     level = question.expected.level(frame.points(np.indices(frame.shape).reshape(3, -1).T)).reshape(frame.shape)
 
     def channel(kind: Channel) -> NDArray[Any]:
