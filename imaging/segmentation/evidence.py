@@ -79,6 +79,8 @@ class Evidence:
         Of brightness, shape and marks together; above zero where lesion is likelier.
     weights
         Of :func:`imaging.segmentation.graph_cut.boundary_weights`, one array for each axis.
+    likelihood
+        Log-odds of brightness alone, 0 where nothing was measured.
     walked
         The random walk's answer on them, which the brightness models are read from.
     remarks
@@ -93,6 +95,7 @@ class Evidence:
     distance: NDArray[np.float32]
     log_odds: NDArray[np.float32]
     weights: tuple[NDArray[np.float32], ...]
+    likelihood: NDArray[np.float32]
     walked: NDArray[np.float32]
     remarks: tuple[Finding, ...] = ()
 
@@ -125,8 +128,8 @@ def evidence_of(
     around = expit((distance - RIM) / SOFT) * nearby
     for _ in range(ROUNDS):
         features = tuple(seed_adaptive(channel, inside, around) for channel in region.channels)
-        likelihood = histogram_log_odds(features, inside, around)
-        odds = _ruled(likelihood * region.known + expected, distance, marks)
+        likelihood = histogram_log_odds(features, inside, around) * region.known
+        odds = _ruled(likelihood + expected, distance, marks)
         weights = boundary_weights(*features)
         walked = random_walk(odds, weights, evidence=EVIDENCE)
         inside = walked**2 * usable
@@ -140,6 +143,7 @@ def evidence_of(
         distance=distance,
         log_odds=odds,
         weights=weights,
+        likelihood=likelihood,
         walked=walked,
         remarks=remarks,
     )

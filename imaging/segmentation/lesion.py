@@ -302,6 +302,7 @@ def proposal_from(evidence: Evidence, opinions: Mapping[str, NDArray[np.float32]
         volume_high_ml=high,
         touches_edge=touches_edge(*_imaged(mask, volume)),
         material_share=material_share(mask, volume, evidence.native.material),
+        unlike_share=_unlike_share(evidence, kept),
     )
     nothing = () if mask.any() else (Finding("LESION_NOT_FOUND", Severity.ERROR, "no voxel looks like the lesion"),)
     return LesionProposal(
@@ -317,6 +318,14 @@ def proposal_from(evidence: Evidence, opinions: Mapping[str, NDArray[np.float32]
         volume_wcv=_volume_wcv(alternatives),
         findings=(*evidence.remarks, *nothing, *findings_from(doubts, where=volume.series_uid)),
     )
+
+
+def _unlike_share(evidence: Evidence, kept: BoolArray) -> float:
+    """Share of a drawn lesion that looks like its surroundings; 0 after an earlier mask, whose inside may change."""
+    seen = kept & evidence.region.known
+    if evidence.shape.earlier is not None or not seen.any():
+        return 0.0
+    return float((evidence.likelihood[seen] < 0).mean())
 
 
 def _with_marks(

@@ -239,6 +239,17 @@ def test_a_lesion_cut_by_the_image_is_flagged() -> None:
     assert "TOUCHES_EDGE" not in {finding.code for finding in segment_lesion(half, [BOX]).findings}
 
 
+def test_a_box_round_two_small_lesions_is_flagged_where_it_takes_what_is_between_for_lesion() -> None:
+    grid = axial()
+    place = points_of(grid) - CENTRE
+    two = np.minimum(*(np.linalg.norm(place - [x, 0, 0], axis=1) for x in (-9.0, 9.0))).reshape(grid.shape) <= 6
+    box = BoxPrompt(around([[-15, -14, -14], [15, 14, 14]]))
+    proposal = segment_lesion(scene(grid, two), [box])
+    assert dice(proposal.mask, two) < 0.6
+    assert "LOOKS_LIKE_SURROUNDINGS" in {finding.code for finding in proposal.findings}
+    assert segment_lesion(scene(grid, ball(grid)), [BOX]).findings == ()
+
+
 @pytest.mark.parametrize(("hu", "said"), [(1900.0, False), (2600.0, True)])
 def test_what_is_denser_than_any_bone_in_a_ct_lesion_is_said(hu: float, *, said: bool) -> None:
     grid = axial()
