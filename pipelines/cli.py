@@ -326,7 +326,7 @@ def segment(image: tuple[Path, ...], **options: Any) -> tuple[Document, int]:
 @click.argument("image", nargs=-1, required=True, type=IMAGE)
 @click.option("--before", type=IMAGE, help="A CT from before the procedure.")
 @click.option("--lesion", "lesions", multiple=True, metavar="MASK", help="A lesion on this CT (path or path#label).")
-@click.option("--bone", metavar="MASK", help="The bone; made from the CT where left out.")
+@click.option("--bone", metavar="MASK", help="The bone, or the word totalsegmentator; made from the CT where left out.")
 @click.option("--neural", metavar="MASK", help="Canal and foramina; material in them is unknown where left out.")
 @click.option("--out", type=OUT, help="Folder for the material masks.")
 @SERIES
@@ -354,7 +354,7 @@ def cement(image: tuple[Path, ...], **options: Any) -> tuple[Document, int]:
 @click.option("--neural", metavar="MASK", help="Canal and foramina, as a reader confirmed them.")
 @click.option("--breach", metavar="MASK", help="Where the cortex is breached, as a reader confirmed it.")
 @click.option("--no-breach", is_flag=True, help="A reader confirms that the cortex is nowhere breached.")
-@click.option("--bone", metavar="MASK", help="The bone; made from a CT where left out.")
+@click.option("--bone", metavar="MASK", help="The bone, or the word totalsegmentator; made from a CT where left out.")
 @SERIES
 @MODALITY
 @ACCEPT_GAPS

@@ -23,7 +23,8 @@ from imaging.measurement.material import relate_material
 from imaging.measurement.measure import SegmentMeasurement, measure_segment
 from imaging.response.lesion import lesion_responses, with_categories
 from imaging.segmentation import LesionId, Segment
-from imaging.segmentation.bone import find_bone
+from imaging.segmentation.backends.totalsegmentator import TOTALSEGMENTATOR, find_bone_learned
+from imaging.segmentation.bone import BoneFind, find_bone, with_explained_holes
 from imaging.segmentation.catalogue import segmenter
 from imaging.segmentation.cement import find_material
 from imaging.segmentation.prompt import MaskPrompt, Prompt, prompts_from_record
@@ -55,9 +56,11 @@ def segment_image(
     modality: str | None = None,
     accept_gaps: bool = False,
 ) -> Document:
-    """Outline one lesion and write its mask."""
+    """Outline one lesion and write its mask; a mask without a voxel is an error, and is not written."""
     if not out.name.endswith(".nii.gz"):
         raise UsageError("--out is a .nii.gz file", code="BAD_OUTPUT_NAME")
+    if any(out.resolve() == path.resolve() for path in (*image, *filter(None, [prompts]))):
+        raise UsageError("--out is one of the files that are read; inputs are never written to", code="BAD_OUTPUT_NAME")
     rows: list[dict[str, Any]] = [{"kind": "point", "points_lps_mm": [point]} for point in points]
     rows += [{"kind": "point", "points_lps_mm": [point], "sign": -1} for point in outside]
     rows += [{"kind": "box", "points_lps_mm": [box[:3], box[3:]]} for box in boxes]
@@ -75,6 +78,11 @@ def segment_image(
     started = time.perf_counter()
     proposal = engine.segment(volume, drawn, prior=prior)
     seconds = round(time.perf_counter() - started, 3)
+    if not proposal.mask.any():
+        remarks = "; ".join(f"{finding.code}: {finding.message}" for finding in proposal.findings)
+        raise EmptyMask(
+            f"{proposal.backend} finds no lesion here, and no mask was written ({remarks})", code="LESION_NOT_FOUND"
+        )
     atomic_write(out, nifti_bytes(proposal.mask.astype(np.uint8), volume.grid))
     measured = measure_segment(
         Segment(mask=proposal.mask, grid=volume.grid), volume=volume, engine_wcv=proposal.volume_wcv
@@ -105,8 +113,8 @@ def earlier_mask(
 def read_prompts(path: Path) -> tuple[Prompt, ...]:
     """The prompts in an ``osteotrace.prompt/1`` document: a list of rows, or an object with ``prompts``."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        record = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, RecursionError, ValueError) as error:  # the second for what is nested too deep
         raise CaseFileError(f"{path.name} is not JSON text ({type(error).__name__})", where=path.name) from None
     if isinstance(record, dict):
         schema = record.get("schema", "osteotrace.prompt/1")
@@ -262,15 +270,11 @@ def cement_in_image(
             )
     lesion_mask = np.any([*masks.values()], axis=0) if masks else None
     found = find_material(volume, before=earlier, before_from_volume=earlier_from_volume, lesion_masks=masks)
-    if bone is None:
-        ground = find_bone(volume, lesion=lesion_mask, material=found.mask())
-        findings += ground.findings
-        bone_mask = ground.mask
-    else:
-        bone_mask = one_mask_on(volume, bone, image, accept_gaps=accept_gaps)
+    ground = bone_on(volume, bone, image, lesion=lesion_mask, material=found.mask(), accept_gaps=accept_gaps)
+    findings += ground.findings
     canal = None if neural is None else one_mask_on(volume, neural, image, accept_gaps=accept_gaps)
     rows = []
-    for material in relate_material(found, lesions=masks, bone=bone_mask, neural=canal):
+    for material in relate_material(found, lesions=masks, bone=ground.mask, neural=canal):
         name = None
         if out is not None:
             name = f"{material.id}-{material.kind}.nii.gz"
@@ -306,13 +310,29 @@ def plan_in_image(
     breached = np.zeros(volume.grid.shape, dtype=bool) if no_breach else None
     if breach is not None:
         breached = marked_on(volume, breach, image, accept_gaps=accept_gaps)
-    nerves, ground, findings = mask(neural), mask(bone), tuple[Finding, ...]()
+    nerves, ground = mask(neural), None
     confirmed = nerves is not None and breached is not None  # else the plan is refused, and needs no bone
-    if confirmed and ground is None and volume.modality is Modality.CT:
-        found = find_bone(volume, lesion=outlined)
-        ground, findings = found.mask, found.findings
-    plan = plan_approach(volume, outlined, neural=nerves, breach=breached, bone=ground)
-    return documents.plan_document(plan, (*findings, *plan.findings))
+    if bone is not None or (confirmed and volume.modality is Modality.CT):
+        ground = bone_on(volume, bone, image, lesion=outlined, material=None, accept_gaps=accept_gaps)
+    plan = plan_approach(volume, outlined, neural=nerves, breach=breached, bone=None if ground is None else ground.mask)
+    return documents.plan_document(plan, (*(() if ground is None else ground.findings), *plan.findings))
+
+
+def bone_on(
+    volume: Volume,
+    argument: str | None,
+    image: Sequence[Path],
+    *,
+    lesion: BoolArray | None,
+    material: BoolArray | None,
+    accept_gaps: bool,
+) -> BoneFind:
+    """The bone of a mask file, of TotalSegmentator where its name is given, else by density."""
+    if argument is None:
+        return find_bone(volume, lesion=lesion, material=material)
+    if argument == TOTALSEGMENTATOR:
+        return with_explained_holes(find_bone_learned(volume), volume, lesion=lesion, material=material)
+    return BoneFind(one_mask_on(volume, argument, image, accept_gaps=accept_gaps))
 
 
 def lesions_on(

@@ -27,7 +27,7 @@ def side_of(mask: BoolArray, volume: Volume) -> str | None:
     Parameters
     ----------
     mask
-        (slices, rows, columns) on the volume's grid, not empty.
+        (slices, rows, columns) on the volume's grid; an empty one is on no side.
     volume
         An image that shows the body from side to side.
 
@@ -46,6 +46,8 @@ def side_of(mask: BoolArray, volume: Volume) -> str | None:
     if abs(column_step[0]) < np.abs(column_step[1:]).max():
         return None  # the columns do not run from side to side
     slices = np.flatnonzero(mask.any(axis=(1, 2)))
+    if slices.size == 0:
+        return None
     samples = volume.samples[slices].astype(np.float64)
     if volume.modality is Modality.CT:
         samples = np.clip(samples, LOWEST_HU, HIGHEST_HU)  # metal and cement are not mirrored

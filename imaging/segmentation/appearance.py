@@ -9,6 +9,7 @@ from scipy import ndimage
 __all__ = ["histogram_log_odds", "seed_adaptive"]
 
 BINS = 48
+LEAST_SPREAD = 1e-6  # of the range of the samples: finer than float32 tells, and the units of MR are arbitrary
 MOST_LOG_ODDS = 2.0  # no single voxel is ever more certain than 7 : 1; noise and texture are not independent
 
 
@@ -36,7 +37,8 @@ def seed_adaptive(
     here = _weighted_quantiles(samples, inside, (0.1, 0.5, 0.9))
     there = _weighted_quantiles(samples, around, (0.1, 0.5, 0.9))
     middle = (here[1] + there[1]) / 2
-    spread = max(abs(here[1] - there[1]), (here[2] - here[0]) / 2, (there[2] - there[0]) / 4, 1e-6)
+    flat = LEAST_SPREAD * (float(samples.max()) - float(samples.min())) or 1.0
+    spread = max(abs(here[1] - there[1]), (here[2] - here[0]) / 2, (there[2] - there[0]) / 4, flat)
     return np.asarray(np.tanh((samples - middle) / spread), dtype=np.float32)
 
 

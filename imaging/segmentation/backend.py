@@ -152,7 +152,14 @@ class Backend:
 
     def missing(self) -> tuple[str, ...]:
         """The modules that are not installed here; nothing is imported to find out."""
-        return tuple(module for module in self.modules if find_spec(module) is None)
+        return tuple(module for module in self.modules if not _is_here(module))
+
+
+def _is_here(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ImportError:  # of a module in a package that is missing itself
+        return False
 
 
 class Agreement:

@@ -16,12 +16,12 @@ import numpy as np
 from scipy import ndimage
 
 from imaging.arrays import BoolArray, SampleArray, frozen
-from imaging.errors import GeometryError
+from imaging.errors import GeometryError, UsageError
 from imaging.finding import Finding, Severity
 from imaging.segmentation.reach import box_around, closed, reached
-from imaging.volume import Volume
+from imaging.volume import Modality, Volume
 
-__all__ = ["BoneFind", "bone_mask", "find_bone"]
+__all__ = ["BoneFind", "bone_mask", "find_bone", "with_explained_holes"]
 
 BONE_HU = 160.0  # above muscle (55), fresh blood (65) and marrow (90 ± 25) plus noise; spongy bone and blurred cortex
 CERTAIN_BONE_HU = 300.0  # what hysteresis starts from: above contrast-filled vessels of the venous phase
@@ -80,6 +80,8 @@ def find_bone(volume: Volume, *, lesion: BoolArray | None = None, material: Bool
 
     Raises
     ------
+    UsageError
+        NOT_CT.
     GeometryError
         If a mask is not on the volume's grid.
 
@@ -92,35 +94,75 @@ def find_bone(volume: Volume, *, lesion: BoolArray | None = None, material: Bool
     >>> bool(find_bone(ct).mask.any())
     False
     """
-    for name, mask in (("lesion", lesion), ("material", material)):
-        if mask is not None and mask.shape != volume.grid.shape:
-            raise GeometryError(f"the {name} mask {mask.shape} does not fill the CT's grid {volume.grid.shape}")
+    if volume.modality is not Modality.CT:
+        raise UsageError("bone is found by its density on CT; this image is MR", code="NOT_CT")
+    plugs = _plugs(volume, lesion, material)
     spacing = volume.grid.spacing_mm
     dense = np.asarray(volume.samples > BONE_HU)
     if volume.valid is not None:
         dense &= volume.valid
-    near_material = _halo(material, spacing)
-    if near_material is not None:
-        dense &= ~near_material
+    for plug in plugs:
+        if plug.material:
+            dense &= ~plug.mask
     box = box_around(dense, spacing, LESION_CLOSING_MM)
     bone = np.zeros_like(dense)
     bone[box] = _certain(volume, dense, box)
-    # A lesion or material plugs the hole that it made, so that the marrow behind it is enclosed; whether the plug
-    # itself is inside bone is then asked of the bone around it.
-    plugs = [
-        (mask, reach)
-        for mask, reach in ((lesion, LESION_CLOSING_MM), (near_material, MATERIAL_CLOSING_MM))
-        if mask is not None
-    ]
-    plugged = np.logical_or.reduce([bone, *(mask for mask, _ in plugs)])
+    plugged = np.logical_or.reduce([bone, *(plug.mask for plug in plugs)])
     solid = np.zeros_like(dense)
     solid[box] = _with_marrow(plugged[box], volume.samples[box], spacing)
-    for mask, _ in plugs:
-        solid &= ~mask
-    bone = solid.copy()
-    for mask, reach_mm in plugs:
-        bone |= mask & _bridged(solid, mask, spacing, reach_mm)
+    bone = _with_plugs(solid, plugs, spacing)
     return BoneFind(frozen(bone), _findings(bone, volume))
+
+
+def with_explained_holes(
+    ground: BoneFind, volume: Volume, *, lesion: BoolArray | None = None, material: BoolArray | None = None
+) -> BoneFind:
+    """Bone that somebody else found, with the holes that a lesion or material explains; as :func:`find_bone` does.
+
+    A model trained on healthy bone leaves out what a lesion dissolved, and may take a leak for bone.
+
+    Examples
+    --------
+    >>> from imaging.geometry import Grid
+    >>> from imaging.volume import Modality
+    >>> samples = np.full((20, 20, 20), 40, np.int16)
+    >>> ct = Volume(samples=samples, grid=Grid.from_spacing((20, 20, 20), (1, 1, 1)), modality=Modality.CT)
+    >>> hole = np.zeros(samples.shape, bool); hole[8:12, 8:12, 8:12] = True
+    >>> block = np.zeros(samples.shape, bool); block[4:16, 4:16, 4:16] = True
+    >>> int(with_explained_holes(BoneFind(block & ~hole), ct, lesion=hole).mask.sum()) == 12**3
+    True
+    """
+    plugs = _plugs(volume, lesion, material)
+    return BoneFind(frozen(_with_plugs(ground.mask, plugs, volume.grid.spacing_mm)), ground.findings)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plug:
+    """A lesion or material plugs the hole that it made, so that the marrow behind it is enclosed.
+
+    Whether the plug itself is inside bone is then asked of the bone around it.
+    """
+
+    mask: BoolArray
+    closing_mm: float
+    material: bool
+
+
+def _plugs(volume: Volume, lesion: BoolArray | None, material: BoolArray | None) -> list[_Plug]:
+    for name, mask in (("lesion", lesion), ("material", material)):
+        if mask is not None and mask.shape != volume.grid.shape:
+            raise GeometryError(f"the {name} mask {mask.shape} does not fill the CT's grid {volume.grid.shape}")
+    near_material = _halo(material, volume.grid.spacing_mm)
+    plugs = [] if lesion is None else [_Plug(lesion, LESION_CLOSING_MM, material=False)]
+    return plugs if near_material is None else [*plugs, _Plug(near_material, MATERIAL_CLOSING_MM, material=True)]
+
+
+def _with_plugs(solid: BoolArray, plugs: list[_Plug], spacing: tuple[float, float, float]) -> BoolArray:
+    bare: BoolArray = solid & ~np.logical_or.reduce([np.zeros_like(solid), *(plug.mask for plug in plugs)])
+    bone: BoolArray = bare.copy()
+    for plug in plugs:
+        bone |= plug.mask & _bridged(bare, plug.mask, spacing, plug.closing_mm)
+    return bone
 
 
 def _certain(volume: Volume, dense: BoolArray, box: tuple[slice, slice, slice]) -> BoolArray:

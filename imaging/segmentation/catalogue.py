@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 
-from imaging.errors import BackendUnavailable, UsageError
+from imaging.errors import BackendFailed, BackendUnavailable, UsageError
 from imaging.segmentation.backend import Backend, Segmenter
+from imaging.segmentation.guest import Guest, as_guest
 from imaging.segmentation.lesion import BACKEND
 
 __all__ = ["GROUP", "backend_points", "load_backend", "segmenter"]
@@ -40,13 +41,15 @@ def load_backend(point: EntryPoint) -> Backend:
     Raises
     ------
     BackendUnavailable
-        The entry point leads nowhere, or to something else.
+        The entry point leads nowhere, to something else, or to a module that cannot be imported.
     """
     try:
-        backend = point.load()
-    except (ImportError, AttributeError) as error:
+        with as_guest(point.name):
+            backend = point.load()
+    except BackendFailed as error:
+        reason = type(error.__cause__).__name__
         raise BackendUnavailable(
-            f"the segmenter {point.name!r} cannot be loaded from {point.value} ({type(error).__name__}: {error}); "
+            f"the segmenter {point.name!r} cannot be loaded from {point.value} ({reason}: {error.__cause__}); "
             "reinstall the package that offers it",
             where=point.name,
         ) from error
@@ -72,6 +75,8 @@ def segmenter(name: str = BACKEND) -> Segmenter:
         UNKNOWN_BACKEND, with the names there are; BACKEND_LOCATION if a place is lacking or too much.
     BackendUnavailable
         A package or the weights are missing; the message says what to install and where weights go.
+    BackendFailed
+        Another package's segmenter cannot be opened.
 
     Examples
     --------
@@ -89,4 +94,8 @@ def segmenter(name: str = BACKEND) -> Segmenter:
     missing = backend.missing()
     if missing:
         raise BackendUnavailable(f"{kind} needs {', '.join(missing)}: {backend.install}. {backend.weights}", where=kind)
-    return backend.open(location)
+    if kind in BUILT_IN:
+        return backend.open(location)
+    with as_guest(kind):
+        opened = backend.open(location)
+    return Guest(opened, name=kind)

@@ -84,11 +84,12 @@ class Ellipsoid:
         (1.0, 0)
         """
         share = weights / weights.sum()
-        centre = share @ points
+        centre = (share[:, None] * points).sum(axis=0)
         offset = points - centre
         # A body of one slice has no extent across it: a least variance, the square of a tenth of its length, keeps
         # the shape an ellipsoid.
-        variances, axes = np.linalg.eigh((offset * share[:, None]).T @ offset)
+        # (Sums of its own, because the last bits of a matrix product depend on the number of threads.)
+        variances, axes = np.linalg.eigh(np.einsum("ni,n,nj->ij", offset, share, offset))
         halves = np.sqrt(np.maximum(variances, 0.01 * max(float(variances.max()), 1e-6)))
         halves *= (volume_mm3 / (4 / 3 * np.pi * halves.prod())) ** (1 / 3)
         return cls(centre, axes, halves)

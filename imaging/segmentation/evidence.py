@@ -15,7 +15,7 @@ from imaging.finding import Finding
 from imaging.geometry import Grid
 from imaging.segmentation.appearance import histogram_log_odds, seed_adaptive
 from imaging.segmentation.graph_cut import boundary_weights
-from imaging.segmentation.prior import marked_voxels
+from imaging.segmentation.marks import marked_voxels
 from imaging.segmentation.prompt import Prompt
 from imaging.segmentation.random_walk import random_walk
 from imaging.segmentation.region import Region, on_region, region_around
@@ -65,20 +65,22 @@ class Marks:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Evidence:
-    """What every engine is given; arrays are (slices, rows, columns) on the region's grid, but for ``never``.
+    """What every engine is given; arrays are (slices, rows, columns) on the region's grid, but for ``native``.
 
     Parameters
     ----------
     volume, region, shape, marks
         The image, its part on the working grid, what is expected there, and what was ruled in or out.
-    never
-        What was ruled out, on the volume's own grid.
+    native
+        The marks on the volume's own grid.
     distance
         Signed distance to the expected surface in mean radii, negative inside.
     log_odds
         Of brightness, shape and marks together; above zero where lesion is likelier.
     weights
         Of :func:`imaging.segmentation.graph_cut.boundary_weights`, one array for each axis.
+    likelihood
+        Log-odds of brightness alone, 0 where nothing was measured.
     walked
         The random walk's answer on them, which the brightness models are read from.
     remarks
@@ -89,10 +91,11 @@ class Evidence:
     region: Region
     shape: ExpectedShape
     marks: Marks
-    never: BoolArray
+    native: Marks
     distance: NDArray[np.float32]
     log_odds: NDArray[np.float32]
     weights: tuple[NDArray[np.float32], ...]
+    likelihood: NDArray[np.float32]
     walked: NDArray[np.float32]
     remarks: tuple[Finding, ...] = ()
 
@@ -125,8 +128,8 @@ def evidence_of(
     around = expit((distance - RIM) / SOFT) * nearby
     for _ in range(ROUNDS):
         features = tuple(seed_adaptive(channel, inside, around) for channel in region.channels)
-        likelihood = histogram_log_odds(features, inside, around)
-        odds = _ruled(likelihood * region.known + expected, distance, marks)
+        likelihood = histogram_log_odds(features, inside, around) * region.known
+        odds = _ruled(likelihood + expected, distance, marks)
         weights = boundary_weights(*features)
         walked = random_walk(odds, weights, evidence=EVIDENCE)
         inside = walked**2 * usable
@@ -136,10 +139,11 @@ def evidence_of(
         region=region,
         shape=shape,
         marks=marks,
-        never=native.never,
+        native=native,
         distance=distance,
         log_odds=odds,
         weights=weights,
+        likelihood=likelihood,
         walked=walked,
         remarks=remarks,
     )

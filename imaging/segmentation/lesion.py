@@ -20,14 +20,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from imaging.arrays import BoolArray, FloatArray, frozen
-from imaging.errors import GeometryError
+from imaging.errors import BackendFailed, GeometryError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.segmentation.engines import AGREEMENT, ENGINES
 from imaging.segmentation.evidence import Evidence, Marks, evidence_of, usable_voxels
+from imaging.segmentation.marks import doubts_of_marks
 from imaging.segmentation.prior import ellipsoid_from_prompts, gives_size, measures_all_axes
 from imaging.segmentation.prompt import BoxPrompt, MaskPrompt, Prompt
-from imaging.segmentation.quality import LEAK_DISTANCE, Doubts, findings_from, touches_edge
+from imaging.segmentation.quality import LEAK_DISTANCE, Doubts, findings_from, material_share, touches_edge
 from imaging.segmentation.region import on_native, region_around
 from imaging.segmentation.shape import (
     ExpectedShape,
@@ -35,6 +36,7 @@ from imaging.segmentation.shape import (
     Witness,
     best_scale,
     contrast_across,
+    earlier_map,
     ellipsoid_of_map,
     shows_layers,
 )
@@ -86,6 +88,11 @@ class LesionProposal:
         Standard deviation ÷ mean of the engines' volumes: what stands for the reader's error until one has looked.
     findings
         What to doubt.
+
+    Raises
+    ------
+    BackendFailed
+        NOT_A_MASK, NOT_A_PROBABILITY: not of its grid's shape, or values other than true and false, or than 0…1.
     """
 
     mask: BoolArray
@@ -101,6 +108,17 @@ class LesionProposal:
     findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.mask.dtype != np.bool_ or self.mask.shape != self.grid.shape:
+            raise BackendFailed(
+                f"{self.backend} gave a mask of {self.mask.dtype} {self.mask.shape}, not of bool {self.grid.shape}",
+                code="NOT_A_MASK",
+            )
+        between = (self.probability >= 0) & (self.probability <= 1)  # which is False for what is no number
+        if self.probability.shape != self.probability_grid.shape or not between.all():
+            raise BackendFailed(
+                f"{self.backend} gave something that is no probability from 0 to 1 on its grid",
+                code="NOT_A_PROBABILITY",
+            )
         object.__setattr__(self, "mask", frozen(self.mask))
         object.__setattr__(self, "probability", frozen(self.probability))
 
@@ -143,7 +161,7 @@ def segment_lesion(
     Raises
     ------
     UsageError
-        NO_PROMPT, PROMPT_UNRESOLVED or PROMPT_OUTSIDE_IMAGE.
+        NO_PROMPT, PROMPT_UNRESOLVED, PROMPT_OUTSIDE_IMAGE or BAD_PRIOR.
     EmptyMask
         If the prior is empty on this image.
     GeometryError
@@ -177,17 +195,18 @@ def evidence_for(
     earlier: Volume | None = None,
 ) -> Evidence:
     """What the engines are given; parameters and errors as :func:`segment_lesion`."""
-    for name, array in (("prior", prior), ("exclude", exclude), ("include", include)):
+    for name, array in (("exclude", exclude), ("include", include)):
         if array is not None and array.shape != volume.grid.shape:
             raise GeometryError(f"{name} {array.shape} does not fill the image's grid {volume.grid.shape}")
     marks = Marks.on(volume.grid, prompts, exclude=exclude, include=include)
+    doubts = doubts_of_marks(prompts, volume.grid, marks.lesion, marks.never)
     if prior is None or gives_size(prompts):
         shape, remarks = _prompted(prompts)
     else:
-        expected = np.asarray(prior, dtype=np.float32)
+        expected = earlier_map(prior, volume.grid)
         shape = _followed(volume, prompts, expected, marks, companion=companion, earlier=earlier)
         remarks = _follow_up_doubts(volume, prompts, expected, shape, earlier)
-    return evidence_of(volume, shape, marks, remarks=remarks, companion=companion)
+    return evidence_of(volume, shape, marks, remarks=(*remarks, *doubts), companion=companion)
 
 
 def _prompted(prompts: Sequence[Prompt]) -> tuple[ExpectedShape, tuple[Finding, ...]]:
@@ -265,12 +284,10 @@ def proposal_from(evidence: Evidence, opinions: Mapping[str, NDArray[np.float32]
     agreement = np.asarray(np.mean(list(opinions.values()), axis=0), dtype=np.float32)
     kept, other_share = _kept(np.asarray(agreement >= 0.5, dtype=bool), distance, ruled)
     agreement = np.where(kept, np.maximum(agreement, 0.51), np.minimum(agreement, 0.49)).astype(np.float32)
-    probability, start = on_native(agreement, region, volume.grid)
+    probability, start = _with_marks(*on_native(agreement, region, volume.grid), evidence.native)
     stop = tuple(first + count for first, count in zip(start, probability.shape, strict=True))
-    window = tuple(map(slice, start, stop))
-    probability = np.where(evidence.never[window], 0, probability).astype(np.float32)
     mask = np.zeros(volume.grid.shape, dtype=bool)
-    mask[window] = probability >= 0.5
+    mask[tuple(map(slice, start, stop))] = probability >= 0.5
     voxel_ml = volume.grid.voxel_volume_mm3 / 1000
     volume_ml = float(mask.sum()) * voxel_ml
     alternatives = [_kept(np.asarray(opinion >= 0.5, dtype=bool), distance, ruled)[0] for opinion in opinions.values()]
@@ -284,6 +301,8 @@ def proposal_from(evidence: Evidence, opinions: Mapping[str, NDArray[np.float32]
         volume_low_ml=low,
         volume_high_ml=high,
         touches_edge=touches_edge(*_imaged(mask, volume)),
+        material_share=material_share(mask, volume, evidence.native.material),
+        unlike_share=_unlike_share(evidence, kept),
     )
     nothing = () if mask.any() else (Finding("LESION_NOT_FOUND", Severity.ERROR, "no voxel looks like the lesion"),)
     return LesionProposal(
@@ -299,6 +318,31 @@ def proposal_from(evidence: Evidence, opinions: Mapping[str, NDArray[np.float32]
         volume_wcv=_volume_wcv(alternatives),
         findings=(*evidence.remarks, *nothing, *findings_from(doubts, where=volume.series_uid)),
     )
+
+
+def _unlike_share(evidence: Evidence, kept: BoolArray) -> float:
+    """Share of a drawn lesion that looks like its surroundings; 0 after an earlier mask, whose inside may change."""
+    seen = kept & evidence.region.known
+    if evidence.shape.earlier is not None or not seen.any():
+        return 0.0
+    return float((evidence.likelihood[seen] < 0).mean())
+
+
+def _with_marks(
+    probability: NDArray[np.float32], start: tuple[int, ...], native: Marks
+) -> tuple[NDArray[np.float32], tuple[int, ...]]:
+    """The probability with the reader's marks laid over it, and where its crop of the native grid starts.
+
+    What was marked as lesion is lesion, also beyond what was looked at: the crop grows to hold it.
+    """
+    low, high = np.array(start), np.array(start) + probability.shape
+    if native.lesion.any():
+        marked = np.argwhere(native.lesion)
+        low, high = np.minimum(low, marked.min(axis=0)), np.maximum(high, marked.max(axis=0) + 1)
+    window = tuple(map(slice, low.tolist(), high.tolist()))
+    ruled = np.pad(probability, list(zip(start - low, high - start - probability.shape, strict=True)))
+    ruled = np.where(native.lesion[window], np.maximum(ruled, 0.51), ruled)
+    return np.where(native.never[window], 0, ruled).astype(np.float32), tuple(low.tolist())
 
 
 def _imaged(mask: BoolArray, volume: Volume) -> tuple[BoolArray, BoolArray | None]:

@@ -1,16 +1,14 @@
-"""From prompts to the shape that they promise, and to what they rule in and out."""
+"""From prompts to the shape that they promise."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 
-from imaging.arrays import BoolArray, FloatArray
+from imaging.arrays import FloatArray
 from imaging.errors import UsageError
 from imaging.finding import Finding, Severity
-from imaging.geometry import Grid
 from imaging.segmentation.ellipsoid import Ellipsoid, from_diameters
 from imaging.segmentation.prompt import (
     BoxAxes,
@@ -24,7 +22,7 @@ from imaging.segmentation.prompt import (
     as_array,
 )
 
-__all__ = ["ellipsoid_from_prompts", "gives_size", "marked_voxels", "measures_all_axes"]
+__all__ = ["box_frame", "ellipsoid_from_prompts", "gives_size", "measures_all_axes"]
 
 # An axis that no prompt measured, as a share of the mean of those that were. A longest diameter is longer than the
 # others, two sides of a box in one slice are not. Values with the least bias of volume on the ten shared sarcoma images
@@ -36,7 +34,9 @@ CLICK_RADIUS_MM = 25.0
 # Strokes stop short of the margin that they are drawn towards.
 STROKE_REACH = 1.15
 FLAT_MM = 0.05  # a box drawn in one slice has no depth but for rounding; a thin one was drawn thin
+OFF_CENTRE = 0.02  # of a box's diagonal: what rounding and a hand may move a corner that lies opposite another
 LEAST_LEAN = float(np.sin(np.radians(20)))
+LONGEST_MM = 3000.0  # the tallest person on record was 2.72 m
 # Nothing can be drawn more finely than this by hand; it keeps every half-length above zero.
 LEAST_HALF_LENGTH_MM = 1.0
 
@@ -52,7 +52,8 @@ def ellipsoid_from_prompts(prompts: Sequence[Prompt]) -> tuple[Ellipsoid, tuple[
     Raises
     ------
     UsageError
-        NO_PROMPT if none is positive, PROMPT_UNRESOLVED if the only one is a mask that nobody has read.
+        NO_PROMPT if none is positive, PROMPT_UNRESOLVED if the only one is a mask that nobody has read,
+        PROMPT_TOO_LARGE if the shape is longer than any patient.
 
     Examples
     --------
@@ -61,6 +62,17 @@ def ellipsoid_from_prompts(prompts: Sequence[Prompt]) -> tuple[Ellipsoid, tuple[
     >>> shape.centre.tolist(), sorted(shape.half_lengths_mm.tolist()), remarks
     ([20.0, 15.0, 10.0], [10.0, 15.0, 20.0], ())
     """
+    shape, remarks = _shape_of(prompts)
+    longest_mm = 2 * float(shape.half_lengths_mm.max())
+    if longest_mm > LONGEST_MM:
+        raise UsageError(
+            f"the prompts span {longest_mm:.0f} mm, more than any patient: are they in millimetres?",
+            code="PROMPT_TOO_LARGE",
+        )
+    return shape, remarks
+
+
+def _shape_of(prompts: Sequence[Prompt]) -> tuple[Ellipsoid, tuple[Finding, ...]]:
     boxes = [prompt for prompt in prompts if isinstance(prompt, BoxPrompt) and prompt.sign > 0]
     diameters = [prompt for prompt in prompts if isinstance(prompt, DiameterPrompt)]
     balls = [prompt for prompt in prompts if isinstance(prompt, PointPrompt) and prompt.sign > 0 and prompt.radius_mm]
@@ -107,33 +119,9 @@ def gives_size(prompts: Sequence[Prompt]) -> bool:
     )
 
 
-def marked_voxels(prompts: Sequence[Prompt], grid: Grid, *, sign: int) -> BoolArray:
-    """The voxels that points, strokes and (for sign −1) boxes of that sign claim outright.
-
-    A point or stroke claims the ball of its radius round each of its points, at least the nearest voxel; a positive
-    radius means the lesion's size, not certain ground, so a positive point claims its nearest voxel only.
-
-    Examples
-    --------
-    >>> from imaging.segmentation.prompt import PointPrompt
-    >>> grid = Grid.from_spacing((9, 9, 9), (1.0, 1.0, 1.0))
-    >>> int(marked_voxels([PointPrompt((4, 4, 4), 1.2, -1)], grid, sign=-1).sum())
-    7
-    """
-    marked = np.zeros(grid.shape, dtype=bool)
-    for prompt in prompts:
-        if isinstance(prompt, PointPrompt) and prompt.sign == sign:
-            _mark(marked, grid, as_array([prompt.point]), prompt.radius_mm if sign < 0 else None)
-        elif isinstance(prompt, ScribblePrompt) and prompt.sign == sign:
-            _mark(marked, grid, _stroke(prompt.points, grid), prompt.radius_mm)
-        elif isinstance(prompt, BoxPrompt) and prompt.sign == sign and sign < 0:
-            _mark_box(marked, grid, prompt)
-    return marked
-
-
 def _of_boxes(boxes: Sequence[BoxPrompt]) -> tuple[Ellipsoid, tuple[Finding, ...]]:
     oblique = [box for box in boxes if box.axes is BoxAxes.IMAGE]
-    axes = _box_frame(as_array(oblique[0].corners)) if oblique else np.eye(3)
+    axes = box_frame(as_array(oblique[0].corners)) if oblique else np.eye(3)
     ends = np.concatenate([as_array(box.corners) for box in boxes]) @ axes
     low, high = ends.min(axis=0), ends.max(axis=0)
     halves = (high - low) / 2
@@ -145,12 +133,28 @@ def _of_boxes(boxes: Sequence[BoxPrompt]) -> tuple[Ellipsoid, tuple[Finding, ...
     return Ellipsoid(axes @ ((low + high) / 2), axes, np.maximum(halves, LEAST_HALF_LENGTH_MM)), remarks
 
 
-def _box_frame(corners: FloatArray) -> FloatArray:
+def box_frame(corners: FloatArray) -> FloatArray:
     """Orthonormal directions of a box's sides from its eight corners in any order.
 
     The three shortest independent differences from one corner are its edges, unless a diagonal of a flat face is
     shorter than the longest edge; so edges are taken one by one, each the shortest at right angles to those before.
+    Corners of an image whose slices lean form no right angles: of those the nearest frame is given.
+
+    Raises
+    ------
+    UsageError
+        NOT_A_BOX: a corner has none opposite, or the corners leave no volume.
+
+    Examples
+    --------
+    >>> corners = np.array([[x, y, z] for x in (0, 4) for y in (0, 3) for z in (0, 2)], dtype=float)
+    >>> np.abs(box_frame(corners)).tolist()
+    [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
     """
+    opposite = 2 * corners.mean(axis=0) - corners
+    off = np.linalg.norm(corners[:, None] - opposite, axis=2).min(axis=1).max()
+    if off > OFF_CENTRE * np.linalg.norm(np.ptp(corners, axis=0)):
+        raise UsageError("the eight corners do not form a box: each has one opposite", code="NOT_A_BOX")
     differences = corners[1:] - corners[0]
     lengths = np.linalg.norm(differences, axis=1)
     frame: list[FloatArray] = []
@@ -237,43 +241,3 @@ def _of_strokes(points: FloatArray) -> tuple[Ellipsoid, tuple[Finding, ...]]:
     halves = np.where(flat, SHARE_OF_LENGTH * halves.max(), halves)
     remarks = (_unmeasured("the strokes run in one plane or line; how far the lesion reaches across is assumed"),)
     return Ellipsoid(centre, np.eye(3), halves), remarks if flat.any() else ()
-
-
-def _stroke(points: Sequence[Point], grid: Grid) -> FloatArray:
-    """Points along the stroke, no farther apart than half the shortest voxel side."""
-    ends = as_array(points)
-    step = min(grid.spacing_mm) / 2
-    pieces = [ends[:1]]
-    for start, end in pairwise(ends):
-        count = max(1, int(np.ceil(np.linalg.norm(end - start) / step)))
-        pieces.append(start + (end - start) * np.linspace(1 / count, 1, count)[:, None])
-    return np.concatenate(pieces)
-
-
-def _mark(marked: BoolArray, grid: Grid, points: FloatArray, radius_mm: float | None) -> None:
-    """Set, in the caller's own fresh array, the voxels within the radius of any of the points."""
-    for point in points:
-        nearest = np.rint(grid.indices([point])[0]).astype(int)
-        if ((nearest >= 0) & (nearest < grid.shape)).all():
-            marked[tuple(nearest)] = True
-        if radius_mm is None:
-            continue
-        # Distance between neighbouring planes of indices along each axis, right for sheared grids too.
-        plane_mm = 1 / np.linalg.norm(grid.index_from_point[:3, :3], axis=1)
-        reach = np.ceil(radius_mm / plane_mm).astype(int)
-        low, high = np.maximum(nearest - reach, 0), np.minimum(nearest + reach + 1, grid.shape)
-        if (low >= high).any():
-            continue
-        around = np.stack(np.meshgrid(*map(np.arange, low, high), indexing="ij"), axis=-1)
-        near = np.linalg.norm(grid.points(around.reshape(-1, 3)) - point, axis=1) <= radius_mm
-        marked[tuple(map(slice, low, high))] |= near.reshape(around.shape[:3])
-
-
-def _mark_box(marked: BoolArray, grid: Grid, box: BoxPrompt) -> None:
-    """Set, in the caller's own fresh array, the voxels whose centres lie in the box (half a voxel deep at least)."""
-    axes = _box_frame(as_array(box.corners)) if box.axes is BoxAxes.IMAGE else np.eye(3)
-    ends = as_array(box.corners) @ axes
-    slack = np.where(np.ptp(ends, axis=0) == 0, max(grid.spacing_mm) / 2, 0.0)
-    centres = grid.points(np.indices(grid.shape).reshape(3, -1).T) @ axes
-    inside = ((centres >= ends.min(axis=0) - slack) & (centres <= ends.max(axis=0) + slack)).all(axis=1)
-    marked |= inside.reshape(grid.shape)

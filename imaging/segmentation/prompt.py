@@ -225,7 +225,9 @@ def _parse(row: Mapping[str, Any]) -> Prompt:
 def _points(listed: object) -> tuple[Point, ...]:
     """Rows of three numbers as tuples; a single row may stand without its outer list."""
     try:
-        rows = np.asarray(listed, dtype=np.float64)
+        # Texts and truth values, which float64 would take for numbers, make an array of another kind.
+        rows = np.asarray(listed)
+        rows = rows.astype(np.float64) if rows.dtype.kind in "iuf" and not _holds_truth(listed) else np.zeros(0)
     except (TypeError, ValueError, OverflowError):  # the last for whole numbers of hundreds of digits
         rows = np.zeros(0)
     if rows.ndim == 1 and rows.size == 3:
@@ -233,6 +235,10 @@ def _points(listed: object) -> tuple[Point, ...]:
     if rows.ndim != 2 or rows.shape[1:] != (3,) or len(rows) == 0:
         raise CaseFileError("points_lps_mm is a list of points, each three numbers x, y, z in millimetres")
     return tuple((float(x), float(y), float(z)) for x, y, z in rows)
+
+
+def _holds_truth(listed: object) -> bool:
+    return isinstance(listed, bool) or (isinstance(listed, list | tuple) and any(map(_holds_truth, listed)))
 
 
 def _require_points(points: Sequence[Point], *, counts: tuple[int, ...] | None, kind: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from imaging.arrays import BoolArray, FloatArray
+from imaging.errors import UsageError
 
 __all__ = ["Box", "box_around", "closed", "distance_mm", "reached"]
 
@@ -44,6 +45,11 @@ def reached(mask: BoolArray, spacing_mm: Sequence[float], reach_mm: float) -> Bo
     The next voxel always counts, because the voxel behind a boundary in a 5 mm slice is partly filled however short the
     reach is.
 
+    Raises
+    ------
+    UsageError
+        BAD_LENGTH: the reach is not above zero.
+
     Examples
     --------
     >>> mask = np.zeros((3, 1, 7), bool)
@@ -51,6 +57,8 @@ def reached(mask: BoolArray, spacing_mm: Sequence[float], reach_mm: float) -> Bo
     >>> reached(mask, (5.0, 0.8, 0.8), 1.7)[:, 0, :].astype(int).tolist()
     [[0, 0, 0, 1, 0, 0, 0], [0, 1, 1, 1, 1, 1, 0], [0, 0, 0, 1, 0, 0, 0]]
     """
+    if not reach_mm > 0:
+        raise UsageError("a reach is a length above zero", code="BAD_LENGTH")
     # Distances on a lattice whose steps are no longer than the reach: the ball becomes an ellipsoid.
     shortened = tuple(min(step, reach_mm) for step in spacing_mm)
     return np.asarray(distance_mm(mask, shortened) <= reach_mm * (1 + 1e-9))

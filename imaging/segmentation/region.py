@@ -19,7 +19,16 @@ from imaging.geometry import Grid
 from imaging.segmentation.ellipsoid import Ellipsoid
 from imaging.volume import Volume
 
-__all__ = ["Region", "on_native", "on_region", "region_around", "require_inside", "right_angles", "samples_seen"]
+__all__ = [
+    "Region",
+    "measured_in",
+    "on_native",
+    "on_region",
+    "region_around",
+    "require_inside",
+    "right_angles",
+    "samples_seen",
+]
 
 # 45 voxels along each side of a cube: every engine stays below a second, and a lesion of 20 voxels across is resolved
 # more finely than readers agree (prompt trial of 17 real lesions, any lesion size).
@@ -97,10 +106,9 @@ def region_around(volume: Volume, shape: Ellipsoid, *, margin_mm: float, compani
     affine[:3, 3] = shape.centre - affine[:3, :3] @ steps
     count = 2 * steps + 1
     grid = Grid((int(count[0]), int(count[1]), int(count[2])), affine)
-    measured = np.ones(volume.grid.shape, np.float32) if volume.valid is None else volume.valid.astype(np.float32)
     # Outside the image the nearest sample stands in, and is not known.
     samples = on_region(samples_seen(volume), volume.grid, grid, smooth=True)
-    known = on_region(measured, volume.grid, grid, outside=0.0) > 0.5
+    known = on_region(measured_in(volume), volume.grid, grid, outside=0.0) > 0.5
     second = None if companion is None else on_region(samples_seen(companion), companion.grid, grid, smooth=True)
     return Region(grid=grid, samples=samples, known=known, companion=second)
 
@@ -120,6 +128,11 @@ def require_inside(volume: Volume, shape: Ellipsoid) -> None:
 def samples_seen(volume: Volume) -> NDArray[Any]:
     """The samples, the nearest slice standing in where none was imaged: it is not known, and darkens no neighbour."""
     return volume.samples if volume.acquired_slices is None else volume.acquired_slices.nearest(volume.samples)
+
+
+def measured_in(volume: Volume) -> BoolArray:
+    """Where the scanner measured something, on every voxel; without an array of its own where that is everywhere."""
+    return np.broadcast_to(np.True_, volume.grid.shape) if volume.valid is None else volume.valid
 
 
 def on_region(

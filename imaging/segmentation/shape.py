@@ -9,13 +9,22 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from imaging.arrays import BoolArray, FloatArray
-from imaging.errors import EmptyMask
+from imaging.errors import EmptyMask, GeometryError, UsageError
 from imaging.geometry import Grid
 from imaging.segmentation.ellipsoid import Ellipsoid
-from imaging.segmentation.region import Region, on_region, samples_seen
+from imaging.segmentation.region import Region, measured_in, on_region, samples_seen
 from imaging.volume import Modality, Volume
 
-__all__ = ["ExpectedShape", "Trust", "Witness", "best_scale", "contrast_across", "ellipsoid_of_map", "shows_layers"]
+__all__ = [
+    "ExpectedShape",
+    "Trust",
+    "Witness",
+    "best_scale",
+    "contrast_across",
+    "earlier_map",
+    "ellipsoid_of_map",
+    "shows_layers",
+]
 
 # Candidate lengths of the lesion now over its length then: from a quarter of the volume to twelve times it.
 SCALES = 1.02 ** np.arange(-25, 43)
@@ -38,6 +47,7 @@ LIKENESS_WORTH = 30.0
 LEAST_FILLED = 2 / 3
 RING = 0.35  # the same for judging a finished mask
 CONTRAST_BINS = 32
+OVERSHOOT = 1e-3  # beyond 0…1, as interpolation in float32 may leave it
 MOST_SHAPE_ODDS = 6.0  # twice what one voxel's brightness may say: far from the expected place no evidence suffices
 
 
@@ -118,8 +128,7 @@ class Witness:
         Hounsfield units are the same on both. Units of MR are arbitrary but for their zero: one factor takes one
         scanner's to another's, and what lesion and rim have become since does not touch it.
         """
-        measured = np.ones(earlier.grid.shape, np.float32) if earlier.valid is None else earlier.valid
-        known = on_region(measured, earlier.grid, region.grid, outside=0.0) > 0.5
+        known = on_region(measured_in(earlier), earlier.grid, region.grid, outside=0.0) > 0.5
         samples = on_region(samples_seen(earlier), earlier.grid, region.grid, smooth=True)
         both = around & known
         if earlier.modality is Modality.MR and both.any():
@@ -158,6 +167,29 @@ def signed_distance_mm(probability: NDArray[np.float32], region: Region) -> Floa
     outward = ndimage.distance_transform_edt(~inside)
     inward = ndimage.distance_transform_edt(inside)
     return np.asarray((np.where(inside, 0.5 - inward, outward - 0.5)) * region.spacing_mm, dtype=np.float64)
+
+
+def earlier_map(prior: FloatArray | NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
+    """The mask of an earlier exam as a probability on this grid.
+
+    Raises
+    ------
+    GeometryError
+        It does not fill the grid.
+    UsageError
+        BAD_PRIOR: values that are no probability, such as labels or what is no number.
+
+    Examples
+    --------
+    >>> earlier_map(np.array([[[True, False]]]), Grid.from_spacing((1, 1, 2), (1.0, 1.0, 1.0)))
+    array([[[1., 0.]]], dtype=float32)
+    """
+    if prior.shape != grid.shape:
+        raise GeometryError(f"prior {prior.shape} does not fill the image's grid {grid.shape}")
+    probability = np.asarray(prior, dtype=np.float32)
+    if not (probability.min() >= -OVERSHOOT and probability.max() <= 1 + OVERSHOOT):  # False for what is no number
+        raise UsageError("an earlier mask is given as a probability from 0 to 1", code="BAD_PRIOR")
+    return probability
 
 
 def ellipsoid_of_map(probability: NDArray[np.float32], grid: Grid) -> Ellipsoid:

@@ -48,4 +48,20 @@ def threshold_model(weights: tuple[float, ...], bias: float) -> bytes:
         + field(11, value("x", len(weights)))
         + field(12, value("y", 1))
     )
+    return model(graph)
+
+
+def sum_model(inputs: tuple[str, ...]) -> bytes:
+    """The sum of one-channel images and of a constant."""
+    graph = (
+        field(1, node("Sum", (*inputs, "b"), "y"))
+        + field(2, "sum")
+        + field(5, tensor("b", (1, 1, 1, 1, 1), (0.5,)))
+        + b"".join(field(11, value(name, 1)) for name in inputs)
+        + field(12, value("y", 1))
+    )
+    return model(graph)
+
+
+def model(graph: bytes) -> bytes:
     return field(1, 8) + field(7, graph) + field(8, field(1, "") + field(2, 17))

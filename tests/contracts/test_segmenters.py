@@ -136,6 +136,12 @@ class TestSegmenter:
         assert places[:, 0].min() > CENTRE[0] - 5
         assert spread(proposal)[exclude].max() == 0
 
+    def test_it_says_so_where_known_material_lies_in_the_lesion(self, engine: Segmenter) -> None:
+        grid = grid_named("axial")
+        for radius, said in ((4.0, True), (0.0, False)):
+            proposal = engine.segment(scene(grid), [BOX], include=ball(grid, radius))
+            assert ("MATERIAL_INSIDE" in {finding.code for finding in proposal.findings}) == said
+
     def test_an_earlier_mask_is_a_prior_or_is_refused(self, engine: Segmenter) -> None:
         grid = grid_named("axial")
         prior = ball(grid).astype(np.float32)

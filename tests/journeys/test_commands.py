@@ -125,6 +125,34 @@ def test_segment_says_why_it_cannot(
     assert done.out == ""
 
 
+def test_a_lesion_that_is_not_found_writes_no_mask(files: Path, osteotrace: Osteotrace, tmp_path: Path) -> None:
+    out = tmp_path / "mask.nii.gz"
+    command = ["segment", files / "mr.nii.gz", "--modality", "mr", "--json", "--out", out]
+    done = osteotrace(*command, "--box", 0.4, 0.4, 0.4, 0.401, 0.401, 0.401)
+    assert done.code == 3, done.err
+    assert done.document["mask"] is None
+    assert [finding["code"] for finding in done.document["quality"]["findings"]] == ["LESION_NOT_FOUND"]
+    assert not out.exists()
+
+
+def test_segment_never_writes_over_what_it_reads(files: Path, osteotrace: Osteotrace, tmp_path: Path) -> None:
+    image = shutil.copy(files / "mr.nii.gz", tmp_path)
+    before = Path(image).read_bytes()
+    done = osteotrace("segment", image, "--modality", "mr", "--out", image, "--point", 0, 0, 0)
+    assert (done.code, "BAD_OUTPUT_NAME" in done.err) == (2, True), done.err
+    assert Path(image).read_bytes() == before
+
+
+@pytest.mark.parametrize(("text", "code"), [("[" * 100_000, 3), ("{", 3), ("[]", 2), ('\ufeff{"prompts": []}', 2)])
+def test_prompts_that_say_nothing_are_told_from_prompts_that_are_damaged(
+    files: Path, osteotrace: Osteotrace, tmp_path: Path, text: str, code: int
+) -> None:
+    (tmp_path / "p.json").write_text(text, encoding="utf-8")
+    command = ["segment", files / "mr.nii.gz", "--modality", "mr", "--out", tmp_path / "m.nii.gz"]
+    done = osteotrace(*command, "--prompts", tmp_path / "p.json")
+    assert (done.code, ("NO_PROMPT" if code == 2 else "BAD_CASE_FILE") in done.err) == (code, True), done.err
+
+
 def test_measure_gives_every_figure_with_unit_and_method(
     files: Path, osteotrace: Osteotrace, keeps_contract: Callable[[str], str]
 ) -> None:

@@ -26,9 +26,18 @@ __all__ = ["ask", "cut_off_network", "main"]
 Answer = tuple[Mapping[str, Any], NDArray[np.float32]]
 NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "socket.bind")
 LONGEST_REASON = 300  # characters of a library's last words
+# Five folds over a CT of the whole body take about half an hour on a processor; what takes four times that hangs.
+LONGEST_S = 7200.0
 
 
-def ask(module: str, asked: Mapping[str, Any], samples: NDArray[np.float32], *, name: str) -> Answer:
+def ask(
+    module: str,
+    asked: Mapping[str, Any],
+    samples: NDArray[np.float32],
+    *,
+    name: str,
+    limit_s: float = LONGEST_S,
+) -> Answer:
     """What the module's ``answer`` gives for the question, computed elsewhere.
 
     Parameters
@@ -41,32 +50,43 @@ def ask(module: str, asked: Mapping[str, Any], samples: NDArray[np.float32], *, 
         float32 of any shape.
     name
         The segmenter, for messages.
+    limit_s
+        After so many seconds the process is ended.
 
     Raises
     ------
     BackendUnavailable
         The module says so.
     BackendFailed
-        The process ended without an answer.
+        The process ended without an answer, with half of one, or not in time.
     """
     # The child sees the same code as its parent, wherever that came from; -P keeps the working folder out of it.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "imaging.segmentation.backends.child", module],
-        input=_packed(asked, samples),
-        capture_output=True,
-        env=environment,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "imaging.segmentation.backends.child", module],
+            input=_packed(asked, samples),
+            capture_output=True,
+            env=environment,
+            check=False,
+            timeout=limit_s,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BackendFailed(f"{name} gave no answer in {limit_s:g} s and was ended", where=name) from error
     if done.returncode != 0 or not done.stdout:
         words = done.stderr.decode("utf-8", "replace").strip().splitlines()
         reason = words[-1][:LONGEST_REASON] if words else "without a word"
         raise BackendFailed(f"{name} ended with status {done.returncode}: {reason}", where=name)
-    head, _, body = done.stdout.partition(b"\n")
-    reply = json.loads(head)
-    if "unavailable" in reply:
-        raise BackendUnavailable(reply["unavailable"], where=name)
-    return reply["reply"], np.frombuffer(body, dtype="<f4").reshape(reply["shape"])
+    try:
+        head, _, body = done.stdout.partition(b"\n")
+        reply = json.loads(head)
+        if "unavailable" in reply:
+            raise BackendUnavailable(reply["unavailable"], where=name)
+        return reply["reply"], np.frombuffer(body, dtype="<f4").reshape(reply["shape"])
+    except BackendUnavailable:
+        raise
+    except (ValueError, KeyError, TypeError) as error:
+        raise BackendFailed(f"{name} broke off in the middle of its answer", where=name) from error
 
 
 def main() -> None:

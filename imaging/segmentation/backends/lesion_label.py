@@ -75,7 +75,7 @@ def read_table(path: Path, *, needed: str) -> dict[str, Any]:
     """
     try:
         table = json.loads(path.read_bytes()[:LARGEST_TABLE])
-    except (OSError, ValueError) as error:
+    except (OSError, RecursionError, ValueError) as error:  # the second for what is nested too deep
         raise BackendUnavailable(
             f"{path} cannot be read as JSON ({type(error).__name__}); {needed}", where=path.name
         ) from error

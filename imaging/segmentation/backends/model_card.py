@@ -22,6 +22,7 @@ rows, columns). The frame is centred on the prompt; its axes are the image's own
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -36,7 +37,7 @@ __all__ = ["Activation", "Channel", "ModelCard", "Normalisation", "Scaling", "re
 
 SCHEMA = "osteotrace.model/1"
 LARGEST_CARD = 2**20  # bytes
-LARGEST_SIDE = 512  # voxels; a frame of 512³ float32 is half a gigabyte a channel
+LARGEST_FRAME = 2**24  # voxels, as 256³: 64 MiB a channel; ten times that takes minutes to fill
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -121,7 +122,7 @@ def read_model_card(folder: Path) -> ModelCard:
         raise BackendUnavailable(f"{folder} holds no model.json, which says what the model wants", where=path.name)
     try:
         record = json.loads(path.read_bytes()[: LARGEST_CARD + 1])
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:  # the first for what is nested too deep
         raise RecordError(f"model.json is not JSON ({error})", code="BAD_MODEL_CARD", where=path.name) from None
     try:
         return _card(record)
@@ -206,7 +207,8 @@ def _voxels(value: object) -> tuple[int, int, int]:
     if (
         not isinstance(value, list)
         or len(value) != 3
-        or not all(type(n) is int and 0 < n <= LARGEST_SIDE for n in value)
+        or not all(type(n) is int and n > 0 for n in value)
+        or math.prod(value) > LARGEST_FRAME
     ):
-        raise RecordError(f"frame.voxels is three whole numbers from 1 to {LARGEST_SIDE}")
+        raise RecordError(f"frame.voxels is three whole numbers above zero, {LARGEST_FRAME} voxels at most")
     return (value[0], value[1], value[2])

@@ -25,7 +25,7 @@ from imaging.geometry import Grid
 from imaging.segmentation.backend import Backend, Capabilities
 from imaging.segmentation.backends.proposal import Question, proposal_from
 from imaging.segmentation.lesion import LesionProposal
-from imaging.segmentation.prior import marked_voxels
+from imaging.segmentation.marks import marked_voxels
 from imaging.segmentation.prompt import (
     BoxPrompt,
     DiameterPrompt,
@@ -65,8 +65,7 @@ class NnInteractive:
     """
 
     def __init__(self, address: str) -> None:
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        if not _is_address(address):
             raise UsageError(
                 f"nninteractive:ADDRESS is http://host:port or https://host:port; a key goes into {KEY}",
                 code="BACKEND_LOCATION",
@@ -129,11 +128,20 @@ class NnInteractive:
             raise BackendFailed(f"the server at {host} answered with status {status}", where=host) from error
         except (httpx.HTTPError, SessionExpiredError) as error:
             raise BackendFailed(f"the server at {host} broke off ({type(error).__name__})", where=host) from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise BackendFailed(
                 f"what answers at {host} does not speak the protocol of nnInteractive 2.6 ({type(error).__name__})",
                 where=host,
             ) from error
+
+
+def _is_address(address: str) -> bool:
+    """Whether it names a host over HTTP, and neither a user nor a password."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # half of an IPv6 address
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
 
 
 def _capabilities(session: Any) -> Capabilities:

@@ -33,7 +33,7 @@ from imaging.segmentation.backends.proposal import Question, proposal_from
 from imaging.segmentation.lesion import LesionProposal
 from imaging.segmentation.prompt import Prompt
 from imaging.segmentation.quality import touches_edge
-from imaging.segmentation.region import on_region, samples_seen
+from imaging.segmentation.region import measured_in, on_region, samples_seen
 from imaging.volume import Volume
 
 __all__ = ["ONNX", "OnnxSegmenter"]
@@ -50,7 +50,7 @@ class OnnxSegmenter:
     Raises
     ------
     BackendUnavailable
-        A file is missing, or the model is none that ONNX Runtime can load.
+        A file is missing, the model is none that ONNX Runtime can load, or it has not one input.
     RecordError
         BAD_MODEL_CARD.
     """
@@ -63,6 +63,9 @@ class OnnxSegmenter:
         content = path.read_bytes()
         self.digest = sha256_hex(content)
         self.session = _session(content)
+        inputs = [entry.name for entry in self.session.get_inputs()]
+        if len(inputs) != 1:
+            raise BackendUnavailable(f"model.onnx has {len(inputs)} inputs; one that takes all channels is needed")
 
     def capabilities(self) -> Capabilities:
         return Capabilities(
@@ -146,8 +149,7 @@ def _frame(card: ModelCard, question: Question) -> Grid:
 def _channels(card: ModelCard, question: Question, frame: Grid) -> NDArray[np.float32]:
     """(channels, slices, rows, columns) in the card's order."""
     volume = question.volume
-    measured = np.ones(volume.grid.shape, np.float32) if volume.valid is None else volume.valid.astype(np.float32)
-    known = on_region(measured, volume.grid, frame, outside=0.0) > 0.5
+    known = on_region(measured_in(volume), volume.grid, frame, outside=0.0) > 0.5
     level = question.expected.level(frame.points(np.indices(frame.shape).reshape(3, -1).T)).reshape(frame.shape)
 
     def channel(kind: Channel) -> NDArray[Any]:

@@ -15,11 +15,12 @@ from imaging.finding import Finding, Severity
 from imaging.segmentation.backend import Capabilities
 from imaging.segmentation.ellipsoid import Ellipsoid
 from imaging.segmentation.lesion import LesionProposal
-from imaging.segmentation.prior import ellipsoid_from_prompts, gives_size, marked_voxels
+from imaging.segmentation.marks import doubts_of_marks, marked_voxels
+from imaging.segmentation.prior import ellipsoid_from_prompts, gives_size
 from imaging.segmentation.prompt import Prompt
-from imaging.segmentation.quality import LEAK_DISTANCE, Doubts, findings_from, touches_edge
+from imaging.segmentation.quality import LEAK_DISTANCE, Doubts, findings_from, material_share, touches_edge
 from imaging.segmentation.region import on_region, region_around, require_inside
-from imaging.segmentation.shape import contrast_across, ellipsoid_of_map
+from imaging.segmentation.shape import contrast_across, earlier_map, ellipsoid_of_map
 from imaging.volume import Volume
 from imaging.volume.crop import bounding_box
 
@@ -57,33 +58,26 @@ class Question:
         Raises
         ------
         UsageError
-            As :meth:`Capabilities.require`; NO_PROMPT, PROMPT_UNRESOLVED, PROMPT_OUTSIDE_IMAGE.
+            As :meth:`Capabilities.require`; NO_PROMPT, PROMPT_UNRESOLVED, PROMPT_OUTSIDE_IMAGE, BAD_PRIOR.
         EmptyMask
             The prior is empty on this image.
         GeometryError
             Prior, exclude or include do not fill the grid.
         """
-        for name, array in (("prior", prior), ("exclude", exclude), ("include", include)):
+        for name, array in (("exclude", exclude), ("include", include)):
             if array is not None and array.shape != volume.grid.shape:
                 raise GeometryError(f"{name} {array.shape} does not fill the image's grid {volume.grid.shape}")
         capabilities.require(volume, prompts, prior=prior is not None)
-        earlier = None if prior is None else np.asarray(prior, dtype=np.float32)
+        earlier = None if prior is None else earlier_map(prior, volume.grid)
         if earlier is None or gives_size(prompts):
             expected, findings = ellipsoid_from_prompts(prompts)
         else:
             expected, findings = ellipsoid_of_map(earlier, volume.grid), ()
         require_inside(volume, expected)
-        never = marked_voxels(prompts, volume.grid, sign=-1)
-        return cls(
-            volume,
-            tuple(prompts),
-            expected,
-            earlier,
-            marked_voxels(prompts, volume.grid, sign=1),
-            never if exclude is None else never | exclude,
-            include,
-            findings,
-        )
+        lesion, never = (marked_voxels(prompts, volume.grid, sign=sign) for sign in (1, -1))
+        never = never if exclude is None else never | exclude
+        doubts = doubts_of_marks(prompts, volume.grid, lesion, never)
+        return cls(volume, tuple(prompts), expected, earlier, lesion, never, include, (*findings, *doubts))
 
 
 def proposal_from(
@@ -193,5 +187,6 @@ def _doubts(question: Question, kept: BoolArray, other_share: float, volume_ml: 
         volume_low_ml=volume_ml,
         volume_high_ml=volume_ml,
         touches_edge=touches_edge(imaged, valid),
+        material_share=material_share(kept, volume, question.material),
     )
     return findings_from(facts, where=volume.series_uid)

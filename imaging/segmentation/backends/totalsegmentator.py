@@ -27,8 +27,9 @@ from imaging.segmentation.region import samples_seen
 from imaging.volume import Modality, Volume
 from imaging.volume.resample import resample_mask
 
-__all__ = ["INSTALL", "MODULES", "WEIGHTS", "answer", "find_bone_learned"]
+__all__ = ["INSTALL", "MODULES", "TOTALSEGMENTATOR", "WEIGHTS", "answer", "find_bone_learned"]
 
+TOTALSEGMENTATOR = "totalsegmentator"  # what stands for it where a mask of bone may be named
 MODULES = ("torch", "totalsegmentator")
 INSTALL = "pip install torch TotalSegmentator (choose the build of PyTorch for your processor or GPU first)"
 WEIGHTS = (
@@ -62,7 +63,7 @@ def find_bone_learned(volume: Volume) -> BoneFind:
     straight = straightened(volume)
     asked = {"affine_ras": (RAS_FROM_LPS @ straight.grid.affine)[:, [2, 1, 0, 3]].tolist(), "bones": BONES}
     samples = np.asarray(samples_seen(straight), dtype=np.float32).T
-    reply, found = ask("imaging.segmentation.backends.totalsegmentator", asked, samples, name="totalsegmentator")
+    reply, found = ask("imaging.segmentation.backends.totalsegmentator", asked, samples, name=TOTALSEGMENTATOR)
     mask = np.ascontiguousarray(found.T > 0)
     if straight is not volume:
         mask = resample_mask(mask, straight.grid, volume.grid)

@@ -59,18 +59,21 @@ class Correction:
         >>> click.adds, click.stroke.radius_mm
         (True, 1.0)
         """
-        index = np.rint(grid.indices([point_lps_mm])[0]).astype(np.int64)
-        if ((index < 0) | (index >= mask.shape)).any():
+        place = grid.indices([point_lps_mm])[0] if np.isfinite(point_lps_mm).all() else np.full(3, np.inf)
+        if ((place < -0.5) | (place > np.array(grid.shape) - 0.5)).any():
             raise UsageError("the click lies outside the image", code="CLICK_OUTSIDE_IMAGE")
         if not mask.any() or mask.all():
             raise UsageError("there is no outline to correct", code="NOTHING_TO_CORRECT")
+        index = np.clip(np.rint(place).astype(np.int64), 0, np.array(grid.shape) - 1)
         is_inside = bool(mask[tuple(index)])
         x, y, z = (float(value) for value in point_lps_mm)
-        others = grid.points(np.argwhere(mask != is_inside))
-        away_mm = float(np.linalg.norm(others - (x, y, z), axis=1).min())
-        if away_mm > ball_radius_mm(mask, grid) + max(grid.spacing_mm):
+        farthest_mm = ball_radius_mm(mask, grid) + max(grid.spacing_mm)
+        window = _around(Stroke(((x, y, z),), min(grid.spacing_mm)), grid, farthest_mm)  # an image's air is far more
+        others = grid.crop(*_ends(window)).points(np.argwhere(mask[window] != is_inside))
+        if not (np.linalg.norm(others - (x, y, z), axis=1) <= farthest_mm).any():
             raise UsageError(
-                f"the click lies {away_mm:.0f} mm from the outline, farther than the lesion is wide: paint there",
+                f"the click lies more than {farthest_mm:.0f} mm from the outline, farther than the lesion is wide: "
+                "paint there",
                 code="CLICK_TOO_FAR",
             )
         return cls(Stroke(((x, y, z),), min(grid.spacing_mm)), adds=not is_inside)
@@ -89,6 +92,13 @@ def corrected(mask: BoolArray, grid: Grid, corrections: Sequence[Correction]) ->
     corrections
         At least one, in the order in which they were made.
 
+    Raises
+    ------
+    UsageError
+        NOTHING_TO_CORRECT: there is no correction.
+    GeometryError
+        The mask does not fill the grid.
+
     Source: the idea of carrying a local edit along the border with a Gaussian falloff is that of surface sculpting in
     editors of segmentations (for one: the smudge and grow effects of 3D Slicer); reach and facing are ours.
 
@@ -102,6 +112,8 @@ def corrected(mask: BoolArray, grid: Grid, corrections: Sequence[Correction]) ->
     >>> int((better & ~true).sum()), int((better & ~small).sum()), bool((better & ~small)[:, :, :20].any())
     (0, 61, False)
     """
+    if not corrections:
+        raise UsageError("there is no correction to make", code="NOTHING_TO_CORRECT")
     *earlier, last = corrections
     radius_mm = ball_radius_mm(mask, grid)
     reach_mm = REACH_OF_RADIUS * radius_mm + REACH_OF_STROKE * last.stroke.radius_mm

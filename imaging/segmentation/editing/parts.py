@@ -18,6 +18,13 @@ def split_by_plane(
 ) -> tuple[BoolArray, BoolArray]:
     """The mask on the side to which the normal points, and on the other; every voxel belongs to one of them.
 
+    Raises
+    ------
+    GeometryError
+        The mask does not fill the grid.
+    UsageError
+        BAD_PLANE.
+
     Examples
     --------
     >>> grid = Grid.from_spacing((1, 1, 4), (1.0, 1.0, 1.0))
@@ -25,11 +32,15 @@ def split_by_plane(
     >>> left.astype(int).tolist(), right.astype(int).tolist()
     ([[[0, 0, 1, 1]]], [[[1, 1, 0, 0]]])
     """
-    normal = np.asarray(normal_lps, dtype=np.float64)
+    if mask.shape != grid.shape:
+        raise GeometryError(f"the mask {mask.shape} does not fill the grid {grid.shape}")
+    normal, point = (np.asarray(given, dtype=np.float64) for given in (normal_lps, point_lps_mm))
     if normal.shape != (3,) or not np.isfinite(normal).all() or not normal.any():
         raise UsageError("a plane has a normal of three numbers, not all zero", code="BAD_PLANE")
+    if point.shape != (3,) or not np.isfinite(point).all():
+        raise UsageError("a plane passes through a point of three finite numbers", code="BAD_PLANE")
     voxels = np.argwhere(mask)
-    is_ahead = (grid.points(voxels) - np.asarray(point_lps_mm, dtype=np.float64)) @ normal >= 0
+    is_ahead = (grid.points(voxels) - point) @ normal >= 0
     ahead = np.zeros_like(mask)
     ahead[tuple(voxels[is_ahead].T)] = True
     return ahead, mask & ~ahead

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from imaging.arrays import BoolArray
+from imaging.errors import GeometryError, UsageError
 from imaging.geometry import Grid
 
 __all__ = ["largest_piece", "piece_at", "without_holes", "without_small_pieces"]
@@ -32,12 +33,19 @@ def largest_piece(mask: BoolArray) -> BoolArray:
 def without_small_pieces(mask: BoolArray, grid: Grid, *, least_ml: float) -> BoolArray:
     """The mask without pieces smaller than ``least_ml``.
 
+    Raises
+    ------
+    UsageError
+        BAD_VOLUME: ``least_ml`` is below zero or no number.
+
     Examples
     --------
     >>> grid = Grid.from_spacing((1, 1, 4), (10.0, 10.0, 10.0))
     >>> without_small_pieces(np.array([[[1, 0, 1, 1]]], bool), grid, least_ml=2.0).astype(int).tolist()
     [[[0, 0, 1, 1]]]
     """
+    if not 0 <= least_ml < np.inf:
+        raise UsageError("the least volume of a piece is a finite number of mL", code="BAD_VOLUME")
     labels, _ = ndimage.label(mask, TOUCHING)
     is_large = np.bincount(labels.ravel()) * grid.voxel_volume_mm3 / 1000 >= least_ml * (1 - 1e-9)
     is_large[0] = False
@@ -53,10 +61,12 @@ def piece_at(mask: BoolArray, grid: Grid, point_lps_mm: Sequence[float]) -> Bool
     >>> piece_at(np.array([[[1, 0, 1, 1]]], bool), grid, (0.2, 0.0, 0.0)).astype(int).tolist()
     [[[1, 0, 0, 0]]]
     """
-    nearest = np.rint(grid.indices([point_lps_mm])[0]).astype(np.int64)
+    if mask.shape != grid.shape:
+        raise GeometryError(f"the mask {mask.shape} does not fill the grid {grid.shape}")
+    place = np.rint(grid.indices([point_lps_mm])[0]) if np.isfinite(point_lps_mm).all() else np.full(3, np.inf)
     labels, _ = ndimage.label(mask, TOUCHING)
-    is_inside = ((nearest >= 0) & (nearest < mask.shape)).all()
-    label = labels[tuple(nearest)] if is_inside else 0
+    is_inside = ((place >= 0) & (place < mask.shape)).all()
+    label = labels[tuple(place.astype(np.int64))] if is_inside else 0
     return np.asarray((labels == label) & mask)
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from imaging.arrays import BoolArray, FloatArray
+from imaging.arrays import BoolArray, FloatArray, IntArray
 from imaging.errors import GeometryError, UsageError
 from imaging.geometry import Grid
 from imaging.volume import Volume
@@ -15,6 +15,7 @@ from imaging.volume import Volume
 __all__ = ["Stroke", "erased", "painted", "painted_in_range", "swept"]
 
 Window = tuple[slice, slice, slice]
+MOST_CENTRES = 2**20  # at a time: a brush as wide as the image would fill gigabytes with its voxels' places
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Stroke:
     radius_mm: float
 
     def __post_init__(self) -> None:
-        if not self.points_lps_mm or not np.isfinite(self.points_lps_mm).all():
+        points = self.points_lps_mm
+        if not points or any(len(point) != 3 or not np.isfinite(point).all() for point in points):
             raise UsageError("a stroke passes at least one point, in finite millimetres", code="BAD_STROKE")
         if not 0 < self.radius_mm < np.inf:
             raise UsageError("a brush has a radius above zero", code="BAD_STROKE")
@@ -65,6 +67,11 @@ def erased(mask: BoolArray, stroke: Stroke, grid: Grid) -> BoolArray:
 def painted_in_range(mask: BoolArray, stroke: Stroke, volume: Volume, *, low: float, high: float) -> BoolArray:
     """The mask with those voxels of the stroke added whose samples lie from ``low`` to ``high``, both included.
 
+    Raises
+    ------
+    UsageError
+        BAD_RANGE: ``low`` is not below or at ``high``.
+
     Examples
     --------
     >>> from imaging.volume import Modality
@@ -74,6 +81,8 @@ def painted_in_range(mask: BoolArray, stroke: Stroke, volume: Volume, *, low: fl
     >>> painted_in_range(np.zeros(grid.shape, bool), stroke, ct, low=0, high=100).astype(int).tolist()
     [[[1, 0, 1]]]
     """
+    if not low <= high:
+        raise UsageError("a range of samples begins at or below its end", code="BAD_RANGE")
     window, inside = swept(stroke, volume.grid)
     samples = volume.samples[window]
     inside = inside & (samples >= low) & (samples <= high)
@@ -108,8 +117,13 @@ def swept(stroke: Stroke, grid: Grid) -> tuple[Window, BoolArray]:
     shape = tuple(int(n) for n in high - low)
     if 0 in shape:
         return window, np.zeros(shape, dtype=bool)
-    centres = grid.points(np.indices(shape).reshape(3, -1).T + low)
-    inside = (_distance_mm(centres, points) <= stroke.radius_mm * (1 + 1e-9)).reshape(shape)
+    inside = np.zeros(shape, dtype=bool)
+    ends = grid.indices(points)
+    for number in range(max(len(points) - 1, 1)):
+        piece = slice(number, number + 2)
+        first = np.clip(np.floor(ends[piece].min(axis=0)).astype(np.int64) - reach, low, high) - low
+        last = np.clip(np.ceil(ends[piece].max(axis=0)).astype(np.int64) + reach + 1, low, high) - low
+        _sweep(inside, grid, points[piece], (first, last), low=low, radius_mm=stroke.radius_mm * (1 + 1e-9))
     passed = nearest[((nearest >= low) & (nearest < high)).all(axis=1)] - low
     inside[tuple(passed.T)] = True
     return window, np.asarray(inside)
@@ -128,6 +142,31 @@ def _dense(points: FloatArray, step_mm: float) -> FloatArray:
         count = max(1, int(np.ceil(np.linalg.norm(end - start) / step_mm)))
         pieces.append(start + (end - start) * np.linspace(1 / count, 1, count)[:, None])
     return np.concatenate(pieces)
+
+
+def _sweep(
+    inside: BoolArray, grid: Grid, ends: FloatArray, part: tuple[IntArray, IntArray], *, low: IntArray, radius_mm: float
+) -> None:
+    """Set, in the caller's own fresh array, what the ball passes on one straight piece, a block of planes at a time.
+
+    Parameters
+    ----------
+    inside, low
+        The window and the grid's index where it begins.
+    ends
+        (1 or 2, 3) the piece's ends.
+    part
+        First and last-plus-one index of the window that the piece can reach.
+    """
+    first, last = part
+    rows, columns = (slice(int(first[axis]), int(last[axis])) for axis in (1, 2))
+    pixels = (last[1] - first[1]) * (last[2] - first[2])
+    planes = max(1, MOST_CENTRES // max(int(pixels), 1))
+    for start in range(int(first[0]), int(last[0]), planes):
+        block = inside[start : min(start + planes, int(last[0])), rows, columns]
+        corner = low + np.array([start, first[1], first[2]])
+        centres = grid.points(np.indices(block.shape).reshape(3, -1).T + corner)
+        block |= (_distance_mm(centres, ends) <= radius_mm).reshape(block.shape)
 
 
 def _distance_mm(centres: FloatArray, points: FloatArray) -> FloatArray:

@@ -38,3 +38,8 @@ def test_an_image_that_cuts_one_side_of_the_body_gives_no_answer() -> None:
     mask = np.zeros(grid.shape, bool)
     mask[1, 5, 80] = True
     assert side_of(mask, volume) is None
+
+
+def test_nothing_is_on_no_side() -> None:
+    volume, grid = scene(Modality.CT, 1, slice(40, 100))
+    assert side_of(np.zeros(grid.shape, bool), volume) is None

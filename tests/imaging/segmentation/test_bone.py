@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from imaging.errors import GeometryError
+from imaging.errors import GeometryError, UsageError
 from imaging.geometry import Grid
-from imaging.segmentation.bone import bone_mask, find_bone
+from imaging.segmentation.bone import BoneFind, bone_mask, find_bone, with_explained_holes
 from imaging.volume import Modality, Volume
 
 SHAPE = (50, 60, 60)
@@ -82,3 +84,18 @@ def test_in_a_bone_cut_by_the_end_slices_marrow_is_filled_and_the_canal_is_not(v
     bone = bone_mask(ct(samples[10:40]))
     assert not (truth[10:40] & ~bone).any()
     assert not bone[15, 18:23, 28:33].any()
+
+
+def test_bone_by_density_is_for_ct(vertebra):
+    with pytest.raises(UsageError, match="MR"):
+        find_bone(replace(ct(vertebra[0]), modality=Modality.MR))
+
+
+def test_holes_that_a_lesion_explains_are_kept_in_bone_that_a_model_found_and_leaks_are_not(vertebra):
+    samples, truth = vertebra
+    lesion = ((Z - 25) ** 2 + (Y - 40) ** 2 + (X - 30) ** 2 <= 64) & np.ones(SHAPE, bool)
+    leak = ((Z - 25) ** 2 + (Y - 56) ** 2 + (X - 30) ** 2 <= 9) & np.ones(SHAPE, bool)
+    found = BoneFind((truth & ~lesion) | leak)
+    kept = with_explained_holes(found, ct(samples), lesion=lesion, material=leak)
+    assert kept.mask[lesion & truth].all()
+    assert kept.mask[leak & ~truth].mean() < 0.2

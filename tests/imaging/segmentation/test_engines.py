@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from itertools import product
 
 import numpy as np
@@ -54,6 +57,34 @@ def test_a_walk_between_two_seeds_crosses_linearly() -> None:
     walked = random_walk(odds, weights, evidence=1.0).ravel()
     # Laplace's equation on a line of twelve equal steps: ten between neighbours, one at each end to its seed.
     np.testing.assert_allclose(walked, np.arange(11, 0, -1) / 12, atol=0.01)
+
+
+def test_a_walk_that_nothing_draws_inside_stays_outside() -> None:
+    odds = np.full((3, 4, 5), -2.0, np.float32)
+    assert random_walk(odds, boundary_weights(np.zeros_like(odds)), evidence=0.5).max() == 0
+
+
+WALK = """
+import numpy as np
+from imaging.provenance import array_sha256
+from imaging.segmentation.ellipsoid import Ellipsoid
+from imaging.segmentation.graph_cut import boundary_weights
+from imaging.segmentation.random_walk import random_walk
+random = np.random.default_rng(0)
+odds, feature = random.normal(0, 2, (2, 45, 45, 45)).astype(np.float32)
+print(array_sha256(random_walk(odds, boundary_weights(feature), evidence=0.5)))
+points, weights = random.normal(0, 9, (90_000, 3)), random.random(90_000)
+print(array_sha256(Ellipsoid.of_moments(points, weights, volume_mm3=1.0).axes))
+"""
+
+
+def test_the_number_of_threads_does_not_change_a_bit() -> None:
+    def told(threads: int) -> str:
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+        done = subprocess.run([sys.executable, "-c", WALK], env=environment, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    assert told(1) == told(2) != ""
 
 
 @pytest.mark.parametrize("radius", [6.0, 9.0, 12.0])

@@ -188,6 +188,16 @@ def test_a_tilted_and_turned_grid_keeps_the_volume() -> None:
     assert proposal.volume_ml == pytest.approx(4 / 3 * np.pi * RADIUS**3 / 1000, rel=0.10)
 
 
+@pytest.mark.parametrize("exponent", [-100, -30, 40])
+def test_the_unit_of_mr_changes_nothing(exponent: int) -> None:
+    grid = axial()
+    image = scene(grid, ball(grid))
+    scaled = replace(image, samples=np.ldexp(image.samples, exponent))  # a power of two: no rounding
+    one, other = segment_lesion(image, [BOX]), segment_lesion(scaled, [BOX])
+    np.testing.assert_array_equal(one.mask, other.mask)
+    assert one.findings == other.findings
+
+
 def test_two_runs_give_the_same_bytes() -> None:
     grid = axial()
     image = scene(grid, ball(grid))
@@ -211,6 +221,15 @@ def test_an_earlier_mask_that_is_not_on_this_image_is_refused() -> None:
         segment_lesion(scene(grid, ball(grid)), [], prior=np.ones((2, 2, 2), np.float32))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0, 255.0])
+def test_an_earlier_mask_that_is_no_probability_is_refused(value: float) -> None:
+    grid = axial()
+    for prior in (np.where(ball(grid), value, 0.0), np.where(ball(grid), 1.0, value)):
+        with pytest.raises(UsageError) as refusal:
+            segment_lesion(scene(grid, ball(grid)), [], prior=prior.astype(np.float32))
+        assert refusal.value.code == "BAD_PRIOR"
+
+
 def test_a_lesion_cut_by_the_image_is_flagged() -> None:
     grid = axial()
     half = scene(grid, ball(grid))
@@ -218,6 +237,26 @@ def test_a_lesion_cut_by_the_image_is_flagged() -> None:
     codes = {finding.code for finding in segment_lesion(cut, [BOX]).findings}
     assert "TOUCHES_EDGE" in codes
     assert "TOUCHES_EDGE" not in {finding.code for finding in segment_lesion(half, [BOX]).findings}
+
+
+def test_a_box_round_two_small_lesions_is_flagged_where_it_takes_what_is_between_for_lesion() -> None:
+    grid = axial()
+    place = points_of(grid) - CENTRE
+    two = np.minimum(*(np.linalg.norm(place - [x, 0, 0], axis=1) for x in (-9.0, 9.0))).reshape(grid.shape) <= 6
+    box = BoxPrompt(around([[-15, -14, -14], [15, 14, 14]]))
+    proposal = segment_lesion(scene(grid, two), [box])
+    assert dice(proposal.mask, two) < 0.6
+    assert "LOOKS_LIKE_SURROUNDINGS" in {finding.code for finding in proposal.findings}
+    assert segment_lesion(scene(grid, ball(grid)), [BOX]).findings == ()
+
+
+@pytest.mark.parametrize(("hu", "said"), [(1900.0, False), (2600.0, True)])
+def test_what_is_denser_than_any_bone_in_a_ct_lesion_is_said(hu: float, *, said: bool) -> None:
+    grid = axial()
+    image = scene(grid, ball(grid))
+    samples = np.where(ball(grid, 6.0), hu, image.samples).astype(np.float32)
+    proposal = segment_lesion(replace(image, samples=samples, modality=Modality.CT), [BOX])
+    assert ("MATERIAL_INSIDE" in {finding.code for finding in proposal.findings}) == said
 
 
 def test_an_image_without_contrast_is_flagged_and_gives_the_prompt() -> None:

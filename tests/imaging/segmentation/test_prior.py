@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from imaging.errors import UsageError
-from imaging.geometry import Grid
 from imaging.segmentation.ellipsoid import Ellipsoid
-from imaging.segmentation.prior import ellipsoid_from_prompts, marked_voxels
+from imaging.segmentation.prior import ellipsoid_from_prompts
 from imaging.segmentation.prompt import (
     BoxAxes,
     BoxPrompt,
@@ -23,6 +22,7 @@ from imaging.segmentation.prompt import (
 )
 
 lengths = st.floats(4.0, 80.0)
+ROUND = tuple((x, y, z) for x in (0.0, 20.0) for y in (0.0, 20.0) for z in (0.0, 20.0))
 
 
 def as_points(rows: np.ndarray) -> tuple[Point, ...]:
@@ -103,32 +103,17 @@ def test_strokes_end_a_little_inside_their_ellipsoid() -> None:
         ([], "NO_PROMPT"),
         ([PointPrompt((0, 0, 0), 4, -1)], "NO_PROMPT"),
         ([MaskPrompt("a.nii.gz")], "PROMPT_UNRESOLVED"),
+        ([PointPrompt((0, 0, 0), 1e6)], "PROMPT_TOO_LARGE"),
+        ([BoxPrompt(((-4000, 0, 0), (4000, 9, 9)))], "PROMPT_TOO_LARGE"),
         ([BoxPrompt(tuple((float(i), float(i * i), float(i % 3)) for i in range(8)), BoxAxes.IMAGE)], "NOT_A_BOX"),
+        ([BoxPrompt((*(ROUND[:7]), (60.0, 60.0, 10.0)), BoxAxes.IMAGE)], "NOT_A_BOX"),
+        ([BoxPrompt((*([ROUND[0]] * 6), ROUND[1], ROUND[2]), BoxAxes.IMAGE)], "NOT_A_BOX"),
     ],
 )
 def test_prompts_that_point_nowhere_are_refused(prompts: list[PointPrompt], code: str) -> None:
     with pytest.raises(UsageError) as refusal:
         ellipsoid_from_prompts(prompts)
     assert refusal.value.code == code
-
-
-def test_a_marked_ball_has_the_volume_of_a_ball_on_a_sheared_grid() -> None:
-    affine = np.array([[0, 0, 1.0, -30], [0.8, 1.0, 0, -40], [3.0, 0, 0, -30], [0, 0, 0, 1]])
-    grid = Grid((20, 80, 60), affine)
-    marked = marked_voxels([PointPrompt((0, 0, 0), 12.0, -1)], grid, sign=-1)
-    # Voxel centres in a ball: the count's error is below the surface's share of a layer, here far below 3 %.
-    assert marked.sum() * grid.voxel_volume_mm3 == pytest.approx(4 / 3 * np.pi * 12**3, rel=0.03)
-    assert not marked_voxels([PointPrompt((0, 0, 0), 12.0, -1)], grid, sign=1).any()
-
-
-def test_an_excluding_box_and_stroke_mark_what_they_cover() -> None:
-    grid = Grid.from_spacing((10, 10, 10), (1.0, 1.0, 1.0))
-    box = marked_voxels([BoxPrompt(((2, 3, 4), (5, 5, 4)), sign=-1)], grid, sign=-1)
-    assert np.argwhere(box).min(axis=0).tolist() == [4, 3, 2]
-    assert box.sum() == 4 * 3 * 1
-    stroke = marked_voxels([ScribblePrompt(((0, 0, 0), (0, 0, 9)), sign=-1)], grid, sign=-1)
-    assert stroke[:, 0, 0].all()
-    assert stroke.sum() == 10
 
 
 @settings(max_examples=30)

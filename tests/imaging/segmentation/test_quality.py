@@ -21,6 +21,8 @@ CALM = Doubts(far_share=0.0, other_share=0.0, contrast=0.3, volume_low_ml=9.0, v
         ({"volume_high_ml": 20.0}, "WIDE_SPREAD"),
         ({"volume_low_ml": 0.0}, "WIDE_SPREAD"),
         ({"touches_edge": True}, "TOUCHES_EDGE"),
+        ({"material_share": 0.2}, "MATERIAL_INSIDE"),
+        ({"unlike_share": 0.5}, "LOOKS_LIKE_SURROUNDINGS"),
     ],
 )
 def test_each_doubt_gives_its_own_finding(change: dict[str, float], code: str) -> None:

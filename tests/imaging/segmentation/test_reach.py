@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from imaging.errors import UsageError
 from imaging.segmentation.reach import box_around, closed, distance_mm, reached
 
 masks = arrays(bool, (4, 6, 6), elements=st.booleans())
@@ -35,3 +37,9 @@ def test_reach_is_in_millimetres_and_takes_at_least_the_next_slice():
     mask = np.zeros((5, 11, 11), bool)
     mask[2, 5, 5] = True
     assert reached(mask, (5.0, 1.0, 1.0), 2.0).sum() == 13 + 2  # a disc of radius 2, and one voxel above and below
+
+
+@pytest.mark.parametrize("reach_mm", [0.0, -1.0, np.nan])
+def test_a_reach_of_nothing_is_refused_and_does_not_fill_the_image(reach_mm):
+    with pytest.raises(UsageError, match="above zero"):
+        reached(np.ones((2, 2, 2), bool), (1, 1, 1), reach_mm)

@@ -57,6 +57,29 @@ def test_a_process_that_dies_says_its_last_words() -> None:
         ask("no_such_module", {}, np.zeros(1, np.float32), name="x")
 
 
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("os._exit(0)", "status 0"),
+        ("os.kill(os.getpid(), 9)", "status -9"),
+        ("os.write(answer_to, b'hello'); os._exit(0)", "middle of its answer"),
+        ("os.write(answer_to, b'[1]\\n'); os._exit(0)", "middle of its answer"),
+        ("os.write(answer_to, b'{}\\n'); os._exit(0)", "middle of its answer"),
+        ('os.write(answer_to, b\'{"reply": {}, "shape": [9, 9]}\\n1234\'); os._exit(0)', "middle of its answer"),
+        ("time.sleep(60)", "no answer in 2 s"),
+    ],
+)
+def test_a_process_that_ends_without_a_whole_answer_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, says: str
+) -> None:
+    # The pipe is what the child keeps of its standard output: the lowest descriptor beyond the three usual ones.
+    text = f"import os, time\nanswer_to = 3\ndef answer(asked, samples):\n    {body}\n"
+    (tmp_path / "ends_early.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BackendFailed, match=says):
+        ask("ends_early", {}, np.zeros(1, np.float32), name="x", limit_s=2.0)
+
+
 def test_what_a_library_prints_does_not_reach_the_answer(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     segmenter(f"nnunet:{nnunet_folder(tmp_path)}").segment(IMAGE, [BOX])  # the stand-in prints, as nnU-Net does
     assert capfd.readouterr() == ("", "")

@@ -13,7 +13,7 @@ from imaging.geometry import Grid
 from imaging.segmentation.catalogue import segmenter
 from imaging.segmentation.prompt import BoxPrompt, DiameterPrompt, MaskPrompt, PointPrompt, ScribblePrompt
 from imaging.volume import Modality, Volume
-from tests.contracts.nninteractive_server import CAPABILITIES, serving
+from tests.contracts.nninteractive_server import CAPABILITIES, Handler, serving
 
 pytest.importorskip("nnInteractive.inference.remote", reason="the extra 'interactive' is not installed")
 
@@ -120,10 +120,13 @@ def test_a_server_that_is_not_there_full_locked_or_another_is_said(monkeypatch: 
         assert segmenter(f"nninteractive:{server.address}").capabilities().version == "2"
     with serving(130.0, capabilities={"hello": "world"}) as server, pytest.raises(BackendFailed, match="protocol"):
         segmenter(f"nninteractive:{server.address}")
+    monkeypatch.setattr(Handler, "do_GET", lambda handler: handler.reply(b"[" * 100_000))
+    with serving(130.0) as server, pytest.raises(BackendFailed, match="protocol"):
+        segmenter(f"nninteractive:{server.address}")
     gc.collect()  # here, and not in the middle of another test
 
 
-@pytest.mark.parametrize("address", ["gpu:1527", "ftp://gpu", "http://", "http://me:key@gpu:1527"])
+@pytest.mark.parametrize("address", ["gpu:1527", "ftp://gpu", "http://", "http://[::1", "http://me:key@gpu:1527"])
 def test_an_address_without_scheme_or_with_a_key_in_it_is_refused(address: str) -> None:
     with pytest.raises(UsageError) as refusal:
         segmenter(f"nninteractive:{address}")

@@ -16,7 +16,7 @@ from imaging.segmentation.catalogue import segmenter
 from imaging.segmentation.prompt import BoxPrompt, PointPrompt
 from imaging.volume import Modality, Volume
 from tests.contracts.conftest import CARD, onnx_folder
-from tests.contracts.onnx_bytes import threshold_model
+from tests.contracts.onnx_bytes import sum_model, threshold_model
 
 GRID = Grid.from_spacing((30, 30, 30), (1.0, 1.0, 1.0))
 BOX = BoxPrompt(((8.0, 8.0, 8.0), (20.0, 20.0, 20.0)))
@@ -48,6 +48,7 @@ def test_the_card_is_read_as_it_is_written(tmp_path: Path) -> None:
         ({"frame": {"voxels": [32, 32, 32], "spacing_mm": 1, "radii": 2}}, "either spacing_mm or radii"),
         ({"frame": {"voxels": [32, 32], "radii": 2}}, "frame.voxels"),
         ({"frame": {"voxels": [32, 32, 10**6], "radii": 2}}, "frame.voxels"),
+        ({"frame": {"voxels": [512, 512, 512], "radii": 2}}, "16777216 voxels at most"),
         ({"frame": {"voxels": [32, 32, 32], "radii": 0}}, "above zero"),
         ({"normalisation": {"kind": "window", "low": 5, "high": 5}}, "low is below"),
         ({"normalisation": {"kind": "quantiles", "low": 1, "high": 99}}, "between 0 and 1"),
@@ -65,9 +66,10 @@ def test_an_impossible_card_is_refused_and_says_which_key(tmp_path: Path, change
 def test_a_folder_without_a_card_is_said(tmp_path: Path) -> None:
     with pytest.raises(BackendUnavailable, match=r"model\.json"):
         read_model_card(tmp_path)
-    (tmp_path / "model.json").write_text("{")
-    with pytest.raises(RecordError, match="not JSON"):
-        read_model_card(tmp_path)
+    for text in ("{", "[" * 100_000):
+        (tmp_path / "model.json").write_text(text)
+        with pytest.raises(RecordError, match="not JSON"):
+            read_model_card(tmp_path)
 
 
 class TestWithTheRuntime:
@@ -84,6 +86,13 @@ class TestWithTheRuntime:
             segmenter(f"onnx:{folder}")
         (folder / "model.onnx").unlink()
         with pytest.raises(BackendUnavailable, match="put the weights there"):
+            segmenter(f"onnx:{folder}")
+
+    @pytest.mark.parametrize("inputs", [(), ("x", "z")])
+    def test_a_model_of_no_or_two_inputs_is_refused(self, tmp_path: Path, inputs: tuple[str, ...]) -> None:
+        folder = onnx_folder(tmp_path)
+        (folder / "model.onnx").write_bytes(sum_model(inputs))
+        with pytest.raises(BackendUnavailable, match=f"{len(inputs)} inputs"):
             segmenter(f"onnx:{folder}")
 
     @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -110,6 +112,24 @@ def test_without_a_border_only_the_stroke_itself_counts(filled: bool) -> None:
         Correction.at(mask, GRID, at(0.0, 0.0, 0.0))
 
 
-def test_a_click_beside_the_image_is_refused() -> None:
+@pytest.mark.parametrize("x", [900.0, np.nan, np.inf])
+def test_a_click_beside_the_image_is_refused(x: float) -> None:
     with pytest.raises(UsageError, match="outside the image"):
-        Correction.at(ellipsoid(9.0, 9.0, 9.0), GRID, (900.0, 0.0, 0.0))
+        Correction.at(ellipsoid(9.0, 9.0, 9.0), GRID, (x, 0.0, 0.0))
+
+
+def test_a_click_inside_the_lesion_looks_at_no_air_far_from_it() -> None:
+    grid = Grid.from_spacing((100, 200, 200), (1.0, 1.0, 1.0))
+    mask = np.zeros(grid.shape, bool)
+    mask[45:55, 95:105, 95:105] = True
+    tracemalloc.start()
+    click = Correction.at(mask, grid, (96.0, 100.0, 50.0))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert not click.adds
+    assert peak < 20e6  # the places of all voxels that are no lesion are 96 MB
+
+
+def test_nothing_to_correct_with_is_refused() -> None:
+    with pytest.raises(UsageError, match="no correction"):
+        corrected(ellipsoid(9.0, 9.0, 9.0), GRID, [])

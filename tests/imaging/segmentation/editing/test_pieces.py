@@ -82,3 +82,21 @@ def test_a_plane_without_a_direction_and_masks_of_two_grids_are_refused() -> Non
         merged(mask, mask[1:])
     with pytest.raises(GeometryError):
         without(mask, mask[:, 1:])
+
+
+def test_what_is_no_number_is_refused_and_never_an_empty_mask() -> None:
+    mask = np.ones(GRID.shape, bool)
+    for least in (np.nan, -1.0, np.inf):
+        with pytest.raises(UsageError, match="mL"):
+            without_small_pieces(mask, GRID, least_ml=least)
+    with pytest.raises(UsageError, match="passes through"):
+        split_by_plane(mask, GRID, point_lps_mm=(np.nan, 0, 0), normal_lps=(1, 0, 0))
+    assert not piece_at(mask, GRID, (np.nan, 0.0, 0.0)).any()
+
+
+def test_a_mask_of_another_grid_is_refused() -> None:
+    other = np.ones((2, 2, 2), bool)
+    with pytest.raises(GeometryError, match="does not fill"):
+        split_by_plane(other, GRID, point_lps_mm=(0, 0, 0), normal_lps=(1, 0, 0))
+    with pytest.raises(GeometryError, match="does not fill"):
+        piece_at(other, GRID, (0.0, 0.0, 0.0))

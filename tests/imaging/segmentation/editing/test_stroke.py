@@ -91,10 +91,17 @@ def test_a_brush_without_a_radius_is_refused(radius: float) -> None:
         Stroke(((0.0, 0.0, 0.0),), radius)
 
 
-@pytest.mark.parametrize("points", [(), ((np.nan, 0.0, 0.0),)])
+@pytest.mark.parametrize("points", [(), ((np.nan, 0.0, 0.0),), ((1.0, 2.0),)])
 def test_a_stroke_without_a_place_is_refused(points: tuple[tuple[float, float, float], ...]) -> None:
     with pytest.raises(UsageError, match="point"):
         Stroke(points, 1.0)
+
+
+@pytest.mark.parametrize(("low", "high"), [(5.0, 4.0), (np.nan, 4.0), (0.0, np.nan)])
+def test_a_range_that_holds_nothing_is_refused(low: float, high: float) -> None:
+    volume = Volume(samples=np.zeros(SHAPE, np.int16), grid=GRIDS[0], modality=Modality.CT)
+    with pytest.raises(UsageError, match="range"):
+        painted_in_range(np.zeros(SHAPE, bool), Stroke(((0.0, 0.0, 0.0),), 1.0), volume, low=low, high=high)
 
 
 def test_a_mask_of_another_grid_is_refused() -> None:
