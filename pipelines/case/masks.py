@@ -45,10 +45,12 @@ from pipelines.case.identity import (
     lesion_events,
     owners,
     shared_outlines,
+    uncompared,
 )
 from pipelines.case.links import Links
 from pipelines.case.materials import CarriedMaterial, FoundMaterial, carry_material
 from pipelines.case.reviews import StoredReview, apply_reviews
+from pipelines.case.words import Heard, as_said, heard
 from pipelines.case_file import LesionEntry, LinkWord
 from pipelines.sources import open_masks
 
@@ -166,13 +168,15 @@ def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
     traces = [Trace(lesion_of(entry, ground.case_id, called), entry) for entry in known]
     imports = {exam.id: imported_segments(exam, ground) for exam in ground.exams.timepoints}
     traces += remembered_traces(imports, traces, ground)
+    drawn = {one.segment.sha256: timepoint for timepoint, (found, _) in imports.items() for one in found}
+    said = heard(ground.words, drawn, ground.exams)
     findings: list[Finding] = []
     events: list[LesionEvent] = []
     for timepoint in ground.exams.timepoints:
         imported, trouble = imports[timepoint.id]
         findings += trouble
         before = [seen for trace in traces if trace.masks() and (seen := trace.seen()) is not None]
-        owned, happened = assign(imported, traces, timepoint, ground)
+        owned, happened = assign(imported, traces, timepoint, said, ground)
         events += happened
         for trace in traces:
             rows = (
@@ -182,30 +186,14 @@ def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
             )
             judged = apply_reviews(rows, ground.reviews, timepoint.series, trace.lesion)
             trace.made += [on_its_side(row, trace.lesion, timepoint, ground) for row in judged]
-        events += identified(traces, timepoint, before, owned, ground)
+        events += identified(traces, timepoint, before, owned, words=said.words, ground=ground)
     met = [trace for trace in traces if trace.entry is not None or trace.masks()]
     return Tracing(
         lesions=tuple(trace.lesion for trace in met),
         rows=tuple(row for trace in met for row in carried_onto_ct(trace, ground)),
         events=tuple(events),
-        findings=(*findings, *event_findings(events), *unheard(imports, ground)),
+        findings=(*findings, *event_findings(events), *said.findings),
     )
-
-
-def unheard(imports: Mapping[str, tuple[list[Imported], list[Finding]]], ground: Ground) -> list[Finding]:
-    """A remark for each word of a reader about a mask that is not here: none is passed over in silence."""
-    digests = {one.segment.sha256 for imported, _ in imports.values() for one in imported}
-    message = "{} said whose the mask {}… of {} is; nobody drew such a mask here: the word is not used"
-    return [
-        Finding(
-            "LINK_OUTDATED",
-            Severity.WARNING,
-            message.format(word.reader, word.mask_sha256[:8], word.timepoint),
-            f"{word.lesion} {word.timepoint}",
-        )
-        for word in ground.words
-        if word.mask_sha256 not in digests
-    ]
 
 
 def remembered_traces(
@@ -248,6 +236,8 @@ def identified(
     timepoint: Timepoint,
     before: Sequence[Seen],
     owned: Mapping[LesionId, Sequence[Owned]],
+    *,
+    words: Sequence[LinkWord],
     ground: Ground,
 ) -> list[LesionEvent]:
     """Write into the exam's primary rows why each mask is its lesion's; and the lesions whose outlines have met."""
@@ -266,7 +256,7 @@ def identified(
         mine = owned.get(lesion, ())
         fallback = Basis.FOLLOWED if row.method is Method.PROPAGATED else Basis.PLACED
         bases[lesion] = (mine[0].basis, mine[0].taken_for) if mine else (fallback, None)
-    for lesion, identity in identities(masks, bases, before, ground.links, ground.words).items():
+    for lesion, identity in identities(masks, bases, before, ground.links, words).items():
         trace, number = rows[lesion]
         doubts = doubts_of(identity, f"{lesion} {timepoint.id}")
         row = trace.made[number]
@@ -338,7 +328,11 @@ def imported_segments(timepoint: Timepoint, ground: Ground) -> tuple[list[Import
                     here = replace(segment, series_uid=record.volume_id)
                     memory = ground.remembered.get(here.sha256)
                     known = here if memory is None else replace(here, tracking_uid=memory.tracking_uid)
-                    segments.append(Imported(record, known))
+                    if any(one.segment.sha256 == here.sha256 for one in segments):
+                        remark = f"a mask of {timepoint.id} was stored twice, voxel for voxel; it counts once"
+                        findings.append(Finding("DUPLICATE_MASK", Severity.WARNING, remark, annotation.series_uid))
+                    else:
+                        segments.append(Imported(record, known))
                 else:
                     remark = f"segment {segment.label} of an annotation of {timepoint.id} is empty"
                     findings.append(Finding("EMPTY_MASK", Severity.WARNING, remark, annotation.series_uid))
@@ -366,46 +360,48 @@ def on_record(segment: Segment, record: SeriesRecord) -> Segment:
 
 
 def assign(
-    imported: Sequence[Imported], traces: list[Trace], timepoint: Timepoint, ground: Ground
+    imported: Sequence[Imported], traces: list[Trace], timepoint: Timepoint, heard: Heard, ground: Ground
 ) -> tuple[dict[LesionId, list[Owned]], tuple[LesionEvent, ...]]:
     """Whose each imported mask is: a known lesion, else a new one; and what that says of the lesions known before.
 
-    ``traces`` grows by the new ones. Masks of one series never share a lesion. Events are those of the best series.
+    ``traces`` grows by the new ones. Masks of one series share a lesion only where a reader says so. Events are those
+    of the best series.
     """
     owned: dict[LesionId, list[Owned]] = {}
     told: tuple[LesionEvent, ...] = ()
-    followed_before = any(trace.masks() for trace in traces)
-    words = {word.mask_sha256: word for word in ground.words}
+    followed = {trace.lesion.id for trace in traces if trace.masks()}
     for record in dict.fromkeys(one.record for one in imported):
         found = {LesionId(f"import {n}"): one.segment for n, one in enumerate(imported) if one.record is record}
         seen = [seen for trace in traces if (seen := seen_here(trace, owned, timepoint)) is not None]
-        callings, _ = owners(found, record, seen, ground.links)
+        said = heard.lesions_of(found)
+        by_machine, _ = owners(found, record, seen, ground.links)
+        settled = as_said(found, said, seen)
+        callings = owners(settled, record, seen, ground.links)[0] if said else by_machine
+        before = [entry for entry in seen if entry.lesion in followed]
         events: tuple[Event, ...] = ()
-        if followed_before and record is imported[0].record:
-            met = {trace.lesion.id for trace in traces if trace.masks()}
-            _, news = owners(found, record, [entry for entry in seen if entry.lesion in met], ground.links)
-            events = news.events
-        spoken = {name: words[segment.sha256] for name, segment in found.items() if segment.sha256 in words}
+        if followed and record is imported[0].record:
+            events = owners(settled, record, before, ground.links)[1].events
+        apart = uncompared(before, record, ground.links, {*said.values(), *(c.lesion for c in callings.values())})
         names: dict[LesionId, LesionId] = {}
-        doubt: tuple[Finding, ...]
         for name in in_place_order(found):
-            calling, segment = callings.get(name), found[name]
-            said = spoken.get(name)
-            machine = None if calling is None else calling.lesion
-            if said is not None and any(trace.lesion.id == said.lesion for trace in traces):
-                lesion, basis, doubt = said.lesion, Basis.READER, ()
-            elif calling is not None and calling.lesion not in {word.lesion for word in spoken.values()}:
+            segment, calling, machine = found[name], callings.get(name), by_machine.get(name)
+            doubt = tuple(finding for digest, finding in heard.disputed.items() if digest == segment.sha256)
+            if name in said:
+                lesion, basis = said[name], Basis.READER
+            elif calling is not None:
                 memory = ground.remembered.get(segment.sha256)
-                lesion, doubt = calling.lesion, calling.findings
-                basis = calling.basis if memory is None else memory.basis
+                kept = memory is not None and memory.tracking_uid == settled[name].tracking_uid
+                lesion, basis = calling.lesion, memory.basis if memory is not None and kept else calling.basis
+                doubt = (*doubt, *calling.findings)
             else:
-                lesion, basis, doubt = new_lesion(segment, traces, timepoint, ground), Basis.PLACED, ()
+                lesion, basis = new_lesion(segment, traces, timepoint, ground), Basis.PLACED
             names[name] = lesion
             trace = next(trace for trace in traces if trace.lesion.id == lesion)
             if trace.entry is None and not trace.masks():
-                kind = "new" if followed_before else "target"
+                kind = "new" if followed else "target"
                 called = (segment.name if ground.identified else "") or lesion
                 trace.lesion = replace(trace.lesion, kind=kind, name=called)
+                doubt = (*doubt, *apart)
             mine = replace(
                 segment,
                 lesion=lesion,
@@ -413,10 +409,26 @@ def assign(
                 tracking_uid=trace.lesion.tracking_uid,
                 findings=(*segment.findings, *doubt),
             )
-            taken_for = machine if machine != lesion else None
+            taken_for = machine.lesion if machine is not None and machine.lesion != lesion else None
             owned.setdefault(lesion, []).append(Owned(record=record, segment=mine, basis=basis, taken_for=taken_for))
+        owned = {lesion: told_of_several(mine, record) for lesion, mine in owned.items()}
         told += lesion_events(timepoint.id, events, names)
     return owned, told
+
+
+def told_of_several(mine: list[Owned], record: SeriesRecord) -> list[Owned]:
+    """A lesion's masks with a remark on those that share a series."""
+    sharing = sum(one.record is record for one in mine)
+    if sharing < 2:
+        return mine
+    message = f"{sharing} masks of this series were said to be this lesion; the figures are those of the first alone"
+    remark = Finding("SEVERAL_MASKS", Severity.WARNING, message, record.series_uid)
+    return [
+        replace(one, segment=replace(one.segment, findings=(*one.segment.findings, remark)))
+        if one.record is record
+        else one
+        for one in mine
+    ]
 
 
 def seen_here(trace: Trace, owned: Mapping[LesionId, Sequence[Owned]], timepoint: Timepoint) -> Seen | None:

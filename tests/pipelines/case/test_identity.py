@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,19 @@ def square(row: int, column: int) -> list[list[float]]:
     return [[low, left], [low, right], [high, right], [high, left]]
 
 
-def traced(folder: Path, exams: Mapping[int, Rois], known: tuple[LesionEntry, ...] = (), **changes: Any) -> Tracing:
-    made = [exam(folder, number, rois) for number, rois in sorted(exams.items())]
+def traced(
+    folder: Path,
+    exams: Mapping[int, Rois],
+    known: tuple[LesionEntry, ...] = (),
+    *,
+    frames: Callable[[int], str] = lambda _: FRAME,
+    **changes: Any,
+) -> Tracing:
+    made = [
+        (replace(point, series=tuple(replace(r, frame_of_reference_uid=frames(number)) for r in point.series)), drawn)
+        for number, rois in sorted(exams.items())
+        for point, drawn in [exam(folder, number, rois)]
+    ]
     ground = Ground(
         case_id="case",
         case_folder=folder,
