@@ -40,6 +40,7 @@ def case_exams(exams: Exams) -> tuple[CaseExam, ...]:
             days=timepoint.days,
             acquired=min((r.acquired for r in timepoint.series if r.acquired), default=None),
             series=tuple(series_row(record) for record in timepoint.series),
+            lost=tuple({"series_uid": r.series_uid, "modality": r.modality, "code": r.code} for r in timepoint.lost),
         )
         for timepoint in exams.timepoints
     )

@@ -109,6 +109,7 @@ def exam_record(exam: CaseExam) -> Document:
         "days": exam.days,
         "acquired": exam.acquired,
         "series": [dict(series) for series in exam.series],
+        "lost": [dict(series) for series in exam.lost],
     }
 
 
@@ -251,6 +252,7 @@ def case_from_document(document: Mapping[str, Any]) -> Case:
                     days=row["days"],
                     acquired=row["acquired"],
                     series=tuple(row["series"]),
+                    lost=tuple(row.get("lost", ())),
                 )
                 for row in document["timepoints"]
             ),
@@ -340,7 +342,9 @@ def read_earlier(folder: CaseFolder) -> Earlier:
         return Earlier({}, {})
     document = read_document(folder)
     ids = {
-        series["series_uid"]: timepoint["id"] for timepoint in document["timepoints"] for series in timepoint["series"]
+        series["series_uid"]: timepoint["id"]
+        for timepoint in document["timepoints"]
+        for series in (*timepoint["series"], *timepoint.get("lost", ()))
     }
     lesions = {
         row["mask_sha256"]: Remembered(LesionId(lesion["id"]), lesion["tracking_uid"], basis)

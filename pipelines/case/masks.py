@@ -493,6 +493,8 @@ def prompted_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
         if forced
         else (series_for(timepoint, (role,)) if role else None) or series_for(timepoint)
     )
+    if record is None and (forced is None or not timepoint.series):
+        return [no_series(trace, timepoint, None)]
     if record is None:
         raise CaseFileError(f"a prompt of {trace.lesion.id} names a series that {timepoint.id} does not have")
     masks = [prompt.prompt for prompt in placed if isinstance(prompt.prompt, MaskPrompt)]
@@ -613,8 +615,7 @@ def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
         return [unseen(trace, timepoint.id, here, "NOT_OUTLINED_YET", "nobody outlined this lesion up to this exam")]
     record = series_for(timepoint, (role,))
     if record is None:
-        reason = f"this exam has no {role} series to compare with; the tumour is not outlined on another kind of image"
-        return [unseen(trace, timepoint.id, here, "NO_COMPARABLE_SERIES", reason)]
+        return [no_series(trace, timepoint, here)]
     previous = trace.masks()[-1]
     prior, doubt = registered_prior(previous, record, ground.links)
     if prior is None:
@@ -709,6 +710,20 @@ def registered_prior(
         previous.segment.mask, grid, record.grid, grid_from_onto=record_from_previous.inverse()
     ).astype(np.float64)
     return prior, ("LESION_TRUNCATED", "cut") if covered < WHOLE_FRACTION else ()
+
+
+def no_series(trace: Trace, timepoint: Timepoint, here: SeriesRecord | None) -> Traced:
+    """The row of an exam without a series on which the lesion could be outlined."""
+    if timepoint.lost and not timepoint.series:
+        why = ", ".join(sorted({record.code or "damaged" for record in timepoint.lost}))
+        return unseen(trace, timepoint.id, None, "EXAM_REFUSED", f"no series of this exam could be used ({why})")
+    role = trace.role()
+    reason = (
+        "this exam has no series of a kind on which a lesion can be outlined"
+        if role is None
+        else f"this exam has no {role} series to compare with; the tumour is not outlined on another kind of image"
+    )
+    return unseen(trace, timepoint.id, here, "NO_COMPARABLE_SERIES", reason)
 
 
 def unseen(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,11 @@ def traced(
         for number, rois in sorted(exams.items())
         for point, drawn in [exam(folder, number, rois)]
     ]
-    ground = Ground(
+    return trace_lesions(known, ground_of(folder, made, **changes))
+
+
+def ground_of(folder: Path, made: Sequence[tuple[Timepoint, Annotation]], **changes: Any) -> Ground:
+    return Ground(
         case_id="case",
         case_folder=folder,
         exams=Exams(timepoints=tuple(t for t, _ in made), annotations=tuple(a for _, a in made), findings=()),
@@ -94,7 +98,6 @@ def traced(
         identified=False,
         **changes,
     )
-    return trace_lesions(known, ground)
 
 
 def outlined(tracing: Tracing) -> list[Traced]:
