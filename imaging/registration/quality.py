@@ -14,16 +14,21 @@ edges            do boundaries run parallel (no part of the metric)?    ≥ 2 SD
                                                                         (same kind of image: 4 SD)
 halves           each half of the tissue alone finds the same place     ≤ 4 mm apart
 exchange         the images with roles exchanged find the same place    ≤ 4 mm apart
+mirror           one image with left and right exchanged, against this  < 1.0 of it
 bone             all tissue alike finds the same place as bone does     ≤ 4 mm apart
 starts           independent starts that lead here                      ≥ 2
 overlap, turn    smaller body seen by the other image; rotation         ≥ 0.4; ≤ 35°
 ===============  =====================================================  ====================================
+
+The two halves of a body are so much alike that an image stored the wrong way round finds its place as well as any. What
+tells it is that its mirror image finds a better one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +40,7 @@ from imaging.geometry import Rigid
 from imaging.registration.edges import Edges
 from imaging.registration.information import Comparison
 from imaging.registration.level import Level
-from imaging.registration.search import Found, ascend, displacement_mm
+from imaging.registration.search import Found, ascend, discounted, displacement_mm
 
 __all__ = [
     "OTHER_KIND",
@@ -54,9 +59,13 @@ SHAKE_SHIFT_MM = (12.0, 30.0)
 SHAKE_TURN_DEG = 10.0
 SHAKE_SEED = 20030117  # any number would do; fixed, so that the verdict is a function of the images
 SHAKE_OVERLAP = 0.3  # a displaced transform that sees less is no fair trial
+# A body that lies turned by up to 20° has its mirror image turned by twice that; an ascent recovers from half a step.
+MIRROR_TURNS_DEG = (-40.0, -20.0, 0.0, 20.0, 40.0)
+MIRROR_STARTS = 2
 HALF_BLOCK_MM = 25.0  # side of the checkerboard's blocks that make two halves: several bones' thickness
 
 MOST_RIVAL_RATIO = 0.9
+MOST_MIRRORED_RATIO = 1.0  # whichever of the two matches better is how the body lies
 LEAST_STARTS = 2
 MOST_DISAGREEMENT_MM = 4.0  # what a right answer may scatter by when half the tissue is gone
 LEAST_OVERLAP = 0.4
@@ -92,6 +101,8 @@ class Evidence:
         The best other summit relative to it; 0 if every start led here.
     edges, edge_deviations
         Mean squared cosine between the images' gradients on strong edges, and its SD above chance.
+    mirrored_ratio
+        What one image reaches with left and right exchanged, relative to it.
     halves_mm, exchanged_mm, tissue_mm
         Mean distance between the answers of two halves of the tissue, to that with exchanged roles, and to that without
         preference for bone (None if there is no bone).
@@ -109,6 +120,7 @@ class Evidence:
     rival_ratio: float
     edges: float | None
     edge_deviations: float | None
+    mirrored_ratio: float
     halves_mm: float
     exchanged_mm: float
     tissue_mm: float | None
@@ -167,6 +179,7 @@ def evidence_for(
         rival_ratio=max((r.correlation / max(answer.correlation, 1e-9) for r in rivals), default=0.0),
         edges=edges,
         edge_deviations=None if edges is None else deviations(edges, by_chance),
+        mirrored_ratio=mirrored(comparison, transform, steps) / max(here, 1e-9),
         halves_mm=displacement_mm(left, right, points),
         exchanged_mm=displacement_mm(back, transform, points),
         tissue_mm=None
@@ -185,8 +198,8 @@ def reasons_against(evidence: Evidence, demand: Demand) -> tuple[str, ...]:
     Examples
     --------
     >>> fine = Evidence(correlation=0.4, chance_deviations=9.0, chance_ratio=0.3, rival_ratio=0.3, edges=0.8,
-    ...                 edge_deviations=5.0, halves_mm=0.2, exchanged_mm=0.2, tissue_mm=None, overlap=0.9, turn_deg=3.0,
-    ...                 starts=10, starts_agreeing=5)
+    ...                 edge_deviations=5.0, mirrored_ratio=0.7, halves_mm=0.2, exchanged_mm=0.2, tissue_mm=None,
+    ...                 overlap=0.9, turn_deg=3.0, starts=10, starts_agreeing=5)
     >>> reasons_against(fine, SAME_KIND)
     ()
     >>> from dataclasses import replace
@@ -206,6 +219,10 @@ def reasons_against(evidence: Evidence, demand: Demand) -> tuple[str, ...]:
         (
             e.edge_deviations is None or e.edge_deviations < demand.edge_deviations,
             f"edges run little more parallel than by chance ({shown(e.edge_deviations)} SD above it)",
+        ),
+        (
+            e.mirrored_ratio >= MOST_MIRRORED_RATIO,
+            f"with left and right exchanged the images match {e.mirrored_ratio:.2f} times as well",
         ),
         (e.halves_mm > MOST_DISAGREEMENT_MM, f"two halves of the tissue disagree by {e.halves_mm:.1f} mm"),
         (e.exchanged_mm > MOST_DISAGREEMENT_MM, f"exchanging the images moves the answer by {e.exchanged_mm:.1f} mm"),
@@ -245,6 +262,28 @@ def shaken(transform: Rigid, points: FloatArray) -> list[Rigid]:
 
 def without_bone(tissue: Comparison, start: Rigid, steps: int) -> Rigid:
     return ascend(tissue, start, steps=steps).other_from_first
+
+
+def mirrored(comparison: Comparison, transform: Rigid, steps: int) -> float:
+    """The entropy correlation that the first image reaches near the transform with left and right exchanged.
+
+    Across which plane a body that lies turned is its own mirror image is not known, so several turns are tried.
+    """
+    centre = comparison.points.mean(axis=0)
+    exchanged = Comparison(
+        centre + (comparison.points - centre) * (-1.0, 1.0, 1.0), comparison.bins, comparison.other, comparison.count
+    )
+    turns = Rotation.from_euler("yz", list(product(MIRROR_TURNS_DEG, repeat=2)), degrees=True)
+    starts = [transform @ turned_about(centre, turn) for turn in turns.as_matrix()]
+    likely = sorted((discounted(exchanged, start) for start in starts), key=lambda found: -found.correlation)
+    ends = (ascend(exchanged, found.other_from_first, steps=steps) for found in likely[:MIRROR_STARTS])
+    return max(discounted(exchanged, end.other_from_first).correlation for end in ends)
+
+
+def turned_about(centre: FloatArray, turn: FloatArray) -> Rigid:
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = turn, centre - turn @ centre
+    return Rigid(matrix)
 
 
 def halves_of(comparison: Comparison) -> tuple[Comparison, Comparison]:
