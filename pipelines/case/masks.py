@@ -49,7 +49,7 @@ from pipelines.case.identity import (
 )
 from pipelines.case.links import Links
 from pipelines.case.materials import CarriedMaterial, FoundMaterial, carry_material
-from pipelines.case.reviews import StoredReview, apply_reviews
+from pipelines.case.reviews import StoredReview, apply_reviews, unused_reviews
 from pipelines.case.words import Heard, as_said, heard
 from pipelines.case_file import LesionEntry, LinkWord
 from pipelines.sources import open_masks
@@ -179,20 +179,21 @@ def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
         owned, happened = assign(imported, traces, timepoint, said, ground)
         events += happened
         for trace in traces:
-            rows = (
+            found = (
                 imported_rows(trace, timepoint, owned.get(trace.lesion.id, []))
                 or prompted_rows(trace, timepoint, ground)
                 or followed_rows(trace, timepoint, ground)
             )
-            judged = apply_reviews(rows, ground.reviews, timepoint.series, trace.lesion)
+            judged = apply_reviews(found, ground.reviews, timepoint.series, trace.lesion)
             trace.made += [on_its_side(row, trace.lesion, timepoint, ground) for row in judged]
         events += identified(traces, timepoint, before, owned, words=said.words, ground=ground)
     met = [trace for trace in traces if trace.entry is not None or trace.masks()]
+    rows = tuple(row for trace in met for row in carried_onto_ct(trace, ground))
     return Tracing(
         lesions=tuple(trace.lesion for trace in met),
-        rows=tuple(row for trace in met for row in carried_onto_ct(trace, ground)),
+        rows=rows,
         events=tuple(events),
-        findings=(*findings, *event_findings(events), *said.findings),
+        findings=(*findings, *event_findings(events), *said.findings, *unused_reviews(ground.reviews, rows)),
     )
 
 
@@ -552,9 +553,9 @@ def laterality(lesion: Lesion, mask: BoolArray, volume: Volume, timepoint: Timep
 
 
 def on_its_side(row: Traced, lesion: Lesion, timepoint: Timepoint, ground: Ground) -> Traced:
-    """A mask that a reader drew, looked at as the machine's are: on the wrong side it cannot be accepted."""
-    drawn = any(finding.code == "RECOMPUTATION_DIFFERS" for finding in row.findings)
-    if not drawn or row.segment is None or row.record is None:
+    """A mask that somebody drew, looked at as the machine's are: on the wrong side it cannot be accepted."""
+    drawn = row.method is Method.IMPORTED or any(finding.code == "RECOMPUTATION_DIFFERS" for finding in row.findings)
+    if not drawn or lesion.side is None or row.segment is None or row.record is None:
         return row
     conflict = laterality(lesion, row.segment.mask, ground.images.of(row.record), timepoint)
     if not conflict:

@@ -39,6 +39,8 @@ __all__ = [
     "read_reviews",
     "readers_wcv",
     "require_unreviewed",
+    "timepoints_of",
+    "unused_reviews",
     "write_review",
 ]
 
@@ -92,6 +94,27 @@ def read_reviews(folder: CaseFolder) -> tuple[StoredReview, ...]:
         if key not in newest or newest[key].revision < review.revision:
             newest[key] = review
     return tuple(newest[key] for key in sorted(newest))
+
+
+def timepoints_of(reviews: Sequence[StoredReview]) -> dict[str, str]:
+    """Series UID → the timepoint under which a reader judged a mask on it: its name for good, wherever the exam was."""
+    return {review.series_uid.partition("#")[0]: review.timepoint for review in reviews if review.series_uid}
+
+
+def unused_reviews(reviews: Sequence[StoredReview], rows: Sequence[Traced]) -> list[Finding]:
+    """A remark for each review of a lesion or an exam that is not here now: none is passed over in silence."""
+    here = {(row.lesion, row.timepoint) for row in rows}
+    message = "{} judged a mask of {} on {}, and there is no such row now; the review is kept and counts when there is"
+    return [
+        Finding(
+            "REVIEW_UNUSED",
+            Severity.WARNING,
+            message.format(review.reader, review.lesion, review.timepoint),
+            f"{review.lesion} {review.timepoint}",
+        )
+        for review in reviews
+        if (review.lesion, review.timepoint) not in here
+    ]
 
 
 def readers_wcv(folder: CaseFolder) -> dict[tuple[LesionId, str], float]:

@@ -89,14 +89,16 @@ def ground_of(folder: Path, made: Sequence[tuple[Timepoint, Annotation]], **chan
         case_id="case",
         case_folder=folder,
         exams=Exams(timepoints=tuple(t for t, _ in made), annotations=tuple(a for _, a in made), findings=()),
-        images=Images(),
-        links=Links(()),
-        material=(),
-        procedures=(),
-        reviews=(),
-        segmenter=Agreement(),
-        identified=False,
-        **changes,
+        **{
+            "images": Images(),
+            "links": Links(()),
+            "material": (),
+            "procedures": (),
+            "reviews": (),
+            "segmenter": Agreement(),
+            "identified": False,
+            **changes,
+        },
     )
 
 

@@ -1,10 +1,11 @@
-"""Every lesion has a row on every exam, with a mask or with the reason why there is none."""
+"""Every lesion has a row on every exam, with a mask or with the reason why there is none, and no reader is unheard."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from imaging.finding import Finding, Severity
@@ -12,10 +13,13 @@ from imaging.segmentation import LesionId, Status
 from imaging.segmentation.prompt import PointPrompt
 from imaging.study import Verdict
 from imaging.study.timepoint import Timepoint
+from imaging.volume import Modality, Volume
+from pipelines.case.exams import Images
 from pipelines.case.masks import Traced, trace_lesions
-from pipelines.case_file import LesionEntry, PlacedPrompt
+from pipelines.case.reviews import StoredReview, timepoints_of
+from pipelines.case_file import LesionEntry, LinkWord, PlacedPrompt
 from tests.imaging.dicom.test_rtstruct import record
-from tests.pipelines.case.test_identity import HEAD, exam, ground_of
+from tests.pipelines.case.test_identity import BOTH, GRID, HEAD, exam, ground_of, outlined, traced
 
 LOST = record(
     None,
@@ -53,3 +57,45 @@ def test_a_prompt_on_an_exam_that_was_refused_costs_that_row_alone(series: str |
         ("L2", "T1", ["NOT_OUTLINED_YET"]),
         ("L2", "T2", []),
     ]
+
+
+@pytest.mark.parametrize(
+    ("side", "status"), [("left", Status.PROPOSED), ("right", Status.ACCEPTED), (None, Status.ACCEPTED)]
+)
+def test_a_drawn_mask_on_the_other_side_than_written_is_not_accepted(
+    side: str | None, status: Status, tmp_path: Path
+) -> None:
+    body = np.full(GRID.shape, -1000, np.int16)
+    body[:, 5:35, 3:38] = 40  # its middle is the patient's; HEAD lies on the right
+    images = Images(loaded={"1.2.3.1": Volume(samples=body, grid=GRID, modality=Modality.CT)})
+    (row,) = outlined(traced(tmp_path / "a", {1: {"a": HEAD}}))
+    assert row.segment is not None
+    entry = LesionEntry(id=LesionId("L1"), name="L1", side=side, kind="target", prompts=())
+    word = LinkWord(lesion=LesionId("L1"), timepoint="T1", reader="reader-1", mask_sha256=row.segment.sha256)
+    (told,) = outlined(traced(tmp_path / "b", {1: {"a": HEAD}}, (entry,), words=[word], images=images))
+    assert told.status is status
+    assert told.segment is not None
+    assert told.segment.status is status
+    assert [code for code, _ in reasons(told)] == ["LATERALITY_CONFLICT"] * (status is Status.PROPOSED)
+
+
+def review(lesion: str, timepoint: str, series: str = "1.2.3.1") -> StoredReview:
+    return StoredReview(
+        lesion=LesionId(lesion),
+        timepoint=timepoint,
+        series_uid=series,
+        status=Status.ACCEPTED,
+        reader="reader-1",
+        mask_sha256="0" * 64,
+    )
+
+
+@pytest.mark.parametrize("lost", [review("left", "T1"), review("L1", "T7")])
+def test_a_readers_word_on_what_is_not_here_is_told(lost: StoredReview, tmp_path: Path) -> None:
+    told = traced(tmp_path, BOTH, reviews=[lost]).findings
+    assert [(finding.code, finding.where) for finding in told] == [("REVIEW_UNUSED", f"{lost.lesion} {lost.timepoint}")]
+
+
+def test_an_exam_that_a_reader_judged_keeps_its_name_wherever_it_was() -> None:
+    judged = [review("L1", "T1", "1.2#2"), review("L2", "T1", "1.2"), review("L1", "T3", "1.4"), review("L1", "T5", "")]
+    assert timepoints_of(judged) == {"1.2": "T1", "1.4": "T3"}
