@@ -51,7 +51,7 @@ from pipelines.case.links import Links
 from pipelines.case.materials import CarriedMaterial, FoundMaterial, carry_material
 from pipelines.case.reviews import StoredReview, apply_reviews, unused_reviews
 from pipelines.case.words import Heard, as_said, heard
-from pipelines.case_file import LesionEntry, LinkWord
+from pipelines.case_file import LesionEntry, LinkWord, PlacedPrompt
 from pipelines.sources import open_masks
 
 __all__ = ["Ground", "Traced", "Tracing", "carried_lesions", "trace_lesions"]
@@ -488,11 +488,11 @@ def prompted_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
     if not placed:
         return []
     forced = next((prompt.series for prompt in placed if prompt.series), None)
-    role = trace.role()
+    meant = studies_meant(placed, timepoint)
     record = (
-        next((r for r in timepoint.series if forced in (r.volume_id, r.series_uid)), None)
+        next((r for r in meant.series if forced in (r.volume_id, r.series_uid)), None)
         if forced
-        else (series_for(timepoint, (role,)) if role else None) or series_for(timepoint)
+        else (series_for(meant, (role,)) if (role := trace.role()) else None) or series_for(meant)
     )
     if record is None and (forced is None or not timepoint.series):
         return [no_series(trace, timepoint, None)]
@@ -504,6 +504,7 @@ def prompted_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
     volume = ground.images.of(record)
     material = carry_material(record, timepoint, ground.material, ground.links, ground.procedures)
     second = companion(record, timepoint, ground)
+    choice = choice_doubt(record, meant) if forced is None else ()
     try:
         proposal = ground.segmenter.segment(
             volume,
@@ -512,14 +513,37 @@ def prompted_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
             companion=second,
         )
     except (UsageError, BackendFailed) as error:  # one misplaced prompt is one row, and the other exams go on
-        return [unseen(trace, timepoint.id, record, error.code, str(error))]
-    remarks = (*volume.findings, *void_doubt(material, trace.lesion, timepoint, ground))
+        return [unseen(trace, timepoint.id, record, error.code, str(error), *choice)]
+    remarks = (
+        *volume.findings,
+        *choice,
+        *void_doubt(material, trace.lesion, timepoint, ground),
+    )
     origin = ground.segmenter.capabilities().provenance()
     return [
         proposed_row(
             trace, timepoint, record, proposal, origin, volume=volume, method=Method.SEGMENTED, findings=remarks
         )
     ]
+
+
+def studies_meant(placed: Sequence[PlacedPrompt], timepoint: Timepoint) -> Timepoint:
+    """The exam with the series of those studies alone that the prompts name, if they name any."""
+    named = {prompt.timepoint for prompt in placed}
+    of_study = tuple(record for record in timepoint.series if record.study_uid in named)
+    return replace(timepoint, series=of_study) if of_study else timepoint
+
+
+def choice_doubt(record: SeriesRecord, meant: Timepoint) -> tuple[Finding, ...]:
+    """What an outline must be doubted for where another study of the exam could have been meant as well."""
+    frames = {r.frame_of_reference_uid for r in meant.series if r.role == record.role and r.grid is not None}
+    if len(frames) < 2:
+        return ()
+    message = (
+        f"{len(frames)} frames of reference of this exam have a {record.role} series and the prompt names none: that "
+        "with the finest voxels was taken; name the series, or the study as the timepoint"
+    )
+    return (Finding("SERIES_NOT_NAMED", Severity.WARNING, message, record.series_uid),)
 
 
 def companion(record: SeriesRecord, timepoint: Timepoint, ground: Ground) -> Volume | None:

@@ -14,8 +14,8 @@ from imaging.segmentation.prompt import PointPrompt
 from imaging.study import Verdict
 from imaging.study.timepoint import Timepoint
 from imaging.volume import Modality, Volume
-from pipelines.case.exams import Images
-from pipelines.case.masks import Traced, trace_lesions
+from pipelines.case.exams import Images, series_for
+from pipelines.case.masks import Traced, choice_doubt, studies_meant, trace_lesions
 from pipelines.case.reviews import StoredReview, timepoints_of
 from pipelines.case_file import LesionEntry, LinkWord, PlacedPrompt
 from tests.imaging.dicom.test_rtstruct import record
@@ -99,3 +99,39 @@ def test_a_readers_word_on_what_is_not_here_is_told(lost: StoredReview, tmp_path
 def test_an_exam_that_a_reader_judged_keeps_its_name_wherever_it_was() -> None:
     judged = [review("L1", "T1", "1.2#2"), review("L2", "T1", "1.2"), review("L1", "T3", "1.4"), review("L1", "T5", "")]
     assert timepoints_of(judged) == {"1.2": "T1", "1.4": "T3"}
+
+
+def two_studies_of_one_day() -> Timepoint:
+    series = tuple(
+        record(
+            GRID,
+            series_uid=f"1.{study}",
+            volume_id=f"1.{study}",
+            study_uid=f"2.{study}",
+            frame_of_reference_uid=f"3.{study}",
+            role="t1",
+        )
+        for study in (1, 2)
+    )
+    return Timepoint("T0", "2003-01-06", 0, series)
+
+
+def placed(timepoint: str) -> list[PlacedPrompt]:
+    return [PlacedPrompt(timepoint, PointPrompt(point=(0.0, 0.0, 0.0)))]
+
+
+@pytest.mark.parametrize("study", ["2.1", "2.2"])
+def test_a_prompt_that_names_a_study_is_put_on_a_series_of_it(study: str) -> None:
+    meant = studies_meant(placed(study), two_studies_of_one_day())
+    chosen = series_for(meant)
+    assert chosen is not None
+    assert chosen.study_uid == study
+    assert choice_doubt(chosen, meant) == ()
+
+
+@pytest.mark.parametrize("name", ["T0", "2003-01-06"])
+def test_where_two_studies_of_a_day_could_be_meant_the_choice_is_told(name: str) -> None:
+    meant = studies_meant(placed(name), two_studies_of_one_day())
+    chosen = series_for(meant)
+    assert chosen is not None
+    assert [finding.code for finding in choice_doubt(chosen, meant)] == ["SERIES_NOT_NAMED"]
