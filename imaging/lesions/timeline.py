@@ -26,6 +26,10 @@ OTHER_ROLE = (
     "compared across kinds of image because that was asked for: {} now, {} then; not a change of the lesion alone"
 )
 
+UNDATED = (
+    "an exam without a date: which of the two is the later one is not known, nor whether this is growth or shrinkage"
+)
+
 
 class Comparing(StrEnum):
     """Which observations a change is computed between."""
@@ -56,7 +60,7 @@ class LesionChange:
     qiba
         QIBA's claims about the gross volume, where they apply: on CT.
     findings
-        ACROSS_ROLES where unlike images are compared.
+        ACROSS_ROLES where unlike images are compared; UNKNOWN_DATE where one of the exams has no date.
     """
 
     timepoint: str
@@ -126,8 +130,13 @@ def change(
     now: Observation, then: Observation, why: str, moments: Mapping[str, str], procedures: Sequence[Procedure]
 ) -> LesionChange:
     alike = now.role is not None and now.role == then.role
-    confirmed = alike and is_confirmed(now) and is_confirmed(then)
+    dated = bool(moments.get(now.timepoint)) and bool(moments.get(then.timepoint))
+    confirmed = alike and dated and is_confirmed(now) and is_confirmed(then)
     across = OTHER_ROLE.format(now.role or "unknown", then.role or "unknown")
+    doubts = {
+        "ACROSS_ROLES": "" if alike else across,
+        "UNKNOWN_DATE": "" if dated else UNDATED,
+    }
     material_before = holds_material(then, moments, procedures)
     return LesionChange(
         timepoint=now.timepoint,
@@ -139,7 +148,7 @@ def change(
         long_axis_percent=relative_change(then.long_axis, now.long_axis),
         exceeds_error=exceeds_error(then.volume, now.volume) if confirmed else None,
         qiba=claims_of(sized(then), sized(now)) if alike else None,
-        findings=() if alike else (Finding("ACROSS_ROLES", Severity.WARNING, across, now.timepoint),),
+        findings=tuple(Finding(code, Severity.WARNING, why, now.timepoint) for code, why in doubts.items() if why),
     )
 
 

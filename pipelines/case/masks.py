@@ -540,7 +540,7 @@ def choice_doubt(record: SeriesRecord, meant: Timepoint) -> tuple[Finding, ...]:
     if len(frames) < 2:
         return ()
     message = (
-        f"{len(frames)} frames of reference of this exam have a {record.role} series and the prompt names none: that "
+        f"{len(frames)} frames of reference of this exam have a {record.role} series, the prompt names none, and that "
         "with the finest voxels was taken; name the series, or the study as the timepoint"
     )
     return (Finding("SERIES_NOT_NAMED", Severity.WARNING, message, record.series_uid),)
