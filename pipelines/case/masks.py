@@ -20,7 +20,7 @@ from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.lesions.identity import in_place_order, tracking_uid_of
 from imaging.lesions.lesion import Identity, Lesion, Method
-from imaging.lesions.match import Basis, Event, EventKind
+from imaging.lesions.match import MOST_INSIDE, Basis, Event, EventKind, share_inside
 from imaging.lesions.procedure import Procedure
 from imaging.lesions.side import side_of
 from imaging.provenance import Provenance, uid_from
@@ -56,7 +56,11 @@ from pipelines.sources import open_masks
 
 __all__ = ["Ground", "Traced", "Tracing", "carried_lesions", "trace_lesions"]
 
+TAKEN_IN = "WITHIN_ANOTHER_OUTLINE"
 COVERED_FRACTION = 0.5  # less of a lesion inside the field of view than this, and nothing can be proposed there
+NOT_DRAWN = (
+    "who outlined this exam did not outline this lesion: it may be gone, and this outline is the software's alone"
+)
 WHOLE_FRACTION = 0.98  # below it the lesion is cut by the edge of the image, beyond what resampling can explain
 
 
@@ -94,12 +98,14 @@ class Trace:
     """What is known so far of one lesion, in time order.
 
     ``remembered`` is a mask on a later exam that an earlier run gave to it: it tells the place until it is met again.
+    ``lost`` is it while exams with drawn masks have none of it, whatever the software proposes there.
     """
 
     lesion: Lesion
     entry: LesionEntry | None
     made: list[Traced] = field(default_factory=list)
     remembered: Seen | None = None
+    lost: bool = False
 
     def masks(self) -> list[Traced]:
         """The exams on which it has a mask that nobody rejected."""
@@ -122,7 +128,7 @@ class Trace:
             timepoint=newest.timepoint,
             record=newest.record,
             segment=newest.segment,
-            apart=newest is self.made[-1],
+            apart=newest is self.made[-1] and not self.lost,
         )
 
 
@@ -178,11 +184,13 @@ def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
         before = [seen for trace in traces if trace.masks() and (seen := trace.seen()) is not None]
         owned, happened = assign(imported, traces, timepoint, said, ground)
         events += happened
+        gone = {lesion for event in happened if event.kind is EventKind.GONE for lesion in event.before}
         for trace in traces:
+            trace.lost = (trace.lost or trace.lesion.id in gone) and trace.lesion.id not in owned
             found = (
                 imported_rows(trace, timepoint, owned.get(trace.lesion.id, []))
                 or prompted_rows(trace, timepoint, ground)
-                or followed_rows(trace, timepoint, ground)
+                or followed_rows(trace, timepoint, ground, beside=[one for mine in owned.values() for one in mine])
             )
             judged = apply_reviews(found, ground.reviews, timepoint.series, trace.lesion)
             trace.made += [on_its_side(row, trace.lesion, timepoint, ground) for row in judged]
@@ -632,8 +640,11 @@ def proposed_row(
 # --- from an earlier exam -------------------------------------------------------------------------------------------
 
 
-def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Traced]:
-    """A proposal from the newest earlier mask, registered to this exam and outlined anew; or why there is none."""
+def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground, *, beside: Sequence[Owned] = ()) -> list[Traced]:
+    """A proposal from the newest earlier mask, registered to this exam and outlined anew; or why there is none.
+
+    ``beside`` are the masks of other lesions that people drew on this exam.
+    """
     here = series_for(timepoint)
     role = trace.role()
     if role is None:
@@ -642,7 +653,7 @@ def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
     if record is None:
         return [no_series(trace, timepoint, here)]
     previous = trace.masks()[-1]
-    prior, doubt = registered_prior(previous, record, ground.links)
+    prior, doubt = free_prior(previous, record, beside, ground.links)
     if prior is None:
         return [unseen(trace, timepoint.id, record, *doubt)]
     volume = ground.images.of(record)
@@ -662,9 +673,15 @@ def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
         if doubt
         else ()
     )
+    alone = (
+        (Finding("NOT_AMONG_MASKS", Severity.WARNING, NOT_DRAWN, f"{trace.lesion.id} {timepoint.id}"),)
+        if trace.lost
+        else ()
+    )
     remarks = (
         *volume.findings,
         *cut,
+        *alone,
         *void_doubt(material, trace.lesion, timepoint, ground),
         *oedema_doubt(volume, second),
     )
@@ -709,6 +726,25 @@ def void_doubt(
         return ()
     message = "material had been injected and no CT shows where: the outline may leave out its signal void"
     return (Finding("SIGNAL_VOID_UNKNOWN", Severity.WARNING, message, f"{lesion.id} {timepoint.id}"),)
+
+
+def free_prior(
+    previous: Traced, record: SeriesRecord, beside: Sequence[Owned], links: Links
+) -> tuple[FloatArray | None, tuple[str, str] | tuple[()]]:
+    """As :func:`registered_prior`, unless somebody drew another lesion over that place: nothing is measured twice."""
+    prior, doubt = registered_prior(previous, record, links)
+    record_from_previous = None if previous.record is None else links.path(record, previous.record)
+    if prior is None or previous.segment is None or record_from_previous is None:
+        return prior, doubt
+    for other in beside:
+        if other.record.volume_id != record.volume_id:
+            continue
+        if share_inside(previous.segment, other.segment, record_from_previous) >= MOST_INSIDE:
+            reason = (
+                f"its place lies in the outline that was drawn of {other.segment.lesion} here: it is not told apart"
+            )
+            return None, (TAKEN_IN, reason)
+    return prior, doubt
 
 
 def registered_prior(
@@ -776,7 +812,8 @@ def carried_onto_ct(trace: Trace, ground: Ground) -> list[Traced]:
     for row in trace.made:
         timepoint = ground.exams.timepoints[order[row.timepoint]]
         record = ct_of(timepoint)
-        if row.segment is not None or record is None or record.grid is None:
+        taken_in = any(finding.code == TAKEN_IN for finding in row.findings)
+        if row.segment is not None or taken_in or record is None or record.grid is None:
             rows.append(row)
             continue
         before = [t for t in trace.masks() if order[t.timepoint] < order[row.timepoint]]
