@@ -337,10 +337,23 @@ class Earlier:
 
 
 def read_earlier(folder: CaseFolder) -> Earlier:
-    """What the folder's case.json fixed; nothing where there is none."""
+    """What the folder's case.json fixed; nothing where there is none.
+
+    Raises
+    ------
+    RecordError
+        It is damaged, or of a version that this software does not know.
+    """
     if not folder.document.is_file():
         return Earlier({}, {})
     document = read_document(folder)
+    try:
+        return earlier_from(document)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RecordError(f"case.json is damaged ({type(error).__name__})", where="case.json") from error
+
+
+def earlier_from(document: Document) -> Earlier:
     ids = {
         series["series_uid"]: timepoint["id"]
         for timepoint in document["timepoints"]

@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from imaging.geometry import Rigid
 from imaging.lesions.lesion import Method
 from imaging.lesions.match import EventKind
 from imaging.registration.rigid import Registration
-from imaging.segmentation import Status
+from imaging.segmentation import LesionId, Segment, Status
 from imaging.segmentation.backend import Agreement, Capabilities
 from imaging.segmentation.lesion import LesionProposal
 from imaging.volume import Modality, Volume
 from pipelines.case.exams import Images
 from pipelines.case.links import Link, Links, Node
 from pipelines.case.masks import Traced, Tracing, trace_lesions
+from pipelines.case.reviews import StoredReview
 from tests.pipelines.case.test_identity import FOOT, GRID, HEAD, Rois, exam, ground_of
 
 WHOLE, PART, OTHER = (7, 4, 4), (7, 4, 0), (7, 4, 8)  # either part lies in the whole by half
@@ -46,7 +48,7 @@ class Follower:
         )
 
 
-def followed(folder: Path, exams: Mapping[int, Rois]) -> Tracing:
+def followed(folder: Path, exams: Mapping[int, Rois], **changes: Any) -> Tracing:
     """The exams one after the other, registered to each other where they lie."""
     made = [exam(folder, number, rois) for number, rois in sorted(exams.items())]
     nodes = [Node(timepoint, timepoint.series[0]) for timepoint, _ in made]
@@ -54,7 +56,7 @@ def followed(folder: Path, exams: Mapping[int, Rois]) -> Tracing:
     flat = Volume(samples=np.zeros(GRID.shape, np.int16), grid=GRID, modality=Modality.CT, role="ct")
     images = Images(loaded={node.record.volume_id: flat for node in nodes})
     links = Links(tuple(Link(fixed, moving, here) for moving, fixed in pairwise(nodes)))
-    return trace_lesions((), ground_of(folder, made, images=images, links=links, segmenter=Follower()))
+    return trace_lesions((), ground_of(folder, made, images=images, links=links, segmenter=Follower(), **changes))
 
 
 def row(tracing: Tracing, lesion: str, timepoint: str) -> Traced:
@@ -105,3 +107,32 @@ def test_an_exam_on_which_nobody_outlined_anything_tells_nothing(tmp_path: Path)
     tracing = followed(tmp_path, {1: {"a": HEAD, "b": FOOT}, 2: {}, 3: {"a": HEAD, "b": FOOT}})
     assert tracing.events == ()
     assert {"NOT_AMONG_MASKS"} & codes(row(tracing, "L2", "T2")) == set()
+
+
+@pytest.mark.parametrize(
+    ("drawn", "status", "told"),
+    [(True, Status.ACCEPTED, "REJECTED_BEFORE"), (False, Status.REJECTED, "RECOMPUTATION_DIFFERS")],
+)
+def test_a_rejection_gives_way_to_what_was_drawn_since_and_not_to_what_is_followed(
+    drawn: bool,
+    status: Status,
+    told: str,
+    tmp_path: Path,
+) -> None:
+    mask = np.zeros(GRID.shape, dtype=bool)
+    mask[4:6, 20:24, 20:24] = True
+    segment = Segment(mask=mask, grid=GRID, lesion=LesionId("L1"), status=Status.REJECTED, series_uid="1.2.3.2")
+    rejected = StoredReview(
+        lesion=LesionId("L1"),
+        timepoint="T2",
+        series_uid="1.2.3.2",
+        status=Status.REJECTED,
+        reader="reader-1",
+        mask_sha256=segment.sha256,
+        revision=1,
+        segment=segment,
+    )
+    tracing = followed(tmp_path, {1: {"a": HEAD}, 2: {"a": HEAD} if drawn else {}}, reviews=[rejected])
+    (primary,) = [r for r in tracing.rows if r.timepoint == "T2" and r.primary]
+    assert primary.status is status
+    assert told in codes(primary)
