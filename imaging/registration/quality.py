@@ -110,8 +110,8 @@ class Evidence:
         Fraction of the smaller body that lies in the other field of view.
     turn_deg
         Rotation angle.
-    starts, starts_agreeing
-        How many independent starts there were, and how many of them led here.
+    starts, starts_agreeing, capture_mm
+        How many independent starts there were, how many of them led here, and from how far the farthest of those.
     """
 
     correlation: float
@@ -128,6 +128,7 @@ class Evidence:
     turn_deg: float
     starts: int
     starts_agreeing: int
+    capture_mm: float | None = None
 
 
 def evidence_for(
@@ -139,6 +140,7 @@ def evidence_for(
     tissue: Comparison | None,
     first: Level,
     rivals: Sequence[Found],
+    starts: Sequence[Rigid],
     ends: Sequence[Rigid],
     steps: int,
 ) -> Evidence:
@@ -158,8 +160,8 @@ def evidence_for(
         The image that ``comparison`` takes its points from.
     rivals
         Other summits, their correlations measured as the answer's own is.
-    ends
-        Where each start led.
+    starts, ends
+        Where each began, and where it led.
     steps
         How long the ascents of the halves may take.
     """
@@ -171,6 +173,11 @@ def evidence_for(
     edges = boundaries.agreement(transform)
     by_chance = [e for t in trials if (e := boundaries.agreement(t)) is not None]
     left, right = (ascend(half, transform, steps=steps).other_from_first for half in halves_of(comparison))
+    captured = [
+        displacement_mm(start, transform, points)
+        for start, end in zip(starts, ends, strict=True)
+        if displacement_mm(end, transform, points) < SHAKE_SHIFT_MM[0]
+    ]
     back = ascend(exchanged, transform.inverse(), steps=steps).other_from_first.inverse()
     return Evidence(
         correlation=here,
@@ -188,7 +195,8 @@ def evidence_for(
         overlap=body.overlap(transform),
         turn_deg=transform.angle_deg(),
         starts=len(ends),
-        starts_agreeing=sum(displacement_mm(end, transform, points) < SHAKE_SHIFT_MM[0] for end in ends),
+        starts_agreeing=len(captured),
+        capture_mm=max(captured, default=None),
     )
 
 
