@@ -158,7 +158,12 @@ NO_VOLUMES = ("LOCALIZER", "SECONDARY_CAPTURE", "DOSE_REPORT", "UNSUPPORTED_MODA
 
 def needed_series_refused(index: Index) -> bool:
     """Whether a CT or MR volume could not be used."""
-    return any(r.verdict is Verdict.REFUSED and r.code not in NO_VOLUMES for r in index.volumes)
+    return bool(needed_and_refused(index))
+
+
+def needed_and_refused(index: Index) -> tuple[SeriesRecord, ...]:
+    """The CT and MR volumes that could not be used."""
+    return tuple(r for r in index.volumes if r.verdict is Verdict.REFUSED and r.code not in NO_VOLUMES)
 
 
 def segment_document(

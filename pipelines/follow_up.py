@@ -25,7 +25,14 @@ from pipelines.case.links import link_exams
 from pipelines.case.masks import Ground, carried_lesions, trace_lesions
 from pipelines.case.materials import find_materials, relate_materials
 from pipelines.case.observations import observe
-from pipelines.case.reviews import from_case_file, read_reviews, readers_wcv, require_unreviewed, write_review
+from pipelines.case.reviews import (
+    from_case_file,
+    read_reviews,
+    readers_wcv,
+    require_unreviewed,
+    timepoints_of,
+    write_review,
+)
 from pipelines.case_file import read_case_file
 from pipelines.documents import needed_series_refused
 from pipelines.settings import read_settings
@@ -90,8 +97,9 @@ def follow_up(
     require_loadable(index)
     images = Images()
     earlier = read_earlier(target)
-    exams = load_exams(exams_from(index, story, known_ids=earlier.timepoint_ids), images)
     reviews = read_reviews(target)
+    names = {**earlier.timepoint_ids, **timepoints_of(reviews)}
+    exams = load_exams(exams_from(index, story, known_ids=names), images)
 
     say("looking for material")
     found = find_materials(exams, images, story.procedures)

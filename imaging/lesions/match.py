@@ -20,7 +20,17 @@ from imaging.arrays import BoolArray, FloatArray
 from imaging.geometry import Grid, Rigid
 from imaging.segmentation.segment import LesionId, Segment
 
-__all__ = ["Basis", "Event", "EventKind", "Link", "Matching", "match_lesions", "points_of"]
+__all__ = [
+    "MOST_INSIDE",
+    "Basis",
+    "Event",
+    "EventKind",
+    "Link",
+    "Matching",
+    "match_lesions",
+    "points_of",
+    "share_inside",
+]
 
 REGISTRATION_MM = 5.0  # how far an accepted registration may be off: small lesions need not overlap to be the same
 MOST_COST = 0.9  # a pair that costs more is two lesions: no overlap and centres nearly a radius apart
@@ -197,6 +207,21 @@ class Body:
         """Which fraction of the points (n, 3) lies in the mask or nearby."""
         first, nearby = self.surroundings
         return share_in(nearby, self.grid.indices(points) - first)
+
+
+def share_inside(one: Segment, other: Segment, other_from_one: Rigid) -> float:
+    """Which share of one lesion lies in another's outline, or no farther out than a registration errs; 0 if empty.
+
+    Examples
+    --------
+    >>> mask = np.zeros((8, 8, 8), bool); mask[2:5, 2:5, 2:5] = True
+    >>> segment = Segment(mask=mask, grid=Grid.from_spacing((8, 8, 8), (4, 4, 4)))
+    >>> share_inside(segment, segment, Rigid.identity()), share_inside(segment, segment, Rigid.from_shift((12, 0, 0)))
+    (1.0, 0.0)
+    """
+    if one.bounds is None or other.bounds is None:
+        return 0.0
+    return Body.of(LesionId(""), other).share_near(other_from_one.apply(points_of(one)))
 
 
 def points_of(segment: Segment) -> FloatArray:

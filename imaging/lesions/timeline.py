@@ -33,6 +33,10 @@ OTHER_ROLE = (
     "compared across kinds of image because that was asked for: {} now, {} then; not a change of the lesion alone"
 )
 
+UNDATED = (
+    "an exam without a date: which of the two is the later one is not known, nor whether this is growth or shrinkage"
+)
+
 
 class Comparing(StrEnum):
     """Which observations a change is computed between."""
@@ -63,7 +67,8 @@ class LesionChange:
     qiba
         QIBA's claims about the gross volume, where they apply: on CT.
     findings
-        ACROSS_ROLES where unlike images are compared, PLANE_CHANGED where their slices cut the lesion differently.
+        ACROSS_ROLES where the two are unlike images and that was asked for, UNKNOWN_DATE where one has no date,
+        PLANE_CHANGED where their slices lie in other planes.
     """
 
     timepoint: str
@@ -133,9 +138,13 @@ def change(
     now: Observation, then: Observation, why: str, moments: Mapping[str, str], procedures: Sequence[Procedure]
 ) -> LesionChange:
     alike = now.role is not None and now.role == then.role
-    confirmed = alike and is_confirmed(now) and is_confirmed(then)
-    message = OTHER_ROLE.format(now.role or "unknown", then.role or "unknown")
-    across = () if alike else (Finding("ACROSS_ROLES", Severity.WARNING, message, now.timepoint),)
+    dated = bool(moments.get(now.timepoint)) and bool(moments.get(then.timepoint))
+    confirmed = alike and dated and is_confirmed(now) and is_confirmed(then)
+    across = OTHER_ROLE.format(now.role or "unknown", then.role or "unknown")
+    doubts = {
+        "ACROSS_ROLES": "" if alike else across,
+        "UNKNOWN_DATE": "" if dated else UNDATED,
+    }
     material_before = holds_material(then, moments, procedures)
     return LesionChange(
         timepoint=now.timepoint,
@@ -147,7 +156,10 @@ def change(
         long_axis_percent=relative_change(then.long_axis, now.long_axis),
         exceeds_error=exceeds_error(then.volume, now.volume) if confirmed else None,
         qiba=claims_of(sized(then), sized(now)) if alike else None,
-        findings=(*across, *plane_findings(then.slice_normal, now.slice_normal, where=now.timepoint)),
+        findings=(
+            *(Finding(code, Severity.WARNING, why, now.timepoint) for code, why in doubts.items() if why),
+            *plane_findings(then.slice_normal, now.slice_normal, where=now.timepoint),
+        ),
     )
 
 

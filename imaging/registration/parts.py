@@ -101,7 +101,8 @@ def _one(first: Level, other: Level, start: Rigid, *, alike: bool) -> Registrati
         return _refused(start, ["the part is too small, or the images show too little of it"])
     smooth_first, smooth_other = coarser(first, MIDDLE_MM), coarser(other, MIDDLE_MM)
     smooth = Comparison.of(smooth_first, spread_points(smooth_first, smooth_first.body, POINTS // 2), smooth_other)
-    climbed = [ascend(smooth, s, steps=STEPS).other_from_first for s in _starts(start, points)]
+    starts = _starts(start, points)
+    climbed = [ascend(smooth, s, steps=STEPS).other_from_first for s in starts]
     ends = [ascend(comparison, s, steps=STEPS) for s in climbed]
     answer, *rivals = distinct(ends, points, apart_mm=APART_MM, count=len(ends))
     evidence = evidence_for(
@@ -112,6 +113,7 @@ def _one(first: Level, other: Level, start: Rigid, *, alike: bool) -> Registrati
         tissue=None,
         first=first,
         rivals=rivals,
+        starts=starts,
         ends=[e.other_from_first for e in ends],
         steps=STEPS,
     )

@@ -14,16 +14,21 @@ edges            do boundaries run parallel (no part of the metric)?    ≥ 2 SD
                                                                         (same kind of image: 4 SD)
 halves           each half of the tissue alone finds the same place     ≤ 4 mm apart
 exchange         the images with roles exchanged find the same place    ≤ 4 mm apart
+mirror           one image with left and right exchanged, against this  < 1.0 of it
 bone             all tissue alike finds the same place as bone does     ≤ 4 mm apart
 starts           independent starts that lead here                      ≥ 2
 overlap, turn    smaller body seen by the other image; rotation         ≥ 0.4; ≤ 35°
 ===============  =====================================================  ====================================
+
+The two halves of a body are so much alike that an image stored the wrong way round finds its place as well as any. What
+tells it is that its mirror image finds a better one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +40,7 @@ from imaging.geometry import Rigid
 from imaging.registration.edges import Edges
 from imaging.registration.information import Comparison
 from imaging.registration.level import Level
-from imaging.registration.search import Found, ascend, displacement_mm
+from imaging.registration.search import Found, ascend, discounted, displacement_mm
 
 __all__ = [
     "OTHER_KIND",
@@ -54,9 +59,13 @@ SHAKE_SHIFT_MM = (12.0, 30.0)
 SHAKE_TURN_DEG = 10.0
 SHAKE_SEED = 20030117  # any number would do; fixed, so that the verdict is a function of the images
 SHAKE_OVERLAP = 0.3  # a displaced transform that sees less is no fair trial
+# A body that lies turned by up to 20° has its mirror image turned by twice that; an ascent recovers from half a step.
+MIRROR_TURNS_DEG = (-40.0, -20.0, 0.0, 20.0, 40.0)
+MIRROR_STARTS = 2
 HALF_BLOCK_MM = 25.0  # side of the checkerboard's blocks that make two halves: several bones' thickness
 
 MOST_RIVAL_RATIO = 0.9
+MOST_MIRRORED_RATIO = 1.0  # whichever of the two matches better is how the body lies
 LEAST_STARTS = 2
 MOST_DISAGREEMENT_MM = 4.0  # what a right answer may scatter by when half the tissue is gone
 LEAST_OVERLAP = 0.4
@@ -92,6 +101,8 @@ class Evidence:
         The best other summit relative to it; 0 if every start led here.
     edges, edge_deviations
         Mean squared cosine between the images' gradients on strong edges, and its SD above chance.
+    mirrored_ratio
+        What one image reaches with left and right exchanged, relative to it.
     halves_mm, exchanged_mm, tissue_mm
         Mean distance between the answers of two halves of the tissue, to that with exchanged roles, and to that without
         preference for bone (None if there is no bone).
@@ -99,8 +110,8 @@ class Evidence:
         Fraction of the smaller body that lies in the other field of view.
     turn_deg
         Rotation angle.
-    starts, starts_agreeing
-        How many independent starts there were, and how many of them led here.
+    starts, starts_agreeing, capture_mm
+        How many independent starts there were, how many of them led here, and from how far the farthest of those.
     """
 
     correlation: float
@@ -109,6 +120,7 @@ class Evidence:
     rival_ratio: float
     edges: float | None
     edge_deviations: float | None
+    mirrored_ratio: float
     halves_mm: float
     exchanged_mm: float
     tissue_mm: float | None
@@ -116,6 +128,7 @@ class Evidence:
     turn_deg: float
     starts: int
     starts_agreeing: int
+    capture_mm: float | None = None
 
 
 def evidence_for(
@@ -127,6 +140,7 @@ def evidence_for(
     tissue: Comparison | None,
     first: Level,
     rivals: Sequence[Found],
+    starts: Sequence[Rigid],
     ends: Sequence[Rigid],
     steps: int,
 ) -> Evidence:
@@ -146,8 +160,8 @@ def evidence_for(
         The image that ``comparison`` takes its points from.
     rivals
         Other summits, their correlations measured as the answer's own is.
-    ends
-        Where each start led.
+    starts, ends
+        Where each began, and where it led.
     steps
         How long the ascents of the halves may take.
     """
@@ -159,6 +173,11 @@ def evidence_for(
     edges = boundaries.agreement(transform)
     by_chance = [e for t in trials if (e := boundaries.agreement(t)) is not None]
     left, right = (ascend(half, transform, steps=steps).other_from_first for half in halves_of(comparison))
+    captured = [
+        displacement_mm(start, transform, points)
+        for start, end in zip(starts, ends, strict=True)
+        if displacement_mm(end, transform, points) < SHAKE_SHIFT_MM[0]
+    ]
     back = ascend(exchanged, transform.inverse(), steps=steps).other_from_first.inverse()
     return Evidence(
         correlation=here,
@@ -167,6 +186,7 @@ def evidence_for(
         rival_ratio=max((r.correlation / max(answer.correlation, 1e-9) for r in rivals), default=0.0),
         edges=edges,
         edge_deviations=None if edges is None else deviations(edges, by_chance),
+        mirrored_ratio=mirrored(comparison, transform, steps) / max(here, 1e-9),
         halves_mm=displacement_mm(left, right, points),
         exchanged_mm=displacement_mm(back, transform, points),
         tissue_mm=None
@@ -175,7 +195,8 @@ def evidence_for(
         overlap=body.overlap(transform),
         turn_deg=transform.angle_deg(),
         starts=len(ends),
-        starts_agreeing=sum(displacement_mm(end, transform, points) < SHAKE_SHIFT_MM[0] for end in ends),
+        starts_agreeing=len(captured),
+        capture_mm=max(captured, default=None),
     )
 
 
@@ -185,8 +206,8 @@ def reasons_against(evidence: Evidence, demand: Demand) -> tuple[str, ...]:
     Examples
     --------
     >>> fine = Evidence(correlation=0.4, chance_deviations=9.0, chance_ratio=0.3, rival_ratio=0.3, edges=0.8,
-    ...                 edge_deviations=5.0, halves_mm=0.2, exchanged_mm=0.2, tissue_mm=None, overlap=0.9, turn_deg=3.0,
-    ...                 starts=10, starts_agreeing=5)
+    ...                 edge_deviations=5.0, mirrored_ratio=0.7, halves_mm=0.2, exchanged_mm=0.2, tissue_mm=None,
+    ...                 overlap=0.9, turn_deg=3.0, starts=10, starts_agreeing=5)
     >>> reasons_against(fine, SAME_KIND)
     ()
     >>> from dataclasses import replace
@@ -206,6 +227,10 @@ def reasons_against(evidence: Evidence, demand: Demand) -> tuple[str, ...]:
         (
             e.edge_deviations is None or e.edge_deviations < demand.edge_deviations,
             f"edges run little more parallel than by chance ({shown(e.edge_deviations)} SD above it)",
+        ),
+        (
+            e.mirrored_ratio >= MOST_MIRRORED_RATIO,
+            f"with left and right exchanged the images match {e.mirrored_ratio:.2f} times as well",
         ),
         (e.halves_mm > MOST_DISAGREEMENT_MM, f"two halves of the tissue disagree by {e.halves_mm:.1f} mm"),
         (e.exchanged_mm > MOST_DISAGREEMENT_MM, f"exchanging the images moves the answer by {e.exchanged_mm:.1f} mm"),
@@ -245,6 +270,28 @@ def shaken(transform: Rigid, points: FloatArray) -> list[Rigid]:
 
 def without_bone(tissue: Comparison, start: Rigid, steps: int) -> Rigid:
     return ascend(tissue, start, steps=steps).other_from_first
+
+
+def mirrored(comparison: Comparison, transform: Rigid, steps: int) -> float:
+    """The entropy correlation that the first image reaches near the transform with left and right exchanged.
+
+    Across which plane a body that lies turned is its own mirror image is not known, so several turns are tried.
+    """
+    centre = comparison.points.mean(axis=0)
+    exchanged = Comparison(
+        centre + (comparison.points - centre) * (-1.0, 1.0, 1.0), comparison.bins, comparison.other, comparison.count
+    )
+    turns = Rotation.from_euler("yz", list(product(MIRROR_TURNS_DEG, repeat=2)), degrees=True)
+    starts = [transform @ turned_about(centre, turn) for turn in turns.as_matrix()]
+    likely = sorted((discounted(exchanged, start) for start in starts), key=lambda found: -found.correlation)
+    ends = (ascend(exchanged, found.other_from_first, steps=steps) for found in likely[:MIRROR_STARTS])
+    return max(discounted(exchanged, end.other_from_first).correlation for end in ends)
+
+
+def turned_about(centre: FloatArray, turn: FloatArray) -> Rigid:
+    matrix = np.eye(4)
+    matrix[:3, :3], matrix[:3, 3] = turn, centre - turn @ centre
+    return Rigid(matrix)
 
 
 def halves_of(comparison: Comparison) -> tuple[Comparison, Comparison]:

@@ -161,6 +161,7 @@ def register(
         tissue=ranking if first[1].bone.any() or other[1].bone.any() else None,
         first=first[1],
         rivals=rivals,
+        starts=ends.starts,
         ends=ends.all,
         steps=MIDDLE.steps,
     )
@@ -180,8 +181,9 @@ def register(
 
 @dataclass(frozen=True, eq=False)
 class Ends:
-    """Where the coarse starts led: all of them, and the best distinct ones."""
+    """The coarse starts and where each led, and the best distinct ends."""
 
+    starts: list[Rigid]
     all: list[Rigid]
     best: list[Rigid]
 
@@ -200,7 +202,7 @@ def coarse_ends(body: Comparison, other_body: FloatArray, named: list[Rigid], *,
     for end in ends[-len(named) :]:  # what was named goes on whatever the coarsest level says of it
         if all(displacement_mm(end.other_from_first, b.other_from_first, body.points) > APART_MM for b in best):
             best.append(end)
-    return Ends([e.other_from_first for e in ends], [b.other_from_first for b in best])
+    return Ends(starts, [e.other_from_first for e in ends], [b.other_from_first for b in best])
 
 
 def climb(first: Level, other: Level, start: Rigid, effort: Effort) -> Rigid:

@@ -120,6 +120,12 @@ class Segment:
         object.__setattr__(other, "_bounds", self._bounds)
         return other
 
+    def with_tracking_uid(self, uid: str) -> Segment:
+        """The same mask under another Tracking UID; none where it is empty."""
+        other = replace(self, tracking_uid=uid)
+        object.__setattr__(other, "_bounds", self._bounds)
+        return other
+
     def _remember(self, box: Sequence[slice]) -> None:
         part = self.mask[tuple(box)]
         slices = np.flatnonzero(part.any(axis=(1, 2)))

@@ -33,12 +33,15 @@ class Timepoint:
         Since the first dated timepoint; None without a date.
     series
         Loadable records, sorted by moment and volume id.
+    lost
+        Refused ones, where nothing of its date could be loaded.
     """
 
     id: str
     date: str | None
     days: int | None
     series: tuple[SeriesRecord, ...]
+    lost: tuple[SeriesRecord, ...] = ()
 
 
 def timepoints_from(
@@ -46,6 +49,7 @@ def timepoints_from(
     procedure_moments: Sequence[str] = (),
     *,
     known_ids: Mapping[str, str] | None = None,
+    lost: Iterable[SeriesRecord] = (),
 ) -> tuple[tuple[Timepoint, ...], tuple[Finding, ...]]:
     """The timepoints in order of time, and what is doubtful about them.
 
@@ -57,6 +61,9 @@ def timepoints_from(
         ISO dates or date-times, without offset from UTC, as exams tell local time too.
     known_ids
         Series UID → timepoint id of an earlier run, as :func:`ids_by_series` gives them.
+    lost
+        Refused records that were needed: on a date with nothing else they make a timepoint without series, because an
+        exam that cannot be read has taken place, and those after it keep their names when it can be read again.
 
     Returns
     -------
@@ -85,11 +92,16 @@ def timepoints_from(
         groups[key].append(record)
         if doubt is not None and doubt not in findings:
             findings.append(doubt)
+    dates = {key[0] for key in groups}
+    for record in sorted(lost, key=_record_key):
+        day = _iso(_date(record))
+        if day is not None and day not in dates:
+            groups[day, ""].append(record)
     ordered = [groups[key] for key in sorted(groups, key=lambda key: (key[0] == "", key))]
     ids, merged = _ids(ordered, known_ids or {})
     first = next((date for group in ordered if (date := _date(group[0])) is not None), None)
     points = tuple(
-        Timepoint(name, _iso(_date(group[0])), _days(first, _date(group[0])), tuple(group))
+        Timepoint(name, _iso(_date(group[0])), _days(first, _date(group[0])), *_usable_and_lost(group))
         for name, group in zip(ids, ordered, strict=True)
     )
     return points, (*findings, *merged)
@@ -103,7 +115,7 @@ def ids_by_series(timepoints: Iterable[Timepoint]) -> dict[str, str]:
     >>> ids_by_series([])
     {}
     """
-    return {str(record.series_uid): point.id for point in timepoints for record in point.series}
+    return {str(record.series_uid): point.id for point in timepoints for record in (*point.series, *point.lost)}
 
 
 def require_one_patient(index: Index) -> None:
@@ -196,6 +208,11 @@ def _ids(groups: Sequence[Sequence[SeriesRecord]], known: Mapping[str, str]) -> 
     used = taken | set(known.values())
     fresh = (name for number in range(len(used) + len(groups)) if (name := f"T{number}") not in used)
     return [name if name is not None else next(fresh) for name in given], findings
+
+
+def _usable_and_lost(group: Sequence[SeriesRecord]) -> tuple[tuple[SeriesRecord, ...], tuple[SeriesRecord, ...]]:
+    usable = tuple(record for record in group if record.verdict is not Verdict.REFUSED)
+    return usable, tuple(record for record in group if record.verdict is Verdict.REFUSED)
 
 
 def _id_key(name: str) -> tuple[int, str]:

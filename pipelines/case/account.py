@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import imaging
@@ -12,7 +13,7 @@ from imaging.dicom.source import open_bytes
 from imaging.finding import Finding, Severity
 from imaging.formats.record import findings_record, matrix_record, quantity_record
 from imaging.lesions.timeline import Comparing
-from imaging.measurement.material import MaterialMeasurement, recovered_fraction
+from imaging.measurement.material import SYRINGE_ML, MaterialMeasurement, recovered_fraction
 from imaging.segmentation import SegmentKind
 from imaging.segmentation.backend import Capabilities
 from imaging.segmentation.material_kind import agent_kind
@@ -40,6 +41,7 @@ def case_exams(exams: Exams) -> tuple[CaseExam, ...]:
             days=timepoint.days,
             acquired=min((r.acquired for r in timepoint.series if r.acquired), default=None),
             series=tuple(series_row(record) for record in timepoint.series),
+            lost=tuple({"series_uid": r.series_uid, "modality": r.modality, "code": r.code} for r in timepoint.lost),
         )
         for timepoint in exams.timepoints
     )
@@ -82,12 +84,30 @@ def material_rows(related: Sequence[tuple[FoundMaterial, Sequence[MaterialMeasur
             rows.append(
                 {
                     "timepoint": stem,
-                    **material_record(row, mask=f"segmentations/{stem}.nii.gz"),
+                    **material_record(
+                        replace(row, findings=(*row.findings, *beyond_injected(found.history, row, injected))),
+                        mask=f"segmentations/{stem}.nii.gz",
+                    ),
                     "injected": injected,
                     "recovered_fraction": quantity_record(fraction),
                 }
             )
     return rows
+
+
+def beyond_injected(history: History, row: MaterialMeasurement, injected: Sequence[Row]) -> tuple[Finding, ...]:
+    """A remark where the CT surely shows more than the case file says was injected into the lesion by then."""
+    if not history.known or row.lesion is None or row.kind is SegmentKind.METAL or row.volume_ml.interval95 is None:
+        return ()
+    most_ml = sum(entry["ml"] + SYRINGE_ML for entry in injected)
+    if row.volume_ml.interval95[0] <= most_ml:
+        return ()
+    told_ml = sum(entry["ml"] for entry in injected)
+    message = (
+        f"at least {row.volume_ml.interval95[0]:.1f} mL are seen, and the case file tells of {told_ml:.1f} mL injected "
+        "by this exam: its procedures or their times are incomplete"
+    )
+    return (Finding("MORE_THAN_INJECTED", Severity.WARNING, message, row.lesion),)
 
 
 def is_cement(agent: str) -> bool:

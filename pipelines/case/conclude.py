@@ -22,13 +22,14 @@ REVIEW_PENDING = "REVIEW_PENDING"  # the code on figures that are behind a reade
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseExam:
-    """One timepoint as the document tells it."""
+    """One timepoint as the document tells it; ``lost`` are series that could not be used."""
 
     id: str
     date: str | None
     days: int | None
     acquired: str | None
     series: tuple[Mapping[str, Any], ...]
+    lost: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

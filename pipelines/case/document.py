@@ -109,6 +109,7 @@ def exam_record(exam: CaseExam) -> Document:
         "days": exam.days,
         "acquired": exam.acquired,
         "series": [dict(series) for series in exam.series],
+        "lost": [dict(series) for series in exam.lost],
     }
 
 
@@ -251,6 +252,7 @@ def case_from_document(document: Mapping[str, Any]) -> Case:
                     days=row["days"],
                     acquired=row["acquired"],
                     series=tuple(row["series"]),
+                    lost=tuple(row.get("lost", ())),
                 )
                 for row in document["timepoints"]
             ),
@@ -335,12 +337,27 @@ class Earlier:
 
 
 def read_earlier(folder: CaseFolder) -> Earlier:
-    """What the folder's case.json fixed; nothing where there is none."""
+    """What the folder's case.json fixed; nothing where there is none.
+
+    Raises
+    ------
+    RecordError
+        It is damaged, or of a version that this software does not know.
+    """
     if not folder.document.is_file():
         return Earlier({}, {})
     document = read_document(folder)
+    try:
+        return earlier_from(document)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RecordError(f"case.json is damaged ({type(error).__name__})", where="case.json") from error
+
+
+def earlier_from(document: Document) -> Earlier:
     ids = {
-        series["series_uid"]: timepoint["id"] for timepoint in document["timepoints"] for series in timepoint["series"]
+        series["series_uid"]: timepoint["id"]
+        for timepoint in document["timepoints"]
+        for series in (*timepoint["series"], *timepoint.get("lost", ()))
     }
     lesions = {
         row["mask_sha256"]: Remembered(LesionId(lesion["id"]), lesion["tracking_uid"], basis)

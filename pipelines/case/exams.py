@@ -13,6 +13,7 @@ from imaging.study import Annotation, Index, SeriesRecord
 from imaging.study.timepoint import Timepoint, timepoints_from
 from imaging.volume import Volume
 from pipelines.case_file import CaseFile
+from pipelines.documents import needed_and_refused
 
 __all__ = ["Exams", "Images", "exams_from", "load_exams", "series_for"]
 
@@ -100,7 +101,10 @@ def exams_from(index: Index, case_file: CaseFile, *, known_ids: Mapping[str, str
     """
     records = [with_role(record, case_file.roles) for record in index.loadable]
     timepoints, findings = timepoints_from(
-        records, [procedure.when for procedure in case_file.procedures], known_ids=known_ids
+        records,
+        [procedure.when for procedure in case_file.procedures],
+        known_ids=known_ids,
+        lost=needed_and_refused(index),
     )
     unknown = set(case_file.roles) - {record.series_uid for record in index.volumes}
     missing = tuple(
@@ -134,7 +138,8 @@ def load_exams(exams: Exams, images: Images) -> Exams:
                 findings.append(Finding(error.code, Severity.ERROR, f"{timepoint.id}: {error}", record.series_uid))
             else:
                 sound.append(record)
-        timepoints.append(replace(timepoint, series=tuple(sound)))
+        damaged = tuple(record for record in timepoint.series if record not in sound)
+        timepoints.append(replace(timepoint, series=tuple(sound), lost=(*timepoint.lost, *damaged)))
     return replace(exams, timepoints=tuple(timepoints), findings=(*exams.findings, *findings), damaged=bool(findings))
 
 

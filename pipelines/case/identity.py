@@ -6,7 +6,7 @@ that before the Tracking UID it was stored with, and that before its place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from imaging.finding import Finding, Severity
@@ -30,6 +30,7 @@ __all__ = [
     "lesion_events",
     "owners",
     "shared_outlines",
+    "uncompared",
 ]
 
 DOUBTFUL = 0.5  # another partner half as likely as the one chosen: somebody should look
@@ -121,6 +122,34 @@ def owners(
         doubt = Finding("SHARED_FRAME_UNVERIFIED", Severity.WARNING, CLAIMED, record.series_uid)
         said[link.b] = Calling(lesion=link.a, basis=link.basis, findings=(doubt,) if link.a in claimed else ())
     return said, matching
+
+
+def uncompared(
+    before: Sequence[Seen], record: SeriesRecord, links: Links, settled: Collection[LesionId]
+) -> tuple[Finding, ...]:
+    """What to tell of a mask that seems new where some lesions from before could not be laid over its image.
+
+    Parameters
+    ----------
+    before
+        The lesions that earlier exams showed.
+    settled
+        Those of them whose mask here is known anyhow.
+    """
+    lost = [
+        entry
+        for entry in before
+        if entry.lesion not in settled
+        and links.path(record, entry.record) is None
+        and links.claim(record, entry.record) is None
+    ]
+    if not lost:
+        return ()
+    message = (
+        f"no accepted registration leads here from {listed(sorted({entry.timepoint for entry in lost}))}: this may be "
+        f"{' or '.join(entry.lesion for entry in lost)}, and not a lesion of its own; a reader has to say which"
+    )
+    return (Finding("IDENTITY_UNKNOWN", Severity.WARNING, message, record.series_uid),)
 
 
 def doubts_of(identity: Identity, where: str) -> tuple[Finding, ...]:
@@ -218,7 +247,7 @@ def event_findings(events: Sequence[LesionEvent]) -> tuple[Finding, ...]:
     )
 
 
-def listed(lesions: Sequence[LesionId]) -> str:
+def listed(lesions: Sequence[str]) -> str:
     return ", ".join(lesions)
 
 

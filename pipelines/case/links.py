@@ -1,14 +1,17 @@
 """How the exams of a case lie to one another: the fewest registrations that join them all, and paths along them.
 
 Magnetic resonance exams form a chain in time, because neighbours look most alike; every CT is joined to the MR nearest
-in date. Where there is no MR, the CTs are the chain. A path uses accepted registrations only.
+in date. Where there is no MR, the CTs are the chain. A path uses accepted registrations only. Where one was rejected,
+exams on either side of it are tried next, so that one useless image does not part the exams before it from those after.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import combinations
 
 from imaging.arrays import BoolArray
 from imaging.geometry import Rigid
@@ -18,6 +21,8 @@ from imaging.study.timepoint import Timepoint
 from pipelines.case.exams import Exams, Images, ct_of, series_for
 
 __all__ = ["Link", "Links", "link_exams"]
+
+DETOURS = 2  # tried for each rejected registration: a patient who was imaged in two places must not cost them all
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,18 +131,58 @@ def link_exams(exams: Exams, images: Images, *, excluded: Mapping[str, BoolArray
     workers
         Registrations at the same time; each is deterministic by itself, so the number changes nothing.
     """
-    pairs = pairs_to_register(exams)
-    volumes = [(images.of(fixed.record), images.of(moving.record)) for fixed, moving in pairs]
 
-    def one(number: int) -> Link:
-        fixed, moving = pairs[number]
+    def joined(pair: tuple[Node, Node]) -> Link:
+        fixed, moving = pair
         found = register(
-            volumes[number][0],
-            volumes[number][1],
+            images.of(fixed.record),
+            images.of(moving.record),
             fixed_exclude=excluded.get(fixed.record.volume_id),
             moving_exclude=excluded.get(moving.record.volume_id),
         )
         return Link(fixed, moving, found)
 
+    pairs = pairs_to_register(exams)
+    for record in (node.record for pair in pairs for node in pair):
+        images.of(record)  # decoded once, before several threads ask for it
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        return Links(tuple(pool.map(one, range(len(pairs)))))
+        links = list(pool.map(joined, pairs))
+    for _ in range(DETOURS * sum(not link.registration.accepted for link in links)):
+        detour = next_detour(links)
+        if detour is None:
+            break
+        links.append(joined(detour))
+    return Links(tuple(links))
+
+
+def next_detour(links: Sequence[Link]) -> tuple[Node, Node] | None:
+    """(fixed, moving) of the likeliest pair that was not tried and that no path joins; None where there is none.
+
+    Exams that were rejected more than once go last, and those nearer in date first. CT is fixed, or else the later one.
+    """
+    nodes = {node.record.volume_id: node for link in links for node in (link.moving, link.fixed)}
+    tried = {frozenset((link.fixed.record.volume_id, link.moving.record.volume_id)) for link in links}
+    rejections = Counter(
+        node.record.volume_id for link in links if not link.registration.accepted for node in (link.fixed, link.moving)
+    )
+    known = Links(tuple(links))
+
+    def cost(pair: tuple[str, str]) -> tuple[int, float, tuple[str, str]]:
+        one, two = pair
+        doubted = max(rejections[one] - 1, 0) + max(rejections[two] - 1, 0)
+        return doubted, days_between(nodes[one].timepoint, nodes[two].timepoint), pair
+
+    open_pairs = [
+        (one, two)
+        for one, two in combinations(sorted(nodes), 2)
+        if frozenset((one, two)) not in tried and known.path(nodes[two].record, nodes[one].record) is None
+    ]
+    if not open_pairs:
+        return None
+    moving, fixed = sorted((nodes[name] for name in min(open_pairs, key=cost)), key=as_fixed)
+    return fixed, moving
+
+
+def as_fixed(node: Node) -> tuple[bool, float]:
+    days = node.timepoint.days
+    return node.record.role == "ct", float("inf") if days is None else days

@@ -20,7 +20,7 @@ from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.lesions.identity import in_place_order, tracking_uid_of
 from imaging.lesions.lesion import Identity, Lesion, Method
-from imaging.lesions.match import Basis, Event, EventKind
+from imaging.lesions.match import MOST_INSIDE, Basis, Event, EventKind, share_inside
 from imaging.lesions.procedure import Procedure
 from imaging.lesions.side import side_of
 from imaging.provenance import Provenance, uid_from
@@ -45,16 +45,22 @@ from pipelines.case.identity import (
     lesion_events,
     owners,
     shared_outlines,
+    uncompared,
 )
 from pipelines.case.links import Links
 from pipelines.case.materials import CarriedMaterial, FoundMaterial, carry_material
-from pipelines.case.reviews import StoredReview, apply_reviews
-from pipelines.case_file import LesionEntry, LinkWord
+from pipelines.case.reviews import StoredReview, apply_reviews, unused_reviews
+from pipelines.case.words import Heard, as_said, heard
+from pipelines.case_file import LesionEntry, LinkWord, PlacedPrompt
 from pipelines.sources import open_masks
 
 __all__ = ["Ground", "Traced", "Tracing", "carried_lesions", "trace_lesions"]
 
+TAKEN_IN = "WITHIN_ANOTHER_OUTLINE"
 COVERED_FRACTION = 0.5  # less of a lesion inside the field of view than this, and nothing can be proposed there
+NOT_DRAWN = (
+    "who outlined this exam did not outline this lesion: it may be gone, and this outline is the software's alone"
+)
 WHOLE_FRACTION = 0.98  # below it the lesion is cut by the edge of the image, beyond what resampling can explain
 
 
@@ -92,12 +98,14 @@ class Trace:
     """What is known so far of one lesion, in time order.
 
     ``remembered`` is a mask on a later exam that an earlier run gave to it: it tells the place until it is met again.
+    ``lost`` is it while exams with drawn masks have none of it, whatever the software proposes there.
     """
 
     lesion: Lesion
     entry: LesionEntry | None
     made: list[Traced] = field(default_factory=list)
     remembered: Seen | None = None
+    lost: bool = False
 
     def masks(self) -> list[Traced]:
         """The exams on which it has a mask that nobody rejected."""
@@ -120,7 +128,7 @@ class Trace:
             timepoint=newest.timepoint,
             record=newest.record,
             segment=newest.segment,
-            apart=newest is self.made[-1],
+            apart=newest is self.made[-1] and not self.lost,
         )
 
 
@@ -166,46 +174,35 @@ def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
     traces = [Trace(lesion_of(entry, ground.case_id, called), entry) for entry in known]
     imports = {exam.id: imported_segments(exam, ground) for exam in ground.exams.timepoints}
     traces += remembered_traces(imports, traces, ground)
+    drawn = {one.segment.sha256: timepoint for timepoint, (found, _) in imports.items() for one in found}
+    said = heard(ground.words, drawn, ground.exams)
     findings: list[Finding] = []
     events: list[LesionEvent] = []
     for timepoint in ground.exams.timepoints:
         imported, trouble = imports[timepoint.id]
         findings += trouble
         before = [seen for trace in traces if trace.masks() and (seen := trace.seen()) is not None]
-        owned, happened = assign(imported, traces, timepoint, ground)
+        owned, happened = assign(imported, traces, timepoint, said, ground)
         events += happened
+        gone = {lesion for event in happened if event.kind is EventKind.GONE for lesion in event.before}
         for trace in traces:
-            rows = (
+            trace.lost = (trace.lost or trace.lesion.id in gone) and trace.lesion.id not in owned
+            found = (
                 imported_rows(trace, timepoint, owned.get(trace.lesion.id, []))
                 or prompted_rows(trace, timepoint, ground)
-                or followed_rows(trace, timepoint, ground)
+                or followed_rows(trace, timepoint, ground, beside=[one for mine in owned.values() for one in mine])
             )
-            judged = apply_reviews(rows, ground.reviews, timepoint.series, trace.lesion)
+            judged = apply_reviews(found, ground.reviews, timepoint.series, trace.lesion)
             trace.made += [on_its_side(row, trace.lesion, timepoint, ground) for row in judged]
-        events += identified(traces, timepoint, before, owned, ground)
+        events += identified(traces, timepoint, before, owned, words=said.words, ground=ground)
     met = [trace for trace in traces if trace.entry is not None or trace.masks()]
+    rows = tuple(row for trace in met for row in carried_onto_ct(trace, ground))
     return Tracing(
         lesions=tuple(trace.lesion for trace in met),
-        rows=tuple(row for trace in met for row in carried_onto_ct(trace, ground)),
+        rows=rows,
         events=tuple(events),
-        findings=(*findings, *event_findings(events), *unheard(imports, ground)),
+        findings=(*findings, *event_findings(events), *said.findings, *unused_reviews(ground.reviews, rows)),
     )
-
-
-def unheard(imports: Mapping[str, tuple[list[Imported], list[Finding]]], ground: Ground) -> list[Finding]:
-    """A remark for each word of a reader about a mask that is not here: none is passed over in silence."""
-    digests = {one.segment.sha256 for imported, _ in imports.values() for one in imported}
-    message = "{} said whose the mask {}… of {} is; nobody drew such a mask here: the word is not used"
-    return [
-        Finding(
-            "LINK_OUTDATED",
-            Severity.WARNING,
-            message.format(word.reader, word.mask_sha256[:8], word.timepoint),
-            f"{word.lesion} {word.timepoint}",
-        )
-        for word in ground.words
-        if word.mask_sha256 not in digests
-    ]
 
 
 def remembered_traces(
@@ -248,6 +245,8 @@ def identified(
     timepoint: Timepoint,
     before: Sequence[Seen],
     owned: Mapping[LesionId, Sequence[Owned]],
+    *,
+    words: Sequence[LinkWord],
     ground: Ground,
 ) -> list[LesionEvent]:
     """Write into the exam's primary rows why each mask is its lesion's; and the lesions whose outlines have met."""
@@ -266,7 +265,7 @@ def identified(
         mine = owned.get(lesion, ())
         fallback = Basis.FOLLOWED if row.method is Method.PROPAGATED else Basis.PLACED
         bases[lesion] = (mine[0].basis, mine[0].taken_for) if mine else (fallback, None)
-    for lesion, identity in identities(masks, bases, before, ground.links, ground.words).items():
+    for lesion, identity in identities(masks, bases, before, ground.links, words).items():
         trace, number = rows[lesion]
         doubts = doubts_of(identity, f"{lesion} {timepoint.id}")
         row = trace.made[number]
@@ -338,7 +337,11 @@ def imported_segments(timepoint: Timepoint, ground: Ground) -> tuple[list[Import
                     here = replace(segment, series_uid=record.volume_id)
                     memory = ground.remembered.get(here.sha256)
                     known = here if memory is None else replace(here, tracking_uid=memory.tracking_uid)
-                    segments.append(Imported(record, known))
+                    if any(one.segment.sha256 == here.sha256 for one in segments):
+                        remark = f"a mask of {timepoint.id} was stored twice, voxel for voxel; it counts once"
+                        findings.append(Finding("DUPLICATE_MASK", Severity.WARNING, remark, annotation.series_uid))
+                    else:
+                        segments.append(Imported(record, known))
                 else:
                     remark = f"segment {segment.label} of an annotation of {timepoint.id} is empty"
                     findings.append(Finding("EMPTY_MASK", Severity.WARNING, remark, annotation.series_uid))
@@ -366,46 +369,48 @@ def on_record(segment: Segment, record: SeriesRecord) -> Segment:
 
 
 def assign(
-    imported: Sequence[Imported], traces: list[Trace], timepoint: Timepoint, ground: Ground
+    imported: Sequence[Imported], traces: list[Trace], timepoint: Timepoint, heard: Heard, ground: Ground
 ) -> tuple[dict[LesionId, list[Owned]], tuple[LesionEvent, ...]]:
     """Whose each imported mask is: a known lesion, else a new one; and what that says of the lesions known before.
 
-    ``traces`` grows by the new ones. Masks of one series never share a lesion. Events are those of the best series.
+    ``traces`` grows by the new ones. Masks of one series share a lesion only where a reader says so. Events are those
+    of the best series.
     """
     owned: dict[LesionId, list[Owned]] = {}
     told: tuple[LesionEvent, ...] = ()
-    followed_before = any(trace.masks() for trace in traces)
-    words = {word.mask_sha256: word for word in ground.words}
+    followed = {trace.lesion.id for trace in traces if trace.masks()}
     for record in dict.fromkeys(one.record for one in imported):
         found = {LesionId(f"import {n}"): one.segment for n, one in enumerate(imported) if one.record is record}
         seen = [seen for trace in traces if (seen := seen_here(trace, owned, timepoint)) is not None]
-        callings, _ = owners(found, record, seen, ground.links)
+        said = heard.lesions_of(found)
+        by_machine, _ = owners(found, record, seen, ground.links)
+        settled = as_said(found, said, seen)
+        callings = owners(settled, record, seen, ground.links)[0] if said else by_machine
+        before = [entry for entry in seen if entry.lesion in followed]
         events: tuple[Event, ...] = ()
-        if followed_before and record is imported[0].record:
-            met = {trace.lesion.id for trace in traces if trace.masks()}
-            _, news = owners(found, record, [entry for entry in seen if entry.lesion in met], ground.links)
-            events = news.events
-        spoken = {name: words[segment.sha256] for name, segment in found.items() if segment.sha256 in words}
+        if followed and record is imported[0].record:
+            events = owners(settled, record, before, ground.links)[1].events
+        apart = uncompared(before, record, ground.links, {*said.values(), *(c.lesion for c in callings.values())})
         names: dict[LesionId, LesionId] = {}
-        doubt: tuple[Finding, ...]
         for name in in_place_order(found):
-            calling, segment = callings.get(name), found[name]
-            said = spoken.get(name)
-            machine = None if calling is None else calling.lesion
-            if said is not None and any(trace.lesion.id == said.lesion for trace in traces):
-                lesion, basis, doubt = said.lesion, Basis.READER, ()
-            elif calling is not None and calling.lesion not in {word.lesion for word in spoken.values()}:
+            segment, calling, machine = found[name], callings.get(name), by_machine.get(name)
+            doubt = tuple(finding for digest, finding in heard.disputed.items() if digest == segment.sha256)
+            if name in said:
+                lesion, basis = said[name], Basis.READER
+            elif calling is not None:
                 memory = ground.remembered.get(segment.sha256)
-                lesion, doubt = calling.lesion, calling.findings
-                basis = calling.basis if memory is None else memory.basis
+                kept = memory is not None and memory.tracking_uid == settled[name].tracking_uid
+                lesion, basis = calling.lesion, memory.basis if memory is not None and kept else calling.basis
+                doubt = (*doubt, *calling.findings)
             else:
-                lesion, basis, doubt = new_lesion(segment, traces, timepoint, ground), Basis.PLACED, ()
+                lesion, basis = new_lesion(segment, traces, timepoint, ground), Basis.PLACED
             names[name] = lesion
             trace = next(trace for trace in traces if trace.lesion.id == lesion)
             if trace.entry is None and not trace.masks():
-                kind = "new" if followed_before else "target"
+                kind = "new" if followed else "target"
                 called = (segment.name if ground.identified else "") or lesion
                 trace.lesion = replace(trace.lesion, kind=kind, name=called)
+                doubt = (*doubt, *apart)
             mine = replace(
                 segment,
                 lesion=lesion,
@@ -413,10 +418,26 @@ def assign(
                 tracking_uid=trace.lesion.tracking_uid,
                 findings=(*segment.findings, *doubt),
             )
-            taken_for = machine if machine != lesion else None
+            taken_for = machine.lesion if machine is not None and machine.lesion != lesion else None
             owned.setdefault(lesion, []).append(Owned(record=record, segment=mine, basis=basis, taken_for=taken_for))
+        owned = {lesion: told_of_several(mine, record) for lesion, mine in owned.items()}
         told += lesion_events(timepoint.id, events, names)
     return owned, told
+
+
+def told_of_several(mine: list[Owned], record: SeriesRecord) -> list[Owned]:
+    """A lesion's masks with a remark on those that share a series."""
+    sharing = sum(one.record is record for one in mine)
+    if sharing < 2:
+        return mine
+    message = f"{sharing} masks of this series were said to be this lesion; the figures are those of the first alone"
+    remark = Finding("SEVERAL_MASKS", Severity.WARNING, message, record.series_uid)
+    return [
+        replace(one, segment=replace(one.segment, findings=(*one.segment.findings, remark)))
+        if one.record is record
+        else one
+        for one in mine
+    ]
 
 
 def seen_here(trace: Trace, owned: Mapping[LesionId, Sequence[Owned]], timepoint: Timepoint) -> Seen | None:
@@ -475,12 +496,14 @@ def prompted_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
     if not placed:
         return []
     forced = next((prompt.series for prompt in placed if prompt.series), None)
-    role = trace.role()
+    meant = studies_meant(placed, timepoint)
     record = (
-        next((r for r in timepoint.series if forced in (r.volume_id, r.series_uid)), None)
+        next((r for r in meant.series if forced in (r.volume_id, r.series_uid)), None)
         if forced
-        else (series_for(timepoint, (role,)) if role else None) or series_for(timepoint)
+        else (series_for(meant, (role,)) if (role := trace.role()) else None) or series_for(meant)
     )
+    if record is None and (forced is None or not timepoint.series):
+        return [no_series(trace, timepoint, None)]
     if record is None:
         raise CaseFileError(f"a prompt of {trace.lesion.id} names a series that {timepoint.id} does not have")
     masks = [prompt.prompt for prompt in placed if isinstance(prompt.prompt, MaskPrompt)]
@@ -489,6 +512,7 @@ def prompted_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
     volume = ground.images.of(record)
     material = carry_material(record, timepoint, ground.material, ground.links, ground.procedures)
     second = companion(record, timepoint, ground)
+    choice = choice_doubt(record, meant) if forced is None else ()
     try:
         proposal = ground.segmenter.segment(
             volume,
@@ -497,14 +521,37 @@ def prompted_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
             companion=second,
         )
     except (UsageError, BackendFailed) as error:  # one misplaced prompt is one row, and the other exams go on
-        return [unseen(trace, timepoint.id, record, error.code, str(error))]
-    remarks = (*volume.findings, *void_doubt(material, trace.lesion, timepoint, ground))
+        return [unseen(trace, timepoint.id, record, error.code, str(error), *choice)]
+    remarks = (
+        *volume.findings,
+        *choice,
+        *void_doubt(material, trace.lesion, timepoint, ground),
+    )
     origin = ground.segmenter.capabilities().provenance()
     return [
         proposed_row(
             trace, timepoint, record, proposal, origin, volume=volume, method=Method.SEGMENTED, findings=remarks
         )
     ]
+
+
+def studies_meant(placed: Sequence[PlacedPrompt], timepoint: Timepoint) -> Timepoint:
+    """The exam with the series of those studies alone that the prompts name, if they name any."""
+    named = {prompt.timepoint for prompt in placed}
+    of_study = tuple(record for record in timepoint.series if record.study_uid in named)
+    return replace(timepoint, series=of_study) if of_study else timepoint
+
+
+def choice_doubt(record: SeriesRecord, meant: Timepoint) -> tuple[Finding, ...]:
+    """What an outline must be doubted for where another study of the exam could have been meant as well."""
+    frames = {r.frame_of_reference_uid for r in meant.series if r.role == record.role and r.grid is not None}
+    if len(frames) < 2:
+        return ()
+    message = (
+        f"{len(frames)} frames of reference of this exam have a {record.role} series, the prompt names none, and that "
+        "with the finest voxels was taken; name the series, or the study as the timepoint"
+    )
+    return (Finding("SERIES_NOT_NAMED", Severity.WARNING, message, record.series_uid),)
 
 
 def companion(record: SeriesRecord, timepoint: Timepoint, ground: Ground) -> Volume | None:
@@ -538,9 +585,9 @@ def laterality(lesion: Lesion, mask: BoolArray, volume: Volume, timepoint: Timep
 
 
 def on_its_side(row: Traced, lesion: Lesion, timepoint: Timepoint, ground: Ground) -> Traced:
-    """A mask that a reader drew, looked at as the machine's are: on the wrong side it cannot be accepted."""
-    drawn = any(finding.code == "RECOMPUTATION_DIFFERS" for finding in row.findings)
-    if not drawn or row.segment is None or row.record is None:
+    """A mask that somebody drew, looked at as the machine's are: on the wrong side it cannot be accepted."""
+    drawn = row.method is Method.IMPORTED or any(finding.code == "RECOMPUTATION_DIFFERS" for finding in row.findings)
+    if not drawn or lesion.side is None or row.segment is None or row.record is None:
         return row
     conflict = laterality(lesion, row.segment.mask, ground.images.of(row.record), timepoint)
     if not conflict:
@@ -593,18 +640,20 @@ def proposed_row(
 # --- from an earlier exam -------------------------------------------------------------------------------------------
 
 
-def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Traced]:
-    """A proposal from the newest earlier mask, registered to this exam and outlined anew; or why there is none."""
+def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground, *, beside: Sequence[Owned] = ()) -> list[Traced]:
+    """A proposal from the newest earlier mask, registered to this exam and outlined anew; or why there is none.
+
+    ``beside`` are the masks of other lesions that people drew on this exam.
+    """
     here = series_for(timepoint)
     role = trace.role()
     if role is None:
         return [unseen(trace, timepoint.id, here, "NOT_OUTLINED_YET", "nobody outlined this lesion up to this exam")]
     record = series_for(timepoint, (role,))
     if record is None:
-        reason = f"this exam has no {role} series to compare with; the tumour is not outlined on another kind of image"
-        return [unseen(trace, timepoint.id, here, "NO_COMPARABLE_SERIES", reason)]
+        return [no_series(trace, timepoint, here)]
     previous = trace.masks()[-1]
-    prior, doubt = registered_prior(previous, record, ground.links)
+    prior, doubt = free_prior(previous, record, beside, ground.links)
     if prior is None:
         return [unseen(trace, timepoint.id, record, *doubt)]
     volume = ground.images.of(record)
@@ -624,9 +673,15 @@ def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground) -> list[Tr
         if doubt
         else ()
     )
+    alone = (
+        (Finding("NOT_AMONG_MASKS", Severity.WARNING, NOT_DRAWN, f"{trace.lesion.id} {timepoint.id}"),)
+        if trace.lost
+        else ()
+    )
     remarks = (
         *volume.findings,
         *cut,
+        *alone,
         *void_doubt(material, trace.lesion, timepoint, ground),
         *oedema_doubt(volume, second),
     )
@@ -673,6 +728,25 @@ def void_doubt(
     return (Finding("SIGNAL_VOID_UNKNOWN", Severity.WARNING, message, f"{lesion.id} {timepoint.id}"),)
 
 
+def free_prior(
+    previous: Traced, record: SeriesRecord, beside: Sequence[Owned], links: Links
+) -> tuple[FloatArray | None, tuple[str, str] | tuple[()]]:
+    """As :func:`registered_prior`, unless somebody drew another lesion over that place: nothing is measured twice."""
+    prior, doubt = registered_prior(previous, record, links)
+    record_from_previous = None if previous.record is None else links.path(record, previous.record)
+    if prior is None or previous.segment is None or record_from_previous is None:
+        return prior, doubt
+    for other in beside:
+        if other.record.volume_id != record.volume_id:
+            continue
+        if share_inside(previous.segment, other.segment, record_from_previous) >= MOST_INSIDE:
+            reason = (
+                f"its place lies in the outline that was drawn of {other.segment.lesion} here: it is not told apart"
+            )
+            return None, (TAKEN_IN, reason)
+    return prior, doubt
+
+
 def registered_prior(
     previous: Traced, record: SeriesRecord, links: Links
 ) -> tuple[FloatArray | None, tuple[str, str] | tuple[()]]:
@@ -697,6 +771,20 @@ def registered_prior(
         previous.segment.mask, grid, record.grid, grid_from_onto=record_from_previous.inverse()
     ).astype(np.float64)
     return prior, ("LESION_TRUNCATED", "cut") if covered < WHOLE_FRACTION else ()
+
+
+def no_series(trace: Trace, timepoint: Timepoint, here: SeriesRecord | None) -> Traced:
+    """The row of an exam without a series on which the lesion could be outlined."""
+    if timepoint.lost and not timepoint.series:
+        why = ", ".join(sorted({record.code or "damaged" for record in timepoint.lost}))
+        return unseen(trace, timepoint.id, None, "EXAM_REFUSED", f"no series of this exam could be used ({why})")
+    role = trace.role()
+    reason = (
+        "this exam has no series of a kind on which a lesion can be outlined"
+        if role is None
+        else f"this exam has no {role} series to compare with; the tumour is not outlined on another kind of image"
+    )
+    return unseen(trace, timepoint.id, here, "NO_COMPARABLE_SERIES", reason)
 
 
 def unseen(
@@ -724,7 +812,8 @@ def carried_onto_ct(trace: Trace, ground: Ground) -> list[Traced]:
     for row in trace.made:
         timepoint = ground.exams.timepoints[order[row.timepoint]]
         record = ct_of(timepoint)
-        if row.segment is not None or record is None or record.grid is None:
+        taken_in = any(finding.code == TAKEN_IN for finding in row.findings)
+        if row.segment is not None or taken_in or record is None or record.grid is None:
             rows.append(row)
             continue
         before = [t for t in trace.masks() if order[t.timepoint] < order[row.timepoint]]

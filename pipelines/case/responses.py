@@ -31,6 +31,8 @@ TARGETS = "target lesions"
 LATE_BASELINE = "baseline is {}, the first exam on which every target was measured on an accepted mask"
 NET_FROM = "net volume counts from {} on, the first exam with the material inside"
 NET_FROM_NONE = "net volume has no baseline: no earlier exam is known to hold the same material"
+UNDATED = "UNKNOWN_DATE: the exam has no date, so that it may lie before baseline"
+Rows = dict[str, Response]  # by exam
 SIZES: Mapping[Metric, Callable[[Sight], Size | None]] = {
     Metric.VOLUME: lambda sight: sight.volume_ml,
     Metric.NET_VOLUME: lambda sight: sight.net_ml,
@@ -49,18 +51,24 @@ def responses(case: Case) -> tuple[tuple[str, Response], ...]:
     the rules themselves say NE.
     """
     course = course_of(case)
-    targets = {} if course is None else target_rows(course)
-    overall = overall_rows(case, course, targets)
+    targets = {} if course is None else in_time(case, target_rows(course))
+    overall = in_time(case, overall_rows(case, course, targets))
     best = best_row(case, course, overall)
     rows: list[tuple[str, Response]] = []
     for visit in overall if course is None else course.visits:
         rows += [(visit, part[visit]) for part in (targets, overall) if visit in part]
-        rows += [] if course is None else [(visit, response) for response in others(course, visit)]
+        found = () if course is None else others(course, visit)
+        rows += [(visit, in_time(case, {visit: response})[visit]) for response in found]
     rows += [] if best is None else [best]
     told: tuple[str, ...] = ()
     if course is not None and course.baseline != case.timepoints[0].id:
         told = (LATE_BASELINE.format(course.baseline),)
     return tuple((visit, replace(row, reasons=(*row.reasons, *told))) for visit, row in rows)
+
+
+def in_time(case: Case, rows: Rows) -> Rows:
+    """The rows by exam, without a category where the exam has no date."""
+    return {exam: row if case.moments[exam] else not_evaluable(row, UNDATED) for exam, row in rows.items()}
 
 
 def others(course: Course, visit: str) -> Iterator[Response]:

@@ -21,6 +21,7 @@ import numpy as np
 from imaging.errors import ConflictError, RecordError
 from imaging.finding import Finding, Severity
 from imaging.formats.nifti import nifti_bytes, read_nifti_masks
+from imaging.lesions.lesion import Method
 from imaging.provenance import Provenance
 from imaging.segmentation import LesionId, Segment, SegmentKind, Status
 from pipelines.case_file import Review
@@ -39,6 +40,8 @@ __all__ = [
     "read_reviews",
     "readers_wcv",
     "require_unreviewed",
+    "timepoints_of",
+    "unused_reviews",
     "write_review",
 ]
 
@@ -92,6 +95,27 @@ def read_reviews(folder: CaseFolder) -> tuple[StoredReview, ...]:
         if key not in newest or newest[key].revision < review.revision:
             newest[key] = review
     return tuple(newest[key] for key in sorted(newest))
+
+
+def timepoints_of(reviews: Sequence[StoredReview]) -> dict[str, str]:
+    """Series UID → the timepoint under which a reader judged a mask on it: its name for good, wherever the exam was."""
+    return {review.series_uid.partition("#")[0]: review.timepoint for review in reviews if review.series_uid}
+
+
+def unused_reviews(reviews: Sequence[StoredReview], rows: Sequence[Traced]) -> list[Finding]:
+    """A remark for each review of a lesion or an exam that is not here now: none is passed over in silence."""
+    here = {(row.lesion, row.timepoint) for row in rows}
+    message = "{} judged a mask of {} on {}, and there is no such row now; the review is kept and counts when there is"
+    return [
+        Finding(
+            "REVIEW_UNUSED",
+            Severity.WARNING,
+            message.format(review.reader, review.lesion, review.timepoint),
+            f"{review.lesion} {review.timepoint}",
+        )
+        for review in reviews
+        if (review.lesion, review.timepoint) not in here
+    ]
 
 
 def readers_wcv(folder: CaseFolder) -> dict[tuple[LesionId, str], float]:
@@ -205,7 +229,9 @@ def apply_reviews(
     """The rows of one lesion on one exam, after the reader's word on it, if there is one.
 
     ``series`` are those of the exam. A mask that the reader accepted, or edited, is never replaced: where the machine's
-    mask differs today, the reader's stays the primary one and the new one stands beside it as proposed.
+    mask differs today, the reader's stays the primary one and the new one stands beside it as proposed. A mask that the
+    reader rejected gives way to another that people asked for on this very exam, by a prompt or by drawing it; what is
+    only followed from elsewhere stays rejected.
     """
     if not rows:
         return []
@@ -216,14 +242,9 @@ def apply_reviews(
     if first.segment is not None and first.segment.sha256 == review.mask_sha256:
         judged = replace(first.segment, status=review.status, provenance=Provenance(review.reader))
         return [replace(first, segment=judged, status=review.status), *rows[1:]]
-    if review.segment is None:
-        outdated = Finding(
-            "REVIEW_OUTDATED",
-            Severity.WARNING,
-            f"{review.reader} judged another mask (digest {review.mask_sha256[:8]}…); today's is only proposed",
-            f"{first.lesion} {first.timepoint}",
-        )
-        return [replace(first, findings=(*first.findings, outdated)), *rows[1:]]
+    if (remark := outlived(review, first)) is not None:
+        return [replace(first, findings=(*first.findings, remark)), *rows[1:]]
+    assert review.segment is not None, "a word without its mask is outlived"
     differs = Finding(
         "RECOMPUTATION_DIFFERS",
         Severity.INFO,
@@ -250,3 +271,15 @@ def apply_reviews(
     kept = replace(first, record=record, segment=segment, status=review.status, engine_wcv=None, findings=(differs,))
     beside = [replace(row, primary=False) for row in rows if row.segment is not None]
     return [kept, *beside]
+
+
+def outlived(review: StoredReview, now: Traced) -> Finding | None:
+    """Why a review is not about today's mask, where that is not the reader's: then today's stands, with this remark."""
+    where, digest = f"{now.lesion} {now.timepoint}", review.mask_sha256[:8]
+    if review.segment is None:
+        message = f"{review.reader} judged another mask (digest {digest}…); today's is only proposed"
+        return Finding("REVIEW_OUTDATED", Severity.WARNING, message, where)
+    if review.status is Status.REJECTED and now.segment is not None and now.method is not Method.PROPAGATED:
+        message = f"{review.reader} rejected another mask here (digest {digest}…); this one was asked for since"
+        return Finding("REJECTED_BEFORE", Severity.INFO, message, where)
+    return None

@@ -148,6 +148,13 @@ def test_a_change_says_where_slices_cut_the_lesion_differently(
     assert {finding.where for change in changes for finding in change.findings} <= {"T2"}
 
 
+@pytest.mark.parametrize("lost", ["T0", "T2"])
+def test_which_way_a_lesion_changed_is_open_where_an_exam_has_no_date(lost: str) -> None:
+    found = row(changes_of(HISTORY[:2], {**MOMENTS, lost: ""}, []), "T2", "baseline")
+    assert found is not None
+    assert (found.exceeds_error, [finding.code for finding in found.findings]) == (None, ["UNKNOWN_DATE"])
+
+
 def test_an_observation_on_a_further_series_may_be_the_reference_but_only_primaries_are_compared() -> None:
     further = replace(seen("T0", 55, role="stir"), primary=False)
     changes = changes_of([seen("T0", 50), further, seen("T2", 40, role="stir")], MOMENTS, [])

@@ -45,6 +45,13 @@ def test_mr_is_found_in_a_ct_of_another_pose(mr_to_ct: Registration, another_pos
     assert target_error_mm(mr_to_ct, another_pose, Rigid.identity()) < 2.0
 
 
+def test_the_evidence_tells_from_how_far_the_answer_was_found(mr_to_ct: Registration, another_pose: Rigid) -> None:
+    capture_mm = mr_to_ct.evidence["capture_mm"]
+    assert isinstance(capture_mm, float)
+    lattice_step_mm = 20.0  # some start lies within a step of the answer, and more than one must lead there
+    assert lattice_step_mm < capture_mm < np.linalg.norm(another_pose.apply(TARGETS), axis=1).max()
+
+
 def test_a_second_run_with_fixed_and_moving_exchanged_gives_the_inverse_and_the_same_evidence_to_the_bit(
     mr: Volume, turned_ct: Volume, mr_to_ct: Registration
 ) -> None:

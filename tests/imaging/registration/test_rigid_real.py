@@ -75,3 +75,13 @@ def test_two_exams_of_one_brain_are_joined_and_those_of_two_patients_are_not(sha
     assert register(before, brain(shared, "05", "Post")).accepted
     for when in ("Pre", "Post"):
         assert not register(before, brain(shared, "06", when)).accepted
+
+
+@pytest.mark.parametrize("patient", ["05", "06"])
+def test_a_head_stored_with_left_and_right_exchanged_is_rejected(shared: Path, patient: str) -> None:
+    before, after = brain(shared, patient, "Pre"), brain(shared, patient, "Post")
+    across = int(np.abs(after.grid.affine[0, :3]).argmax())
+    mirrored = replace(after, samples=np.ascontiguousarray(np.flip(after.samples, across)))
+    found = register(before, mirrored)
+    assert not found.accepted
+    assert "left and right exchanged" in found.findings[0].message

@@ -81,6 +81,22 @@ def test_a_moment_that_is_none_raises():
         timepoints_from([exam("a", "2003-01-17")], ["tomorrow"])
 
 
+def test_an_exam_of_which_nothing_can_be_read_has_taken_place():
+    lost = [exam("b", "2003-02-01", refused=True), exam("c", "2003-01-17", refused=True), exam("d", None, refused=True)]
+    points, findings = timepoints_from([exam("a", "2003-01-17"), exam("z", "2003-03-01")], lost=lost)
+    assert shape(points) == [
+        ("T0", "2003-01-17", 0, ["a"]),
+        ("T1", "2003-02-01", 15, []),
+        ("T2", "2003-03-01", 43, ["z"]),
+    ]
+    assert [[record.volume_id for record in point.lost] for point in points] == [[], ["b"], []]
+    assert findings == ()
+    again, _ = timepoints_from(
+        [exam("a", "2003-01-17"), exam("b", "2003-02-01"), exam("z", "2003-03-01")], known_ids=ids_by_series(points)
+    )
+    assert [(point.id, point.date) for point in again] == [(point.id, point.date) for point in points]
+
+
 def test_refused_series_make_no_timepoint():
     points, _ = timepoints_from([exam("a", "2003-01-17"), exam("b", "2001-01-01", refused=True)])
     assert shape(points) == [("T0", "2003-01-17", 0, ["a"])]

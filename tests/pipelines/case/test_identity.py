@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,22 +68,38 @@ def square(row: int, column: int) -> list[list[float]]:
     return [[low, left], [low, right], [high, right], [high, left]]
 
 
-def traced(folder: Path, exams: Mapping[int, Rois], known: tuple[LesionEntry, ...] = (), **changes: Any) -> Tracing:
-    made = [exam(folder, number, rois) for number, rois in sorted(exams.items())]
-    ground = Ground(
+def traced(
+    folder: Path,
+    exams: Mapping[int, Rois],
+    known: tuple[LesionEntry, ...] = (),
+    *,
+    frames: Callable[[int], str] = lambda _: FRAME,
+    **changes: Any,
+) -> Tracing:
+    made = [
+        (replace(point, series=tuple(replace(r, frame_of_reference_uid=frames(number)) for r in point.series)), drawn)
+        for number, rois in sorted(exams.items())
+        for point, drawn in [exam(folder, number, rois)]
+    ]
+    return trace_lesions(known, ground_of(folder, made, **changes))
+
+
+def ground_of(folder: Path, made: Sequence[tuple[Timepoint, Annotation]], **changes: Any) -> Ground:
+    return Ground(
         case_id="case",
         case_folder=folder,
         exams=Exams(timepoints=tuple(t for t, _ in made), annotations=tuple(a for _, a in made), findings=()),
-        images=Images(),
-        links=Links(()),
-        material=(),
-        procedures=(),
-        reviews=(),
-        segmenter=Agreement(),
-        identified=False,
-        **changes,
+        **{
+            "images": Images(),
+            "links": Links(()),
+            "material": (),
+            "procedures": (),
+            "reviews": (),
+            "segmenter": Agreement(),
+            "identified": False,
+            **changes,
+        },
     )
-    return trace_lesions(known, ground)
 
 
 def outlined(tracing: Tracing) -> list[Traced]:

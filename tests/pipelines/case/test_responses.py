@@ -546,3 +546,14 @@ def test_a_sum_of_volumes_is_that_of_the_printed_decimals() -> None:
         lesions=TWO,
     )
     assert category(found, criterion="sphere volume") == "PR"  # 0.1029 of 0.3 is 0.343; of 0.30000000000000004 as well
+
+
+def test_an_exam_without_a_date_gets_no_category() -> None:
+    dated = case(*SHRUNK, seen("L1", 2, 60.0), readings=(signed(1), signed(2)))
+    last = replace(dated.timepoints[2], date=None, days=None, acquired=None)
+    found = rows(replace(dated, timepoints=(*dated.timepoints[:2], last)))
+    assert {str(row.category) for (exam, _, scope), row in found.items() if exam == "T2" and "best" not in scope} == {
+        "NE"
+    }
+    assert "UNKNOWN_DATE" in "; ".join(found["T2", "RECIST 1.1", "target lesions"].reasons)
+    assert str(found["T1", "RECIST 1.1", "target lesions"].category) == "PR"
