@@ -59,8 +59,6 @@ def segment_image(
     """Outline one lesion and write its mask; a mask without a voxel is an error, and is not written."""
     if not out.name.endswith(".nii.gz"):
         raise UsageError("--out is a .nii.gz file", code="BAD_OUTPUT_NAME")
-    if any(out.resolve() == path.resolve() for path in (*image, *filter(None, [prompts]))):
-        raise UsageError("--out is one of the files that are read; inputs are never written to", code="BAD_OUTPUT_NAME")
     rows: list[dict[str, Any]] = [{"kind": "point", "points_lps_mm": [point]} for point in points]
     rows += [{"kind": "point", "points_lps_mm": [point], "sign": -1} for point in outside]
     rows += [{"kind": "box", "points_lps_mm": [box[:3], box[3:]]} for box in boxes]
@@ -72,6 +70,10 @@ def segment_image(
     drawn = (*typed, *(read_prompts(prompts) if prompts else ()))
     if not drawn:
         raise UsageError("say where the lesion is: --point, --box, --diameter or --prompts", code="NO_PROMPT")
+    named = [prompt.path.partition("#")[0] for prompt in drawn if isinstance(prompt, MaskPrompt)]
+    masks = [] if prompts is None else [prompts, *(prompts.parent / name for name in named)]
+    if any(out.resolve() == path.resolve() for path in (*image, *masks)):
+        raise UsageError("--out is one of the files that are read; inputs are never written to", code="BAD_OUTPUT_NAME")
     engine = segmenter() if backend is None else segmenter(backend)
     volume = open_image(image, modality=modality, series=series, accept_gaps=accept_gaps)
     prior = earlier_mask(drawn, volume, image, beside=prompts, accept_gaps=accept_gaps)

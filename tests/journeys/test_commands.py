@@ -135,12 +135,18 @@ def test_a_lesion_that_is_not_found_writes_no_mask(files: Path, osteotrace: Oste
     assert not out.exists()
 
 
-def test_segment_never_writes_over_what_it_reads(files: Path, osteotrace: Osteotrace, tmp_path: Path) -> None:
-    image = shutil.copy(files / "mr.nii.gz", tmp_path)
-    before = Path(image).read_bytes()
-    done = osteotrace("segment", image, "--modality", "mr", "--out", image, "--point", 0, 0, 0)
+@pytest.mark.parametrize("read", ["mr.nii.gz", "before.nii.gz"])
+def test_segment_never_writes_over_what_it_reads(
+    files: Path, osteotrace: Osteotrace, tmp_path: Path, read: str
+) -> None:
+    for name in ("mr.nii.gz", "before.nii.gz"):
+        shutil.copy(files / name, tmp_path)
+    (tmp_path / "p.json").write_text(json.dumps([{"kind": "mask", "path": "before.nii.gz#1"}]))
+    before = (tmp_path / read).read_bytes()
+    command = ["segment", tmp_path / "mr.nii.gz", "--modality", "mr", "--prompts", tmp_path / "p.json"]
+    done = osteotrace(*command, "--out", tmp_path / read)
     assert (done.code, "BAD_OUTPUT_NAME" in done.err) == (2, True), done.err
-    assert Path(image).read_bytes() == before
+    assert (tmp_path / read).read_bytes() == before
 
 
 @pytest.mark.parametrize(("text", "code"), [("[" * 100_000, 3), ("{", 3), ("[]", 2), ('\ufeff{"prompts": []}', 2)])
