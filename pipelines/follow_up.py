@@ -13,7 +13,7 @@ from typing import Any
 
 from imaging.dicom.scan import scan
 from imaging.errors import CaseFileError
-from imaging.segmentation import Status
+from imaging.segmentation import LesionId, Status
 from imaging.segmentation.catalogue import segmenter
 from imaging.study.timepoint import require_loadable, require_one_patient
 from pipelines.case import account, outputs
@@ -206,8 +206,10 @@ def judge_masks(target: CaseFolder, words: Sequence[Word], *, reader: str) -> tu
     document = read_document(target)
     case = case_from_document(document)
     behind = False
+    uids = {lesion.id: lesion.tracking_uid for lesion in case.lesions}
     for word in words:
-        write_review(target, word.segment, timepoint=word.timepoint, status=word.status, reader=reader)
+        segment = word.segment.with_tracking_uid(uids.get(word.segment.lesion or LesionId(""), ""))
+        write_review(target, segment, timepoint=word.timepoint, status=word.status, reader=reader)
         case, current = with_word(case, word, reader)
         behind = behind or not current
     return outputs.write_case(target, case, outputs.unchanged(document["outputs"])), behind

@@ -98,7 +98,8 @@ class Trace:
     """What is known so far of one lesion, in time order.
 
     ``remembered`` is a mask on a later exam that an earlier run gave to it: it tells the place until it is met again.
-    ``lost`` is it while exams with drawn masks have none of it, whatever the software proposes there.
+    ``lost`` is it while exams with drawn masks have none of it, whatever the software proposes there; ``within`` says
+    whose outline has taken it in.
     """
 
     lesion: Lesion
@@ -106,6 +107,7 @@ class Trace:
     made: list[Traced] = field(default_factory=list)
     remembered: Seen | None = None
     lost: bool = False
+    within: LesionId | None = None
 
     def masks(self) -> list[Traced]:
         """The exams on which it has a mask that nobody rejected."""
@@ -183,7 +185,7 @@ def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
         findings += trouble
         before = [seen for trace in traces if trace.masks() and (seen := trace.seen()) is not None]
         owned, happened = assign(imported, traces, timepoint, said, ground)
-        events += happened
+        events += [*happened, *come_apart(traces, timepoint, owned, happened)]
         gone = {lesion for event in happened if event.kind is EventKind.GONE for lesion in event.before}
         for trace in traces:
             trace.lost = (trace.lost or trace.lesion.id in gone) and trace.lesion.id not in owned
@@ -203,6 +205,30 @@ def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
         events=tuple(events),
         findings=(*findings, *event_findings(events), *said.findings, *unused_reviews(ground.reviews, rows)),
     )
+
+
+def come_apart(
+    traces: Sequence[Trace],
+    timepoint: Timepoint,
+    owned: Mapping[LesionId, Sequence[Owned]],
+    happened: Sequence[LesionEvent],
+) -> list[LesionEvent]:
+    """Lesions that had been taken in by another's outline and have one of their own again, each told once."""
+    events = []
+    split = {event.before for event in happened if event.kind is EventKind.SPLIT}
+    for trace in traces:
+        whole, own = trace.within, trace.lesion.id
+        if whole is not None and own in owned:
+            trace.within = None
+            if whole in owned and (whole,) not in split:
+                both = tuple(sorted((own, whole)))
+                events.append(LesionEvent(timepoint=timepoint.id, kind=EventKind.SPLIT, before=(whole,), now=both))
+    for event in happened:
+        if event.kind is EventKind.MERGED and len(event.now) == 1:
+            for trace in traces:
+                if trace.lesion.id in event.before and trace.lesion.id not in event.now:
+                    trace.within = event.now[0]
+    return events
 
 
 def remembered_traces(

@@ -52,7 +52,8 @@ SCHEMA = "osteotrace.review/1"
 class StoredReview:
     """A reader's word on one mask, with the mask where it was kept.
 
-    ``segment`` is None for a word in a case file, which names its mask by digest alone.
+    ``segment`` is None for a word in a case file, which names a mask by digest alone. ``tracking_uid`` is its lesion's,
+    empty where it was not kept: ids of drawn lesions follow their order, and another may have this one later.
     """
 
     lesion: LesionId
@@ -63,6 +64,7 @@ class StoredReview:
     mask_sha256: str
     revision: int = 0
     segment: Segment | None = None
+    tracking_uid: str = ""
 
 
 def from_case_file(reviews: Sequence[Review], exams: Exams) -> tuple[StoredReview, ...]:
@@ -173,6 +175,7 @@ def read_review(path: Path) -> StoredReview:
             mask_sha256=record["mask_sha256"],
             revision=record["revision"],
             segment=segment,
+            tracking_uid=record.get("tracking_uid", ""),
         )
     except (KeyError, TypeError, ValueError, OSError) as error:
         raise RecordError(f"the review {path.name} is damaged ({type(error).__name__})", where=path.name) from error
@@ -202,6 +205,7 @@ def write_review(folder: CaseFolder, segment: Segment, *, timepoint: str, status
         mask_sha256=segment.sha256,
         revision=revision,
         segment=segment,
+        tracking_uid=segment.tracking_uid,
     )
     stem = f"{segment.lesion}-{timepoint}.r{revision}"
     # The mask goes first: a review without its mask would be damage, a mask without a review is only a spare file.
@@ -214,6 +218,7 @@ def record_of(review: StoredReview) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "lesion": review.lesion,
+        "tracking_uid": review.tracking_uid,
         "timepoint": review.timepoint,
         "revision": review.revision,
         "series_uid": review.series_uid,
@@ -242,7 +247,7 @@ def apply_reviews(
     if first.segment is not None and first.segment.sha256 == review.mask_sha256:
         judged = replace(first.segment, status=review.status, provenance=Provenance(review.reader))
         return [replace(first, segment=judged, status=review.status), *rows[1:]]
-    if (remark := outlived(review, first)) is not None:
+    if (remark := outlived(review, first, lesion)) is not None:
         return [replace(first, findings=(*first.findings, remark)), *rows[1:]]
     assert review.segment is not None, "a word without its mask is outlived"
     differs = Finding(
@@ -273,12 +278,15 @@ def apply_reviews(
     return [kept, *beside]
 
 
-def outlived(review: StoredReview, now: Traced) -> Finding | None:
+def outlived(review: StoredReview, now: Traced, lesion: Lesion) -> Finding | None:
     """Why a review is not about today's mask, where that is not the reader's: then today's stands, with this remark."""
     where, digest = f"{now.lesion} {now.timepoint}", review.mask_sha256[:8]
     if review.segment is None:
         message = f"{review.reader} judged another mask (digest {digest}…); today's is only proposed"
         return Finding("REVIEW_OUTDATED", Severity.WARNING, message, where)
+    if review.tracking_uid not in ("", lesion.tracking_uid):
+        message = f"{review.reader} judged a mask of another lesion, which was called {now.lesion} then; it is not used"
+        return Finding("REVIEW_UNUSED", Severity.WARNING, message, where)
     if review.status is Status.REJECTED and now.segment is not None and now.method is not Method.PROPAGATED:
         message = f"{review.reader} rejected another mask here (digest {digest}…); this one was asked for since"
         return Finding("REJECTED_BEFORE", Severity.INFO, message, where)

@@ -49,7 +49,7 @@ def test_nothing_speaks_against_good_figures() -> None:
         ({"rival_ratio": 0.95}, "another position"),
         ({"edge_deviations": 0.5}, "edges"),
         ({"edges": None, "edge_deviations": None}, "edges"),
-        ({"mirrored_ratio": 1.0}, "left and right"),
+        ({"mirrored_ratio": 1.1}, "left and right"),
         ({"halves_mm": 8.0}, "halves"),
         ({"exchanged_mm": 8.0}, "exchanging"),
         ({"tissue_mm": 8.0}, "bone"),
@@ -66,6 +66,10 @@ def test_one_doubt_is_enough_and_is_named(doubtful: dict[str, float | None], wor
 
 def test_where_there_is_no_bone_nothing_is_held_against_it() -> None:
     assert reasons_against(replace(BELIEVED, tissue_mm=None), OTHER_KIND) == ()
+
+
+def test_a_body_that_is_its_own_mirror_image_is_no_reason_to_doubt() -> None:
+    assert reasons_against(replace(BELIEVED, mirrored_ratio=1.01), OTHER_KIND) == ()
 
 
 def test_images_of_one_kind_must_resemble_each_other_more_than_ct_and_mr() -> None:

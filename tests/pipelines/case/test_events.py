@@ -92,8 +92,12 @@ def test_a_lesion_that_goes_again_is_told_again(tmp_path: Path) -> None:
 def test_what_lies_in_the_outline_of_another_lesion_is_not_measured_twice(tmp_path: Path) -> None:
     two, one = {"a": PART, "b": OTHER}, {"a": WHOLE}
     tracing = followed(tmp_path, {1: two, 2: one, 3: one, 4: two})
-    assert [(event.kind, event.timepoint) for event in tracing.events][:1] == [(EventKind.MERGED, "T2")]
+    assert [(event.kind, event.timepoint) for event in tracing.events] == [
+        (EventKind.MERGED, "T2"),
+        (EventKind.SPLIT, "T4"),
+    ]
     (whole,) = tracing.events[0].now
+    assert (tracing.events[1].before, tracing.events[1].now) == ((whole,), ("L1", "L2"))
     (part,) = set(tracing.events[0].before) - {whole}
     for timepoint in ("T2", "T3"):
         taken_in = row(tracing, part, timepoint)
@@ -136,3 +140,15 @@ def test_a_rejection_gives_way_to_what_was_drawn_since_and_not_to_what_is_follow
     (primary,) = [r for r in tracing.rows if r.timepoint == "T2" and r.primary]
     assert primary.status is status
     assert told in codes(primary)
+
+
+def test_lesions_that_meet_and_part_and_meet_again_are_told_each_time(tmp_path: Path) -> None:
+    two, one = {"a": PART, "b": OTHER}, {"a": WHOLE}
+    tracing = followed(tmp_path, {1: two, 2: one, 3: two, 4: one, 5: two})
+    assert [(event.kind, event.timepoint) for event in tracing.events] == [
+        (EventKind.MERGED, "T2"),
+        (EventKind.SPLIT, "T3"),
+        (EventKind.MERGED, "T4"),
+        (EventKind.SPLIT, "T5"),
+    ]
+    assert {lesion.id for lesion in tracing.lesions} == {"L1", "L2"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from imaging.finding import Finding, Severity
-from imaging.segmentation import LesionId, Status
+from imaging.segmentation import LesionId, Segment, Status
 from imaging.segmentation.prompt import PointPrompt
 from imaging.study import Verdict
 from imaging.study.timepoint import Timepoint
@@ -135,3 +135,19 @@ def test_where_two_studies_of_a_day_could_be_meant_the_choice_is_told(name: str)
     chosen = series_for(meant)
     assert chosen is not None
     assert [finding.code for finding in choice_doubt(chosen, meant)] == ["SERIES_NOT_NAMED"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_review_of_another_lesion_that_had_the_id_once_is_not_used(known: bool, tmp_path: Path) -> None:
+    before = traced(tmp_path / "a", {1: {"a": HEAD}})
+    (lesion,), (row,) = before.lesions, outlined(before)
+    assert row.segment is not None
+    edited = np.zeros(GRID.shape, dtype=bool)
+    edited[4:6, 20:24, 20:24] = True
+    mine = Segment(mask=edited, grid=GRID, lesion=lesion.id, status=Status.ACCEPTED, series_uid="1.2.3.1")
+    said = replace(review("L1", "T1"), segment=mine, mask_sha256=mine.sha256)
+    said = replace(said, tracking_uid=lesion.tracking_uid if known else "2.25.7")
+    (primary,) = [r for r in traced(tmp_path / "b", {1: {"a": HEAD}}, reviews=[said]).rows if r.primary]
+    assert primary.segment is not None
+    assert primary.segment.sha256 == (mine.sha256 if known else row.segment.sha256)
+    assert [code for code, _ in reasons(primary)] == ["RECOMPUTATION_DIFFERS" if known else "REVIEW_UNUSED"]
