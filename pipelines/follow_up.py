@@ -21,7 +21,7 @@ from pipelines.case.conclude import Case, Word, with_word
 from pipelines.case.document import case_from_document, event_rows, read_document, read_earlier
 from pipelines.case.exams import Images, exams_from, load_exams
 from pipelines.case.label_maps import read_mask, write_label_maps
-from pipelines.case.links import link_exams
+from pipelines.case.links import changing, link_exams
 from pipelines.case.masks import Ground, carried_lesions, trace_lesions
 from pipelines.case.materials import find_materials, relate_materials
 from pipelines.case.observations import observe
@@ -104,7 +104,8 @@ def follow_up(
     say("looking for material")
     found = find_materials(exams, images, story.procedures)
     say("registering")
-    links = link_exams(exams, images, excluded={f.record.volume_id: f.mask() for f in found})
+    material = {f.record.volume_id: f.mask() for f in found}
+    links = link_exams(exams, images, excluded=changing(exams, story.lesions, material))
 
     say("following lesions")
     ground = Ground(

@@ -10,18 +10,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
+
+import numpy as np
 
 from imaging.arrays import BoolArray
-from imaging.geometry import Rigid
+from imaging.errors import UsageError
+from imaging.geometry import Grid, Rigid
 from imaging.registration.rigid import Registration, register
+from imaging.segmentation.ellipsoid import Ellipsoid
+from imaging.segmentation.prior import ellipsoid_from_prompts, gives_size
 from imaging.study import SeriesRecord
 from imaging.study.timepoint import Timepoint
 from pipelines.case.exams import Exams, Images, ct_of, series_for
+from pipelines.case_file import LesionEntry
 
-__all__ = ["Link", "Links", "link_exams"]
+__all__ = ["Link", "Links", "changing", "link_exams"]
 
+LESION_TIMES = 1.2  # of a prompt's ellipsoid: a hand is off by millimetres, and a lesion's border changes with it
 DETOURS = 2  # tried for each rejected registration: a patient who was imaged in two places must not cost them all
 
 
@@ -127,7 +135,7 @@ def link_exams(exams: Exams, images: Images, *, excluded: Mapping[str, BoolArray
     Parameters
     ----------
     excluded
-        By volume id, where an image shows what changes from exam to exam (material on CT) and must not steer.
+        By volume id, where an image shows what changes from exam to exam and must not steer: see :func:`changing`.
     workers
         Registrations at the same time; each is deterministic by itself, so the number changes nothing.
     """
@@ -186,3 +194,34 @@ def next_detour(links: Sequence[Link]) -> tuple[Node, Node] | None:
 def as_fixed(node: Node) -> tuple[bool, float]:
     days = node.timepoint.days
     return node.record.role == "ct", float("inf") if days is None else days
+
+
+def changing(exams: Exams, lesions: Sequence[LesionEntry], material: Mapping[str, BoolArray]) -> dict[str, BoolArray]:
+    """By volume id, what a registration must not look at: material, and lesions where a reader's prompts have them.
+
+    One image of a pair is enough: a point that is left out there is compared with nothing.
+    """
+    out = {name: np.array(mask) for name, mask in material.items()}
+    for lesion in lesions:
+        placed = [(exams.named(prompt.timepoint).id, prompt.prompt) for prompt in lesion.prompts]
+        for timepoint in exams.timepoints:
+            prompts = [prompt for name, prompt in placed if name == timepoint.id]
+            record = series_for(timepoint)
+            if record is None or record.grid is None or not gives_size(prompts):
+                continue
+            with suppress(UsageError):  # a prompt that cannot be is told of in the row of its lesion
+                solid = ellipsoid_from_prompts(prompts)[0].scaled(LESION_TIMES)
+                fill(out.setdefault(record.volume_id, np.zeros(record.grid.shape, dtype=bool)), record.grid, solid)
+    return out
+
+
+def fill(mask: BoolArray, grid: Grid, solid: Ellipsoid) -> None:
+    """Set what lies in an ellipsoid."""
+    half = solid.bounds_mm(np.eye(3))
+    corners = solid.centre + half * np.array(list(product((-1.0, 1.0), repeat=3)))
+    index = grid.indices(corners)
+    low = np.clip(np.floor(index.min(axis=0)), 0, grid.shape).astype(int)
+    high = np.clip(np.ceil(index.max(axis=0)) + 1, low, grid.shape).astype(int)
+    inside = np.stack(np.meshgrid(*map(np.arange, low, high), indexing="ij"), axis=-1).reshape(-1, 3)
+    hit = inside[solid.level(grid.points(inside)) <= 1.0] if len(inside) else inside
+    mask[tuple(hit.T)] = True

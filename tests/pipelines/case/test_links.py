@@ -10,11 +10,14 @@ import pytest
 
 from imaging.geometry import Grid, Rigid
 from imaging.registration.rigid import Registration
+from imaging.segmentation import LesionId
+from imaging.segmentation.prompt import BoxPrompt, PointPrompt
 from imaging.study import SeriesRecord
 from imaging.study.timepoint import Timepoint
 from imaging.volume import Modality
 from pipelines.case.exams import Exams, Images
-from pipelines.case.links import Link, Links, Node, link_exams, next_detour
+from pipelines.case.links import Link, Links, Node, changing, link_exams, next_detour
+from pipelines.case_file import LesionEntry, PlacedPrompt
 from tests.imaging.dicom.test_rtstruct import record
 from tests.imaging.registration.conftest import Patient, pose
 
@@ -82,3 +85,23 @@ def path(links: Links, to: SeriesRecord, of: SeriesRecord) -> Rigid:
     found = links.path(to, of)
     assert found is not None
     return found
+
+
+def test_lesions_and_material_do_not_steer_a_registration() -> None:
+    exam = node(0)
+    exams = Exams(timepoints=(exam.timepoint,), annotations=(), findings=())
+    box = BoxPrompt(((-20.0, -10.0, -10.0), (20.0, 30.0, 30.0)))  # centre (0, 10, 10), 20 mm to either side
+    lesion = LesionEntry(id=LesionId("L1"), name="L1", side=None, kind="target", prompts=(PlacedPrompt("T0", box),))
+    material = np.zeros(GRID.shape, bool)
+    material[0, 0, :3] = True
+    (left_out,) = changing(exams, [lesion], {exam.record.volume_id: material}).values()
+    points = GRID.points(np.indices(GRID.shape).reshape(3, -1).T)
+    ball = (np.linalg.norm(points - (0.0, 10.0, 10.0), axis=1) <= 1.2 * 20.0).reshape(GRID.shape)
+    np.testing.assert_array_equal(left_out, ball | material)
+    assert changing(exams, [], {}) == {}
+    click = replace(lesion, prompts=(PlacedPrompt("T0", PointPrompt((0.0, 0.0, 0.0))),))
+    assert changing(exams, [click], {}) == {}
+    far = replace(lesion, prompts=(PlacedPrompt("T0", BoxPrompt(((900, 900, 900), (940, 940, 940)))),))
+    assert not changing(exams, [far], {})[exam.record.volume_id].any()
+    endless = replace(lesion, prompts=(PlacedPrompt("T0", BoxPrompt(((0, 0, 0), (9000, 40, 40)))),))
+    assert changing(exams, [endless], {}) == {}
