@@ -32,6 +32,7 @@ from imaging.study import PatientId
 from imaging.volume import Modality, Volume
 from imaging.volume.resample import resample_mask
 from pipelines import documents
+from pipelines.case_file import KEYS
 from pipelines.reports.as_json import json_text
 from pipelines.settings import read_settings
 from pipelines.sources import open_image, open_masks, patients_of
@@ -67,7 +68,8 @@ def segment_image(
         typed = prompts_from_record(rows)
     except CaseFileError as error:
         raise UsageError(str(error), code="BAD_PROMPT") from error
-    drawn = (*typed, *(read_prompts(prompts) if prompts else ()))
+    written, remarks = read_prompts(prompts) if prompts else ((), ())
+    drawn = (*typed, *written)
     if not drawn:
         raise UsageError("say where the lesion is: --point, --box, --diameter or --prompts", code="NO_PROMPT")
     named = [prompt.path.partition("#")[0] for prompt in drawn if isinstance(prompt, MaskPrompt)]
@@ -81,9 +83,9 @@ def segment_image(
     proposal = engine.segment(volume, drawn, prior=prior)
     seconds = round(time.perf_counter() - started, 3)
     if not proposal.mask.any():
-        remarks = "; ".join(f"{finding.code}: {finding.message}" for finding in proposal.findings)
+        told = "; ".join(f"{finding.code}: {finding.message}" for finding in (*remarks, *proposal.findings))
         raise EmptyMask(
-            f"{proposal.backend} finds no lesion here, and no mask was written ({remarks})", code="LESION_NOT_FOUND"
+            f"{proposal.backend} finds no lesion here, and no mask was written ({told})", code="LESION_NOT_FOUND"
         )
     atomic_write(out, nifti_bytes(proposal.mask.astype(np.uint8), volume.grid))
     measured = measure_segment(
@@ -96,7 +98,7 @@ def segment_image(
         terms=engine.capabilities(),
         seconds=seconds,
         confidence=proposal.confidence,
-        findings=tuple(dict.fromkeys((*measured.findings, *proposal.findings))),
+        findings=tuple(dict.fromkeys((*remarks, *measured.findings, *proposal.findings))),
     )
 
 
@@ -112,8 +114,8 @@ def earlier_mask(
     return one_mask_on(volume, str(beside.parent / masks[0].path), image, accept_gaps=accept_gaps).astype(np.float32)
 
 
-def read_prompts(path: Path) -> tuple[Prompt, ...]:
-    """The prompts in an ``osteotrace.prompt/1`` document: a list of rows, or an object with ``prompts``."""
+def read_prompts(path: Path) -> tuple[tuple[Prompt, ...], tuple[Finding, ...]]:
+    """The prompts in an ``osteotrace.prompt/1`` document, a list of rows or an object with ``prompts``, and remarks."""
     try:
         record = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, RecursionError, ValueError) as error:  # the second for what is nested too deep
@@ -125,7 +127,12 @@ def read_prompts(path: Path) -> tuple[Prompt, ...]:
         record = record.get("prompts", [record] if "kind" in record else None)
     if not isinstance(record, list):
         raise CaseFileError(f"{path.name} holds no list of prompts", where=path.name)
-    return prompts_from_record(record)
+    prompts = prompts_from_record(record)
+    unknown = sorted({str(key) for row in record for key in row} - KEYS["lesion.prompt"] - {"schema"})
+    message = "{} is not a key of a prompt, and was not read"
+    return prompts, tuple(
+        Finding("PROMPT_UNKNOWN_KEY", Severity.WARNING, message.format(key), path.name) for key in unknown
+    )
 
 
 def measure_mask(

@@ -1,4 +1,4 @@
-"""What a command about one image does with bone that a trained model found."""
+"""What a command about one image does with bone that a trained model found, and with prompts in a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from imaging.errors import BackendUnavailable
 from imaging.formats.nifti import nifti_bytes
 from imaging.geometry import Grid
-from pipelines.single import cement_in_image
+from imaging.segmentation.prompt import PointPrompt
+from pipelines.single import cement_in_image, read_prompts
 from tests.contracts.conftest import STAND_INS
 
 GRID = Grid.from_spacing((30, 40, 40), (1.0, 1.0, 1.0))
@@ -43,3 +44,18 @@ def test_bone_by_totalsegmentator_is_used_where_it_is_asked_for(
     assert "BONE_MASK_APPROXIMATE" not in codes
     (row,) = document["materials"]
     assert row["inside_bone_ml"]["value"] == pytest.approx(row["volume_ml"]["value"], rel=0.01)
+
+
+def test_a_key_of_a_prompt_that_nobody_reads_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "prompts.json"
+    path.write_text('[{"kind": "point", "points_lps_mm": [[0, 0, 0]], "radius": 9, "sing": -1}]')
+    (prompt,), remarks = read_prompts(path)
+    assert prompt == PointPrompt((0.0, 0.0, 0.0))
+    assert [(remark.code, remark.message.split()[0]) for remark in remarks] == [
+        ("PROMPT_UNKNOWN_KEY", "radius"),
+        ("PROMPT_UNKNOWN_KEY", "sing"),
+    ]
+    path.write_text(
+        '{"schema": "osteotrace.prompt/1", "kind": "point", "points_lps_mm": [[0, 0, 0]], "timepoint": "T0"}'
+    )
+    assert read_prompts(path)[1] == ()
