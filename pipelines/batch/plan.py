@@ -26,7 +26,8 @@ class PlannedCase:
     Parameters
     ----------
     id
-        The case file's id, else one made from the folders' names.
+        The case file's id, else one made from the patient's pseudonym where folders were put together, so that an exam
+        that is added later joins the case and what readers did in it; else from the folder's name.
     folders
         Directly below ROOT, in order of their names.
     refused
@@ -107,7 +108,7 @@ def refused(code: str, message: str) -> Outcome:
     return Outcome(end=End.REFUSED, code=code, message=message)
 
 
-def id_of(folders: Sequence[Path]) -> str:
+def id_of(folders: Sequence[Path], patient: str | None = None) -> str:
     """The id in the one case file, if it can be read; the case itself will say what is wrong with it otherwise."""
     written = [folder for folder in folders if is_file(folder / CASE_FILE)]
     if len(written) == 1:
@@ -117,7 +118,7 @@ def id_of(folders: Sequence[Path]) -> str:
                 return case_id_of(table["id"], "")
         except (InputError, UsageError):
             pass
-    return folder_id(folders)
+    return folder_id(folders) if patient is None else case_id_of(None, f"\0{patient}")
 
 
 def is_file(path: Path) -> bool:
@@ -149,8 +150,8 @@ def by_patient(plan: Plan, patients: Mapping[Path, Sequence[str]]) -> Plan:
         else:
             alone.append(case)
     grouped = [
-        PlannedCase(id=id_of(folders), folders=tuple(folders), refused=refused_group(folders))
-        for folders in groups.values()
+        PlannedCase(id=id_of(folders, patient), folders=tuple(folders), refused=refused_group(folders))
+        for patient, folders in groups.items()
     ]
     message = f"{unknown} folders hold images that do not say whose they are; each is a case of its own"
     findings = (Finding("PATIENT_UNKNOWN", Severity.WARNING, message),) if unknown else ()

@@ -118,10 +118,18 @@ def test_folders_of_one_known_patient_are_one_case(root: Path) -> None:
     plan = by_patient(planned(root), seen)
     assert [(case.id, [folder.name for folder in case.folders]) for case in plan.cases] == [
         ("HCC-001", ["a", "b"]),
-        (case_id_of(None, "c\0f"), ["c", "f"]),
+        (case_id_of(None, "\0P2"), ["c", "f"]),
         (case_id_of(None, "d"), ["d"]),
         (case_id_of(None, "e"), ["e"]),
     ]
+
+
+def test_an_exam_that_is_added_later_joins_the_case_of_its_patient(root: Path) -> None:
+    seen = {case_in(root, "b"): ["P1"]}
+    (before,) = by_patient(planned(root), seen).cases
+    seen[case_in(root, "a")] = ["P1"]
+    (after,) = by_patient(planned(root), seen).cases
+    assert (before.id, len(before.folders)) == (after.id, len(after.folders) - 1)
 
 
 def test_folders_that_do_not_say_whose_they_are_stay_apart(root: Path) -> None:
