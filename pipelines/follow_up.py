@@ -17,6 +17,7 @@ from imaging.segmentation import Status
 from imaging.segmentation.catalogue import segmenter
 from imaging.study.timepoint import require_loadable, require_one_patient
 from pipelines.case import account, outputs
+from pipelines.case.anatomy import Anatomy, draw_structures
 from pipelines.case.conclude import Case, Word, with_word
 from pipelines.case.document import case_from_document, event_rows, read_document, read_earlier
 from pipelines.case.exams import Images, exams_from, load_exams
@@ -92,6 +93,7 @@ def follow_up(
     earlier = read_earlier(target)
     exams = load_exams(exams_from(index, story, known_ids=earlier.timepoint_ids), images)
     reviews = read_reviews(target)
+    drawn = draw_structures(story.structures, exams, home, accept_gaps=accept_gaps)
 
     say("looking for material")
     found = find_materials(exams, images, story.procedures)
@@ -114,13 +116,14 @@ def follow_up(
         identified=identified,
         remembered=earlier.lesions,
         words=story.links,
+        anatomy=Anatomy(drawn, links, settings.registration_error_mm),
     )
     tracing = trace_lesions(story.lesions, ground)
     lesions, traced = tracing.lesions, tracing.rows
 
     say("measuring")
     observations = observe(traced, ground, settings)
-    related = relate_materials(found, carried_lesions(traced), lesions, images)
+    related = relate_materials(found, carried_lesions(traced), lesions, images, ground.anatomy)
 
     say("reporting")
     case = Case(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from imaging.measurement.quantity import Quantity
 
-__all__ = ["ForamenDistance", "Surroundings"]
+__all__ = ["UNKNOWN", "ForamenDistance", "Surroundings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,3 +40,6 @@ class Surroundings:
     extraosseous: Quantity | None = None
     breach: bool | None = None
     reason: str | None = None
+
+
+UNKNOWN = Surroundings()

@@ -1,4 +1,4 @@
-"""A place round a lesion that a reader outlined on one image, as it lies in the space of any exam.
+"""What somebody outlined on one image, a lesion or a place round it, as it lies in the space of any exam.
 
 It keeps the voxels on which it was drawn: carrying it to another exam moves its grid, so a thin foramen is not lost
 between thick slices, and the edge of the other exam cuts nothing off.
@@ -22,7 +22,7 @@ HALF = 0.5  # of a voxel: its border lies so far from its centre
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Structure:
-    """A named place that a reader outlined, where it lies in the space of an exam.
+    """A named outline where it lies in the space of an exam.
 
     Parameters
     ----------
@@ -50,11 +50,19 @@ class Structure:
         if self.mask.shape != self.grid.shape:
             raise GeometryError(f"the mask of {self.name} {self.mask.shape} does not fill its grid {self.grid.shape}")
         if not self.mask.any():
-            raise EmptyMask(f"the mask of {self.name} is empty: nothing to measure a distance to")
+            raise EmptyMask(f"the mask of {self.name} is empty: nothing can be measured from it")
 
     def on(self, grid: Grid) -> BoolArray:
         """The voxels of another grid in the same space that it fills by one half or more."""
         return resample_mask(self.mask, self.grid, grid)
+
+    def holds(self, points: FloatArray) -> BoolArray:
+        """Which of the points (n, 3) lie in one of its voxels."""
+        indices = np.rint(self.grid.indices(points)).astype(int)
+        within = ((indices >= 0) & (indices < self.grid.shape)).all(axis=1)
+        held = np.zeros(len(points), dtype=bool)
+        held[within] = self.mask[tuple(indices[within].T)]
+        return held
 
     def to_open_edge_mm(self, points: FloatArray) -> FloatArray:
         """How far each of the points (n, 3) is from where the structure may go on unseen, negative beyond.

@@ -14,7 +14,6 @@ import numpy as np
 from scipy import ndimage
 
 from imaging.arrays import BoolArray, FloatArray
-from imaging.errors import EmptyMask, GeometryError
 from imaging.geometry import Grid
 from imaging.geometry.acquired import AcquiredSlices, volume_over
 from imaging.measurement.border import Border
@@ -40,59 +39,45 @@ class BoneLimits:
     cut_off: bool
 
 
-def borders_apart(lesion: BoolArray, grid: Grid, structure: Structure) -> tuple[Quantity, bool]:
-    """The shortest distance from a lesion's border to a structure's, and whether the structure may come nearer.
-
-    Parameters
-    ----------
-    lesion
-        (slices, rows, columns) bool on ``grid``, in the structure's space.
+def borders_apart(lesion: Structure, other: Structure) -> tuple[Quantity, bool]:
+    """The shortest distance from a lesion's border to a structure's in one space, and whether it may be shorter.
 
     Returns
     -------
     distance, cut_off
-        mm; 0 is contact or overlap. Where the structure goes on beyond the image on which it was drawn and that image
-        ends nearer to the lesion than the distance found, ``cut_off`` is True and the interval begins at the edge.
-
-    Raises
-    ------
-    EmptyMask
-        If the lesion holds no voxel.
-    GeometryError
-        If it does not fill its grid.
+        mm; 0 is contact or overlap. Where one of the two goes on beyond its own image, and that image ends nearer to
+        the other one than the distance found, ``cut_off`` is True and the interval begins at the edge.
 
     Examples
     --------
     >>> grid = Grid.from_spacing((4, 20, 40), (5.0, 1.0, 1.0))
-    >>> lesion, canal = np.zeros(grid.shape, bool), np.zeros(grid.shape, bool)
-    >>> lesion[1:3, 5:15, 5:15] = True
+    >>> tumour, canal = np.zeros(grid.shape, bool), np.zeros(grid.shape, bool)
+    >>> tumour[1:3, 5:15, 5:15] = True
     >>> canal[1:3, 5:15, 22:30] = True
-    >>> distance, cut_off = borders_apart(lesion, grid, Structure(name="canal", mask=canal, grid=grid))
+    >>> lesion = Structure(name="L1", mask=tumour, grid=grid)
+    >>> distance, cut_off = borders_apart(lesion, Structure(name="canal", mask=canal, grid=grid))
     >>> distance.value, tuple(round(bound, 2) for bound in distance.interval95), cut_off
     (7.0, (3.33, 10.67), False)
     """
-    if lesion.shape != grid.shape:
-        raise GeometryError(f"the lesion {lesion.shape} does not fill the grid {grid.shape}")
-    if not lesion.any():
-        raise EmptyMask("the lesion is empty: nothing to measure a distance from")
-    mine, theirs = Border.of(lesion, grid), Border.of(structure.mask, structure.grid)
-    centres = grid.points(np.argwhere(lesion))
-    shared = _lies_in(centres, structure.grid, structure.mask)
-    crossing = bool(shared.any() or _lies_in(theirs.vertices, grid, lesion).any())
+    mine, theirs = Border.of(lesion.mask, lesion.grid), Border.of(other.mask, other.grid)
+    centres = lesion.grid.points(np.argwhere(lesion.mask))
+    shared = other.holds(centres)
+    crossing = bool(shared.any() or lesion.holds(theirs.vertices).any())
     value = 0.0 if crossing else mine.nearest_mm(theirs)
     # Where both overlap, borders that err by less than the depth of it still overlap.
     depth = theirs.depth_mm(centres[shared]) if shared.any() else 0.0
-    slack = math.hypot(grid.half_diagonal_mm, structure.grid.half_diagonal_mm, structure.error_mm)
-    to_edge = max(float(structure.to_open_edge_mm(mine.vertices).min()), 0.0)
-    low = max(min(value - slack, to_edge), 0.0)
-    registered = f", registration ± {structure.error_mm:.2g} mm" if structure.error_mm else ""
+    error_mm = math.hypot(lesion.error_mm, other.error_mm)
+    slack = math.hypot(lesion.grid.half_diagonal_mm, other.grid.half_diagonal_mm, error_mm)
+    edges = (other.to_open_edge_mm(mine.vertices), lesion.to_open_edge_mm(theirs.vertices))
+    to_edge = max(min(float(edge.min()) for edge in edges), 0.0)
+    bounds = (max(min(value - slack, to_edge), 0.0), max(value + slack - depth, value))
+    registered = f", registration ± {error_mm:.2g} mm" if error_mm else ""
     method = f"shortest distance of the borders; ± half a voxel's diagonal of each{registered}"
-    high = max(value + slack - depth, value)
-    return Quantity(value, "mm", method, (low, high)), to_edge < value
+    return Quantity(value, "mm", method, bounds), to_edge < value
 
 
 def outside_bone(
-    lesion: BoolArray, grid: Grid, bones: Sequence[Structure], *, slices: AcquiredSlices | None = None
+    lesion: Structure, bones: Sequence[Structure], *, slices: AcquiredSlices | None = None
 ) -> BoneLimits | None:
     """The part of a lesion outside bone as it was; None where the lesion has no voxel in any of the bones.
 
@@ -102,34 +87,28 @@ def outside_bone(
 
     Parameters
     ----------
-    lesion
-        (slices, rows, columns) bool on ``grid``, in the bones' space.
-    bones
-        Before they were destroyed: the ground of lesions included, canal and foramina left open.
+    lesion, bones
+        In one space. Bones as they were before they were destroyed: the ground of lesions included, canal and foramina
+        left open.
     slices
-        Of a stack with gaps.
-
-    Raises
-    ------
-    GeometryError
-        If the lesion does not fill its grid.
+        Of the lesion's image, if it has gaps.
 
     Examples
     --------
     >>> grid = Grid.from_spacing((10, 20, 20), (1.0, 1.0, 1.0))
-    >>> lesion, bone = np.zeros(grid.shape, bool), np.zeros(grid.shape, bool)
-    >>> lesion[2:8, 5:15, 5:15] = True
+    >>> tumour, bone = np.zeros(grid.shape, bool), np.zeros(grid.shape, bool)
+    >>> tumour[2:8, 5:15, 5:15] = True
     >>> bone[1:9, 2:18, 2:12] = True
-    >>> found = outside_bone(lesion, grid, [Structure(name="sacrum", mask=bone, grid=grid)])
+    >>> lesion = Structure(name="L1", mask=tumour, grid=grid)
+    >>> found = outside_bone(lesion, [Structure(name="sacrum", mask=bone, grid=grid)])
     >>> found.extraosseous.value, found.extraosseous.interval95, found.breach
     (0.18, (0.12, 0.24), True)
     """
-    if lesion.shape != grid.shape:
-        raise GeometryError(f"the lesion {lesion.shape} does not fill the grid {grid.shape}")
+    grid = lesion.grid
     error_mm = max((bone.error_mm for bone in bones), default=0.0)
     # Room for the shifts: a border moves by its error, and one voxel more is interpolated from.
     margin = 2 * (error_mm + grid.half_diagonal_mm + max((bone.grid.half_diagonal_mm for bone in bones), default=0.0))
-    box = box_around(lesion, grid.spacing_mm, margin)
+    box = box_around(lesion.mask, grid.spacing_mm, margin)
     here = grid.crop([side.start for side in box], [side.stop for side in box])
     share = np.zeros(here.shape)
     for bone in bones:
@@ -140,7 +119,7 @@ def outside_bone(
         whole[box] = part
         return volume_over(slices, whole, grid)
 
-    inside = lesion[box]
+    inside = lesion.mask[box]
     outside = inside & (share < HALF)
     if not bones or not (inside & ~outside).any():
         return None
@@ -161,15 +140,6 @@ def outside_bone(
     quantity = Quantity(value, "mL", method, (max(low, 0.0), high))
     breach = True if low >= BREACH_ML else False if high < BREACH_ML else None
     return BoneLimits(extraosseous=quantity, breach=breach, cut_off=bool(unseen.any()))
-
-
-def _lies_in(points: FloatArray, grid: Grid, mask: BoolArray) -> BoolArray:
-    """Which of the points lie in a voxel of the mask."""
-    indices = np.rint(grid.indices(points)).astype(int)
-    within = ((indices >= 0) & (indices < grid.shape)).all(axis=1)
-    held = np.zeros(len(points), dtype=bool)
-    held[within] = mask[tuple(indices[within].T)]
-    return held
 
 
 def _half_width(line: FloatArray, grid: Grid) -> float:
