@@ -93,7 +93,7 @@ def follow_up(
     earlier = read_earlier(target)
     exams = load_exams(exams_from(index, story, known_ids=earlier.timepoint_ids), images)
     reviews = read_reviews(target)
-    drawn = draw_structures(story.structures, exams, home, accept_gaps=accept_gaps)
+    outlines = draw_structures(story.structures, exams, home, accept_gaps=accept_gaps)
 
     say("looking for material")
     found = find_materials(exams, images, story.procedures)
@@ -116,7 +116,7 @@ def follow_up(
         identified=identified,
         remembered=earlier.lesions,
         words=story.links,
-        anatomy=Anatomy(drawn, links, settings.registration_error_mm),
+        anatomy=Anatomy(outlines, links, settings.registration_error_mm),
     )
     tracing = trace_lesions(story.lesions, ground)
     lesions, traced = tracing.lesions, tracing.rows
@@ -135,7 +135,7 @@ def follow_up(
         observations=observations,
         materials=account.material_rows(related),
         registrations=account.registration_rows(links),
-        findings=account.case_findings(index, exams, story, tracing.findings),
+        findings=account.case_findings(index, exams, story, (*outlines.findings, *tracing.findings)),
         provenance=account.provenance(
             index, exams, settings, story, engine.capabilities(), accept_gaps=accept_gaps, identified=identified
         ),

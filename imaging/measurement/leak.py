@@ -7,7 +7,7 @@ parts below 0.05 mL are not told from noise and stay in the upper bound only.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -15,6 +15,7 @@ from scipy import ndimage
 from imaging.arrays import BoolArray, FloatArray
 from imaging.geometry import Grid
 from imaging.measurement.quantity import Quantity, TwoPartError
+from imaging.measurement.structure import Structure
 from imaging.segmentation.reach import box_around, distance_mm
 
 __all__ = ["Leak", "LeakFind", "NamedPlaces", "find_leaks", "share_of"]
@@ -47,26 +48,32 @@ class Leak:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class NamedPlaces:
-    """Where material may lie, by name, as masks on the CT's grid.
+    """Where material may lie, by name, in the CT's space.
 
     Parameters
     ----------
     nerves
-        The canal and each foramen; None where not all of them are known.
+        The canal and each foramen, one at least; None where not all of them are known.
     others
         Presacral space, joints, disc, needle track.
-    error_mm
-        How far canal and foramina may lie elsewhere, where they were carried to the CT.
     """
 
-    nerves: Mapping[str, BoolArray] | None = None
-    others: Mapping[str, BoolArray] = field(default_factory=dict)
-    error_mm: float = 0.0
+    nerves: tuple[Structure, ...] | None = None
+    others: tuple[Structure, ...] = ()
 
     @property
-    def neural(self) -> BoolArray | None:
+    def error_mm(self) -> float:
+        """How far canal and foramina may lie elsewhere."""
+        return max((nerve.error_mm for nerve in self.nerves or ()), default=0.0)
+
+    def neural_on(self, grid: Grid) -> BoolArray | None:
         """Canal and foramina together."""
-        return None if self.nerves is None else np.asarray(np.logical_or.reduce([*self.nerves.values()]), dtype=bool)
+        if self.nerves is None:
+            return None
+        whole = np.zeros(grid.shape, dtype=bool)
+        for nerve in self.nerves:
+            whole |= nerve.on(grid)
+        return whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +123,17 @@ def find_leaks(
     voxel_ml = volume.value / max(int(np.count_nonzero(material)), 1)  # its volume is its mass, not its voxel sum
     to_nerve = None if neural is None or not neural[box].any() else distance_mm(neural[box], grid.spacing_mm)
     beyond = material[box] & (distance_mm(ground[box], grid.spacing_mm) > margin_mm)
-    known = named or NamedPlaces()
+    known, here = named or NamedPlaces(), grid.crop([side.start for side in box], [side.stop for side in box])
+    others = {place.name: place.on(here) for place in known.others}
     leaks = []
-    for name, nerve in (known.nerves or {}).items():
-        beyond &= ~nerve[box]
-        for inside in _connected(material[box] & nerve[box]):
+    for nerve in known.nerves or ():
+        held = nerve.on(here)
+        beyond &= ~held
+        for inside in _connected(material[box] & held):
             size_ml = float(np.count_nonzero(inside) * voxel_ml)
             if size_ml >= MIN_NEURAL_ML:
                 part = share_of(volume, size_ml, "connected part in canal or foramen, undilated")
-                leaks.append(Leak(compartment=name, volume_ml=part, distance_mm=IN_NERVE, neural=True))
+                leaks.append(Leak(compartment=nerve.name, volume_ml=part, distance_mm=IN_NERVE, neural=True))
     listed_ml = whole_ml = 0.0
     for inside in _connected(beyond):
         size_ml = float(np.count_nonzero(inside) * voxel_ml)
@@ -132,7 +141,7 @@ def find_leaks(
         if size_ml >= MIN_LEAK_ML:
             listed_ml += size_ml
             part = share_of(volume, size_ml, "connected part beyond bone and lesions")
-            holds = _place_of(inside, {name: place[box] for name, place in known.others.items()})
+            holds = _place_of(inside, others)
             leaks.append(_leak(part, holds, None if to_nerve is None else to_nerve[inside]))
     method = f"beyond bone and lesions by more than {margin_mm:.2g} mm, parts of {MIN_LEAK_ML} mL and more"
     total, whole = share_of(volume, listed_ml, method), share_of(volume, whole_ml, method)

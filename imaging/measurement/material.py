@@ -128,9 +128,8 @@ def relate_material(
     >>> row.side, row.inside_lesion_ml.value, row.fill_fraction.value, row.leak_ml
     ('left', 0.05, 0.5, None)
     """
-    ground = _Ground(
-        dict(lesions or {}), bone, neural if named is None else named.neural, find.grid.shape, named or NamedPlaces()
-    )
+    together = neural if named is None else named.neural_on(find.grid)
+    ground = _Ground(dict(lesions or {}), bone, together, find.grid.shape, named or NamedPlaces())
 
     def row_key(piece: MaterialPiece) -> tuple[bool, str, str]:
         return (piece.lesion is None, piece.lesion or "", piece.kind.value)  # material of no lesion comes last
@@ -254,7 +253,7 @@ class _Ground:
 
     def __post_init__(self) -> None:
         named = {**{f"lesion {name}": mask for name, mask in self.lesions.items()}, "bone": self.bone}
-        for name, mask in {**named, "canal and foramina": self.neural, **self.named.others}.items():
+        for name, mask in {**named, "canal and foramina": self.neural}.items():
             if mask is not None and mask.shape != self.shape:
                 raise GeometryError(f"the {name} mask {mask.shape} does not fill the CT's grid {self.shape}")
 

@@ -13,6 +13,7 @@ import numpy as np
 from imaging.arrays import BoolArray, FloatArray
 from imaging.errors import EmptyMask, GeometryError
 from imaging.geometry import Grid
+from imaging.segmentation.reach import box_around
 from imaging.volume.resample import resample_mask
 
 __all__ = ["Structure"]
@@ -53,8 +54,26 @@ class Structure:
             raise EmptyMask(f"the mask of {self.name} is empty: nothing can be measured from it")
 
     def on(self, grid: Grid) -> BoolArray:
-        """The voxels of another grid in the same space that it fills by one half or more."""
-        return resample_mask(self.mask, self.grid, grid)
+        """The voxels of another grid in the same space that it fills by one half or more.
+
+        Examples
+        --------
+        >>> mask = np.zeros((2, 4, 4), bool)
+        >>> mask[0, 1:3, 1:3] = True
+        >>> canal = Structure(name="canal", mask=mask, grid=Grid.from_spacing(mask.shape, (5.0, 1.0, 1.0)))
+        >>> int(canal.on(Grid.from_spacing((400, 400, 400), (1.0, 1.0, 1.0))).sum())
+        12
+        """
+        filled = np.zeros(grid.shape, dtype=bool)
+        tight = box_around(self.mask, self.grid.spacing_mm, 0.0)
+        ends = np.array(np.meshgrid(*[(side.start - 1, side.stop) for side in tight], indexing="ij")).reshape(3, 8).T
+        reached = grid.indices(self.grid.points(ends))
+        start = np.maximum(np.floor(reached.min(axis=0)).astype(int), 0)
+        stop = np.minimum(np.ceil(reached.max(axis=0)).astype(int) + 1, grid.shape)
+        if (start < stop).all():  # a few voxels of a whole body: all others are left alone
+            part = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
+            filled[part] = resample_mask(self.mask, self.grid, grid.crop(start.tolist(), stop.tolist()))
+        return filled
 
     def holds(self, points: FloatArray) -> BoolArray:
         """Which of the points (n, 3) lie in one of its voxels."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from imaging.arrays import BoolArray
-from imaging.errors import CaseFileError, EmptyMask
+from imaging.errors import CaseFileError, EmptyMask, GeometryError, InputError, UsageError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.measurement.leak import NamedPlaces
@@ -29,7 +29,7 @@ from pipelines.case.links import Links
 from pipelines.case.mask_files import named_mask, on_record
 from pipelines.structures import StructureEntry, StructureKind
 
-__all__ = ["Anatomy", "Drawn", "Place", "carried_remarks", "draw_structures"]
+__all__ = ["Anatomy", "Drawn", "Outlines", "Place", "carried_remarks", "draw_structures"]
 
 NEURAL = (StructureKind.CANAL, StructureKind.FORAMEN)
 
@@ -64,67 +64,67 @@ class Place:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Outlines:
+    """The structures of a case file that could be read, in its order, and why the others could not."""
+
+    drawn: tuple[Drawn, ...] = ()
+    unusable: tuple[Place, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
 @dataclass(slots=True, eq=False)
 class Anatomy:
     """All structures of a case; where each lies in an exam is found once.
 
     Parameters
     ----------
-    drawn
-        In the order of the case file.
+    outlines
+        What readers drew.
     links
         The case's registrations.
     registration_error_mm
         How far one accepted registration may be off; several in a row err independently.
     """
 
-    drawn: tuple[Drawn, ...] = ()
+    outlines: Outlines = field(default_factory=Outlines)
     links: Links = field(default_factory=lambda: Links(()))
     registration_error_mm: float = 0.0
     placed: dict[str, tuple[Place, ...]] = field(default_factory=dict)
-    masks: dict[tuple[str, str], BoolArray] = field(default_factory=dict)
 
     def shows(self, segment: Segment) -> bool:
         """Whether a mask that lies beside the images is one of the structures, and so no lesion."""
         return any(
             drawn.segment.grid.matches(segment.grid) and np.array_equal(drawn.segment.mask, segment.mask)
-            for drawn in self.drawn
+            for drawn in self.outlines.drawn
         )
 
     def around(self, record: SeriesRecord, *kinds: StructureKind) -> tuple[Place, ...]:
         """The structures of these kinds, or of all, in the space of a series; those included that do not reach it."""
         if record.volume_id not in self.placed:
-            names = dict.fromkeys(drawn.entry.name for drawn in self.drawn)
-            self.placed[record.volume_id] = tuple(self._place(name, record) for name in names)
+            names = dict.fromkeys(drawn.entry.name for drawn in self.outlines.drawn)
+            unusable = [place for place in self.outlines.unusable if place.name not in names]
+            self.placed[record.volume_id] = (*(self._place(name, record) for name in names), *unusable)
         return tuple(place for place in self.placed[record.volume_id] if not kinds or place.kind in kinds)
-
-    def mask(self, place: Place, record: SeriesRecord) -> BoolArray | None:
-        """A structure as voxels of a series, filled by one half or more; None where it does not reach it."""
-        if place.structure is None or record.grid is None:
-            return None
-        key = (record.volume_id, place.name)
-        if key not in self.masks:
-            self.masks[key] = place.structure.on(record.grid)
-        return self.masks[key]
 
     def named_places(self, record: SeriesRecord) -> NamedPlaces:
         """Where material of a CT may lie; canal and foramina if both are given and each of them reaches it."""
         nerves = self.around(record, *NEURAL)
-        masks = self._masks(nerves, record)
-        whole = {place.kind for place in nerves} == set(NEURAL) and len(masks) == len(nerves)
+        known = tuple(place.structure for place in nerves if place.structure is not None)
+        whole = {place.kind for place in nerves} == set(NEURAL) and len(known) == len(nerves)
+        others = self.around(record, StructureKind.COMPARTMENT)
         return NamedPlaces(
-            nerves=masks if whole else None,
-            others=self._masks(self.around(record, StructureKind.COMPARTMENT), record),
-            error_mm=max((p.structure.error_mm for p in nerves if p.structure is not None), default=0.0),
+            nerves=known if whole else None,
+            others=tuple(place.structure for place in others if place.structure is not None),
         )
 
     def certain_bone(self, record: SeriesRecord) -> BoolArray | None:
         """Where a series shows bone however far it was carried wrongly; None where no bone is known there."""
         certain = None
         for place in self.around(record, StructureKind.BONE):
-            mask = self.mask(place, record)
-            if place.structure is None or mask is None or record.grid is None:
+            if place.structure is None or record.grid is None:
                 continue
+            mask = place.structure.on(record.grid)
             spacing_mm, error_mm = record.grid.spacing_mm, place.structure.error_mm
             box = box_around(mask, spacing_mm, 0.0)
             inner = np.zeros_like(mask)
@@ -133,12 +133,8 @@ class Anatomy:
             certain = inner if certain is None else certain | inner
         return certain
 
-    def _masks(self, places: Sequence[Place], record: SeriesRecord) -> dict[str, BoolArray]:
-        masks = {place.name: self.mask(place, record) for place in places}
-        return {name: mask for name, mask in masks.items() if mask is not None}
-
     def _place(self, name: str, record: SeriesRecord) -> Place:
-        outlines = [drawn for drawn in self.drawn if drawn.entry.name == name]
+        outlines = [drawn for drawn in self.outlines.drawn if drawn.entry.name == name]
         ways = [(drawn, self.links.way(record, drawn.record)) for drawn in outlines]
         reached = [(drawn, way) for drawn, way in ways if way is not None]
         first = outlines[0]
@@ -173,21 +169,31 @@ def carried_remarks(places: Iterable[Place], where: str) -> tuple[Finding, ...]:
 
 def draw_structures(
     entries: Sequence[StructureEntry], exams: Exams, case_folder: Path, *, accept_gaps: bool
-) -> tuple[Drawn, ...]:
+) -> Outlines:
     """The masks of the structures that a case file names, each on its series.
+
+    A mask that cannot be used costs what rests on it alone: a finding has the code that it would have as a lesion's
+    (FILE_NOT_FOUND, LABEL_NOT_FOUND, GEOMETRY_MISMATCH for the voxels of no series, EMPTY_MASK, …).
 
     Raises
     ------
     CaseFileError
         An exam or a series that is not here, a path that leads out of the case folder, several segments in a file.
-    GeometryError
-        A mask that is on the grid of no series of its exam.
-    EmptyMask
-        A mask without a voxel.
-    OsteotraceError
-        As for every mask file: FILE_NOT_FOUND, LABEL_NOT_FOUND, and why it cannot be used.
     """
-    return tuple(draw(entry, exams, case_folder, accept_gaps=accept_gaps) for entry in entries)
+    drawn: list[Drawn] = []
+    unusable: list[Place] = []
+    findings: list[Finding] = []
+    for entry in entries:
+        try:
+            drawn.append(draw(entry, exams, case_folder, accept_gaps=accept_gaps))
+        except CaseFileError:
+            raise
+        except (UsageError, InputError, GeometryError, EmptyMask) as error:
+            reason = f"the mask of {entry.name} cannot be used: {error}"
+            findings.append(Finding(error.code, Severity.ERROR, reason, f"{entry.name} {entry.timepoint}"))
+            place = Place(kind=entry.kind, name=entry.name, structure=None, source=entry.timepoint, reason=reason)
+            unusable.append(place)
+    return Outlines(tuple(drawn), tuple(unusable), tuple(findings))
 
 
 def draw(entry: StructureEntry, exams: Exams, case_folder: Path, *, accept_gaps: bool) -> Drawn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from imaging.errors import CaseFileError, GeometryError
@@ -11,6 +12,8 @@ from imaging.study import SeriesRecord
 from pipelines.sources import open_masks
 
 __all__ = ["named_mask", "on_record"]
+
+LONGEST_NAME = 255  # bytes, on every file system in use
 
 
 def named_mask(name: str, case_folder: Path, *, of: str, accept_gaps: bool) -> Segment:
@@ -26,6 +29,8 @@ def named_mask(name: str, case_folder: Path, *, of: str, accept_gaps: bool) -> S
         The file cannot be used; the code says why.
     """
     path = case_folder / name.partition("#")[0]
+    if "\0" in name or any(len(os.fsencode(part)) > LONGEST_NAME for part in path.parts):
+        raise CaseFileError(f"the mask of {of} has a name that no file has")
     if not path.resolve().is_relative_to(case_folder.resolve()):
         raise CaseFileError(f"the mask of {of} lies outside the case folder")
     segments = open_masks(str(case_folder / name), image=None, accept_gaps=accept_gaps)

@@ -31,7 +31,7 @@ Findings = tuple[Finding, ...]
 
 def not_outlined(anatomy: Anatomy) -> Surroundings:
     """Of a lesion without a mask on its exam."""
-    given = bool(anatomy.drawn)
+    given = bool(anatomy.outlines.drawn or anatomy.outlines.unusable)
     reasons = ["the lesion is not outlined on this exam"] if given else list(NOT_GIVEN.values())
     return Surroundings(reason="; ".join(reasons))
 

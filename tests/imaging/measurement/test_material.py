@@ -11,6 +11,7 @@ from imaging.geometry.acquired import AcquiredSlices
 from imaging.measurement import Quantity
 from imaging.measurement.leak import NamedPlaces
 from imaging.measurement.material import recovered_fraction, relate_material
+from imaging.measurement.structure import Structure
 from imaging.segmentation import LesionId, SegmentKind
 from imaging.segmentation.cement import MaterialFind, MaterialPiece
 
@@ -122,8 +123,12 @@ FORAMEN = block(slice(0, 10), slice(10, 14), slice(58, 64))
 PRESACRAL = block(slice(0, 10), slice(0, 40), slice(64, 80))
 
 
+def place(name: str, mask: np.ndarray, error_mm: float = 0.0) -> Structure:
+    return Structure(name=name, mask=mask, grid=GRID, error_mm=error_mm)
+
+
 def test_named_places_tell_what_is_neural_and_where_the_rest_leaked():
-    named = NamedPlaces(nerves={"S1 left": FORAMEN}, others={"presacral": PRESACRAL})
+    named = NamedPlaces(nerves=(place("S1 left", FORAMEN),), others=(place("presacral", PRESACRAL),))
     (row,) = relate_material(found((CEMENT, L1, SegmentKind.CEMENT)), lesions={L1: LESION}, bone=BONE, named=named)
     # in the foramen with no exemption for lesion and bone; beyond both and the foramen: x 63 and up
     assert [(leak.compartment, leak.neural) for leak in row.leaks] == [("S1 left", True), ("presacral", False)]
@@ -134,7 +139,7 @@ def test_named_places_tell_what_is_neural_and_where_the_rest_leaked():
 
 def test_a_place_that_holds_half_of_a_leak_does_not_name_it():
     half = block(slice(0, 10), slice(0, 15), slice(63, 66))
-    named = NamedPlaces(others={"disc": half})
+    named = NamedPlaces(others=(place("disc", half),))
     (row,) = relate_material(found((CEMENT, L1, SegmentKind.CEMENT)), lesions={L1: LESION}, bone=BONE, named=named)
     assert [(leak.compartment, leak.distance_mm) for leak in row.leaks] == [("unspecified", None)]
     assert row.neural_ml is None
@@ -143,17 +148,18 @@ def test_a_place_that_holds_half_of_a_leak_does_not_name_it():
 
 def test_small_parts_in_a_foramen_are_in_the_neural_volume_alone():
     speck = block(slice(2, 4), slice(10, 12), slice(58, 60))  # 0.016 mL
-    named = NamedPlaces(nerves={"S1 left": speck})
+    named = NamedPlaces(nerves=(place("S1 left", speck),))
     (row,) = relate_material(found((CEMENT, L1, SegmentKind.CEMENT)), lesions={L1: LESION}, bone=BONE, named=named)
     assert row.neural_ml.value == pytest.approx(0.016)
     assert not any(leak.neural for leak in row.leaks)
 
 
 def test_a_carried_foramen_may_hold_what_a_shift_by_its_error_brings_into_it():
-    nerves = {"S1 left": FORAMEN}
     rows = [
         relate_material(
-            found((CEMENT, L1, SegmentKind.CEMENT)), bone=BONE, named=NamedPlaces(nerves=nerves, error_mm=error_mm)
+            found((CEMENT, L1, SegmentKind.CEMENT)),
+            bone=BONE,
+            named=NamedPlaces(nerves=(place("S1 left", FORAMEN, error_mm),)),
         )[0]
         for error_mm in (0.0, 2.0)
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imaging.errors import CaseFileError, EmptyMask, GeometryError, UsageError
+from imaging.errors import CaseFileError, EmptyMask
 from imaging.formats.nifti import nifti_bytes
 from imaging.geometry import Grid, Rigid
 from imaging.registration.rigid import Registration
@@ -173,8 +173,8 @@ def test_what_nobody_outlined_is_unknown_and_says_so(folder: Path) -> None:
 
 def test_material_is_neural_only_where_canal_and_foramina_are_both_known(folder: Path) -> None:
     whole = anatomy(folder, *WHOLE).named_places(FIRST)
-    assert set(whole.nerves) == {"canal", "S1 left"}
-    assert np.array_equal(whole.neural, box(MR, CANAL) | box(MR, FORAMEN))
+    assert [nerve.name for nerve in whole.nerves] == ["canal", "S1 left"]
+    assert np.array_equal(whole.neural_on(MR), box(MR, CANAL) | box(MR, FORAMEN))
     assert anatomy(folder, WHOLE[0]).named_places(FIRST).nerves is None
     assert anatomy(folder, WHOLE[1]).named_places(FIRST).nerves is None
     assert anatomy(folder, *WHOLE).named_places(SECOND).error_mm == ERROR_MM
@@ -202,22 +202,47 @@ def test_a_cut_off_structure_is_told_beside_its_distance(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mask", "error", "code"),
+    ("mask", "code"),
     [
-        ("missing.nii.gz", UsageError, "FILE_NOT_FOUND"),
-        ("anatomy.nii.gz#9", UsageError, "LABEL_NOT_FOUND"),
-        ("anatomy.nii.gz", CaseFileError, "BAD_CASE_FILE"),  # three segments
-        ("empty.nii.gz", CaseFileError, "BAD_CASE_FILE"),  # none
-        ("../anatomy.nii.gz#1", CaseFileError, "BAD_CASE_FILE"),
-        ("elsewhere.nii.gz", GeometryError, "GEOMETRY_MISMATCH"),
+        ("missing.nii.gz", "FILE_NOT_FOUND"),
+        ("anatomy.nii.gz#9", "LABEL_NOT_FOUND"),
+        ("elsewhere.nii.gz", "GEOMETRY_MISMATCH"),
+        ("text.nii.gz", "NOT_DICOM"),
     ],
 )
-def test_a_mask_that_cannot_be_used_is_refused_with_the_code_of_mask_prompts(
-    folder: Path, mask: str, error: type[Exception], code: str
+def test_a_mask_that_cannot_be_used_costs_its_own_figures_under_the_code_of_mask_prompts(
+    folder: Path, mask: str, code: str
 ) -> None:
-    with pytest.raises(error) as caught:
+    (folder / "text.nii.gz").write_text("no image")
+    broken = anatomy(folder, entry("canal", "canal", mask), *WHOLE[1:])
+    assert [(finding.code, finding.where) for finding in broken.outlines.findings] == [(code, "canal T0")]
+    around, _ = surroundings_of(lesion_on(FIRST, box(MR, LESION)), FIRST, broken, slices=None, where="L1 T0")
+    assert around.canal is None
+    assert around.reason.startswith("the mask of canal cannot be used")
+    assert around.foramina[0].distance_mm is not None
+    assert broken.named_places(FIRST).nerves is None
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        "anatomy.nii.gz",  # three segments
+        "empty.nii.gz",  # none
+        "../anatomy.nii.gz#1",
+        "a\0b.nii.gz",
+        "a" * 300,
+    ],
+)
+def test_a_mask_that_cannot_be_meant_is_refused(folder: Path, mask: str) -> None:
+    with pytest.raises(CaseFileError):
         anatomy(folder, entry("canal", "canal", mask))
-    assert caught.value.code == code
+
+
+def test_an_outline_that_can_be_used_stands_for_one_that_cannot(folder: Path) -> None:
+    twice = anatomy(
+        folder, entry("canal", "canal", "missing.nii.gz"), entry("canal", "canal", "anatomy.nii.gz#1", "T2")
+    )
+    assert [(place.name, place.source, place.reason) for place in twice.around(THIRD)] == [("canal", "T2", None)]
 
 
 def test_an_exam_or_a_series_that_is_not_here_is_refused(folder: Path) -> None:
