@@ -187,6 +187,13 @@ def test_distances_to_canal_and_foramina_hold_the_true_ones(run: Run) -> None:
     assert checked == 3 * len(MR_TIMEPOINTS)
 
 
+def test_acceptance_keeps_what_lies_round_the_lesions(run: Run, accepted: Run) -> None:
+    before, after = (
+        [o["surroundings"] for _, o in observations(document)] for document in (run.document, accepted.document)
+    )
+    assert after == before
+
+
 def test_the_left_lesion_breaches_the_sacrum_and_the_small_right_one_does_not(run: Run) -> None:
     breaches = {(lesion, o["timepoint"]): o["surroundings"]["breach"] for lesion, o in observations(run.document)}
     assert [breaches["L1", timepoint] for timepoint in MR_TIMEPOINTS] == [True] * 3
