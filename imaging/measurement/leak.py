@@ -181,5 +181,6 @@ def _leak(part: Quantity, named: str | None, to_nerve_mm: FloatArray | None) -> 
         return Leak(compartment=named or UNSPECIFIED, volume_ml=part)
     distance = Quantity(float(to_nerve_mm.min()), "mm", TO_NERVE)
     mostly_inside = np.count_nonzero(to_nerve_mm == 0) * 2 > to_nerve_mm.size
-    compartment = named or ("canal_or_foramen" if mostly_inside else UNSPECIFIED)
-    return Leak(compartment=compartment, volume_ml=part, distance_mm=distance)
+    if named is None and mostly_inside:
+        return Leak(compartment="canal_or_foramen", volume_ml=part, distance_mm=distance, neural=True)
+    return Leak(compartment=named or UNSPECIFIED, volume_ml=part, distance_mm=distance)

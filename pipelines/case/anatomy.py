@@ -118,19 +118,18 @@ class Anatomy:
             others=tuple(place.structure for place in others if place.structure is not None),
         )
 
-    def certain_bone(self, record: SeriesRecord) -> BoolArray | None:
-        """Where a series shows bone however far it was carried wrongly; None where no bone is known there."""
-        certain = None
-        for place in self.around(record, StructureKind.BONE):
-            if place.structure is None or record.grid is None:
-                continue
-            mask = place.structure.on(record.grid)
-            spacing_mm, error_mm = record.grid.spacing_mm, place.structure.error_mm
-            box = box_around(mask, spacing_mm, 0.0)
-            inner = np.zeros_like(mask)
+    def certain_bone(self, record: SeriesRecord, near: BoolArray) -> BoolArray | None:
+        """Where a series shows bone however far it was carried wrongly, in a mask and beside it; None where unknown."""
+        places = [place.structure for place in self.around(record, StructureKind.BONE) if place.structure is not None]
+        if not places or record.grid is None or not near.any():
+            return None
+        certain = np.zeros_like(near)
+        for bone in places:
+            spacing_mm = record.grid.spacing_mm
+            box = box_around(near, spacing_mm, 2 * bone.error_mm + max(spacing_mm))
+            here = bone.on(record.grid.crop([side.start for side in box], [side.stop for side in box]))
             # Beyond the image the bone goes on: its edge is no border.
-            inner[box] = mask[box] & (distance_mm(~mask[box], spacing_mm) > error_mm)
-            certain = inner if certain is None else certain | inner
+            certain[box] |= here & (distance_mm(~here, spacing_mm) > bone.error_mm)
         return certain
 
     def _place(self, name: str, record: SeriesRecord) -> Place:

@@ -148,7 +148,7 @@ def relate_materials(
         masks = dict(masks_on_ct.get(item.record.volume_id, {}))
         inside = np.any([*masks.values()], axis=0) if masks else None
         bone = find_bone(volume, lesion=inside, material=item.find.mask()).mask
-        outlined = anatomy.certain_bone(item.record)
+        outlined = anatomy.certain_bone(item.record, item.find.mask())
         bone = bone if outlined is None else bone | outlined
         find = find_material(volume, lesion_masks=masks, bone=bone, agents=item.history.agents)
         measured = relate_material(

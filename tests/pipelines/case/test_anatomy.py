@@ -156,7 +156,7 @@ def test_through_a_rejected_registration_nothing_is_carried_and_every_figure_has
     for told in (around.reason, around.foramina[0].reason):
         assert "no accepted registration leads here from T0" in told
     assert refused.named_places(SECOND).nerves is None
-    assert refused.certain_bone(SECOND) is None
+    assert refused.certain_bone(SECOND, np.ones(CT.shape, bool)) is None
 
 
 def test_what_nobody_outlined_is_unknown_and_says_so(folder: Path) -> None:
@@ -182,11 +182,14 @@ def test_material_is_neural_only_where_canal_and_foramina_are_both_known(folder:
 
 def test_bone_is_certain_as_far_in_as_a_registration_may_err(folder: Path) -> None:
     bone = anatomy(folder, *WHOLE)
-    assert np.array_equal(bone.certain_bone(FIRST), box(MR, BONE))
-    carried = bone.certain_bone(SECOND)
+    assert np.array_equal(bone.certain_bone(FIRST, np.ones(MR.shape, bool)), box(MR, BONE))
+    carried = bone.certain_bone(SECOND, np.ones(CT.shape, bool))
     inner = as_voxels(CT, MR, (slice(2, 10), slice(8, 32), slice(28, 40)))
     assert carried.any() and not (carried & ~as_voxels(CT, MR, BONE)).any()
     assert carried[inner].all()
+    near = as_voxels(CT, MR, (slice(5, 7), slice(15, 20), slice(20, 34)))  # some in bone, some beside it
+    assert np.array_equal(bone.certain_bone(SECOND, near) & near, carried & near)
+    assert bone.certain_bone(SECOND, np.zeros(CT.shape, bool)) is None
 
 
 def test_a_cut_off_structure_is_told_beside_its_distance(folder: Path) -> None:
