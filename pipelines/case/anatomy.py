@@ -31,6 +31,7 @@ from pipelines.structures import StructureEntry, StructureKind
 
 __all__ = ["Anatomy", "Drawn", "Outlines", "Place", "carried_remarks", "draw_structures"]
 
+UNUSABLE = "its mask cannot be used; a finding of the case says why"
 NEURAL = (StructureKind.CANAL, StructureKind.FORAMEN)
 
 
@@ -139,7 +140,7 @@ class Anatomy:
         first = outlines[0]
         if not reached:
             exams = ", ".join(dict.fromkeys(drawn.timepoint for drawn in outlines))
-            reason = f"no accepted registration leads here from {exams}, where {name} was outlined"
+            reason = f"no accepted registration leads here from {exams}, where it was outlined"
             return Place(kind=first.entry.kind, name=name, structure=None, source=first.timepoint, reason=reason)
         drawn, way = min(reached, key=lambda pair: pair[1].registrations)
         segment = drawn.segment
@@ -188,9 +189,9 @@ def draw_structures(
         except CaseFileError:
             raise
         except (UsageError, InputError, GeometryError, EmptyMask) as error:
-            reason = f"the mask of {entry.name} cannot be used: {error}"
-            findings.append(Finding(error.code, Severity.ERROR, reason, f"{entry.name} {entry.timepoint}"))
-            place = Place(kind=entry.kind, name=entry.name, structure=None, source=entry.timepoint, reason=reason)
+            message = f"the mask of {entry.name} cannot be used: {error}"
+            findings.append(Finding(error.code, Severity.WARNING, message, f"{entry.name} {entry.timepoint}"))
+            place = Place(kind=entry.kind, name=entry.name, structure=None, source=entry.timepoint, reason=UNUSABLE)
             unusable.append(place)
     return Outlines(tuple(drawn), tuple(unusable), tuple(findings))
 

@@ -58,7 +58,7 @@ def surroundings_of(
     rows = [(place.name, *distance_to(lesion, place, where)) for place in foramina]
     part, breach, of_bone, bone_reason = beyond_bone(lesion, bones, slices, where)
     reasons = [canal_reason, None if foramina else NOT_GIVEN[StructureKind.FORAMEN], bone_reason]
-    reasons += [reason for _, _, _, reason in rows]
+    reasons += [f"foramina: {reason}" for _, _, _, reason in rows if reason is not None]
     told = dict.fromkeys(reason for reason in reasons if reason is not None)
     surroundings = Surroundings(
         canal=canal,
@@ -85,7 +85,7 @@ def nearest_canal(
     lacking = next((reason for distance, _, reason in rows if distance is None), None)
     known = [(distance, findings) for distance, findings, _ in rows if distance is not None]
     if lacking is not None:
-        return None, (), lacking
+        return None, (), f"canal: {lacking}"
     distance, findings = min(known, key=lambda row: row[0].value)
     return distance, findings, None
 
@@ -107,7 +107,8 @@ def beyond_bone(
         return None, None, (), NOT_GIVEN[StructureKind.BONE]
     known = [place.structure for place in places if place.structure is not None]
     if len(known) < len(places):
-        return None, None, (), next(place.reason for place in places if place.structure is None)
+        lacking = next(place.reason for place in places if place.structure is None)
+        return None, None, (), f"bone: {lacking}"
     limits = outside_bone(lesion, known, slices=slices)
     if limits is None:
         return None, None, (), NOT_IN_BONE

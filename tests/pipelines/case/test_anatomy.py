@@ -155,6 +155,7 @@ def test_through_a_rejected_registration_nothing_is_carried_and_every_figure_has
     assert [(row.name, row.distance_mm) for row in around.foramina] == [("S1 left", None)]
     for told in (around.reason, around.foramina[0].reason):
         assert "no accepted registration leads here from T0" in told
+    assert [part.partition(":")[0] for part in around.reason.split("; ")] == ["canal", "bone", "foramina"]
     assert refused.named_places(SECOND).nerves is None
     assert refused.certain_bone(SECOND, np.ones(CT.shape, bool)) is None
 
@@ -221,7 +222,7 @@ def test_a_mask_that_cannot_be_used_costs_its_own_figures_under_the_code_of_mask
     assert [(finding.code, finding.where) for finding in broken.outlines.findings] == [(code, "canal T0")]
     around, _ = surroundings_of(lesion_on(FIRST, box(MR, LESION)), FIRST, broken, slices=None, where="L1 T0")
     assert around.canal is None
-    assert around.reason.startswith("the mask of canal cannot be used")
+    assert around.reason.startswith("canal: its mask cannot be used")
     assert around.foramina[0].distance_mm is not None
     assert broken.named_places(FIRST).nerves is None
 
