@@ -20,13 +20,14 @@ from imaging.segmentation import LesionId
 from imaging.segmentation.prompt import Prompt, prompts_from_record
 from pipelines.readings import ELIGIBILITY_KEYS, READING_KEYS, eligibility_from, readings_from
 from pipelines.settings import read_toml
+from pipelines.structures import STRUCTURE_KEYS, StructureEntry, structures_from
 from pipelines.toml_table import moment, moment_or_name, optional_text, tables, text
 from pipelines.workspace import SAFE_NAME
 
 __all__ = ["CaseFile", "LesionEntry", "LinkWord", "PlacedPrompt", "Review", "read_case_file"]
 
 KEYS = {
-    "": {"case", "lesion", "procedure", "clinical", "series", "reading"},
+    "": {"case", "lesion", "procedure", "clinical", "series", "reading", "structure"},
     "case": {"id", "across_roles"},
     "lesion": {"id", "name", "side", "kind", "prompt", "review", "link", *ELIGIBILITY_KEYS},
     "lesion.prompt": {"timepoint", "series", "kind", "points_lps_mm", "radius_mm", "sign", "axes", "mask", "path"},
@@ -36,6 +37,7 @@ KEYS = {
     "clinical": {"when", "pain_nrs", "side", "walking", "event", "grade", "note"},
     "series": {"uid", "role"},
     "reading": READING_KEYS,
+    "structure": STRUCTURE_KEYS,
 }
 SIDES = ("left", "right", "midline")
 ROLES = (
@@ -100,6 +102,7 @@ class CaseFile:
     readings: tuple[Reading, ...] = ()
     procedures: tuple[Procedure, ...] = ()
     clinical: tuple[ClinicalRecord, ...] = ()
+    structures: tuple[StructureEntry, ...] = ()
     roles: Mapping[str, str]
     across_roles: bool = False  # whether changes are asked for between unlike images too
     written: bool = False
@@ -138,6 +141,7 @@ def read_case_file(path: Path | None) -> CaseFile:
         readings=readings_from(tables(document, "reading"), {lesion.id: lesion.eligibility for lesion in lesions}),
         procedures=tuple(sorted(procedures, key=lambda procedure: (procedure.when, procedure.id))),
         clinical=tuple(clinical_from(row, f"clinical {n}") for n, row in enumerate(tables(document, "clinical"), 1)),
+        structures=structures_from(tables(document, "structure")),
         roles={text(row, "uid", "series"): role_from(row) for row in tables(document, "series")},
         across_roles=asked_across_roles(case),
         written=True,

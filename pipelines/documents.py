@@ -287,6 +287,7 @@ def material_record(material: MaterialMeasurement, *, mask: str | None = None) -
                 "compartment": leak.compartment,
                 "volume_ml": quantity_record(leak.volume_ml),
                 "distance_mm": quantity_record(leak.distance_mm),
+                "neural": leak.neural,
             }
             for leak in material.leaks
         ],

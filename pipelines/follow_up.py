@@ -17,6 +17,7 @@ from imaging.segmentation import LesionId, Status
 from imaging.segmentation.catalogue import segmenter
 from imaging.study.timepoint import require_loadable, require_one_patient
 from pipelines.case import account, outputs
+from pipelines.case.anatomy import Anatomy, draw_structures
 from pipelines.case.conclude import Case, Word, with_word
 from pipelines.case.document import case_from_document, event_rows, read_document, read_earlier
 from pipelines.case.exams import Images, exams_from, load_exams
@@ -100,6 +101,7 @@ def follow_up(
     reviews = read_reviews(target)
     names = {**earlier.timepoint_ids, **timepoints_of(reviews)}
     exams = load_exams(exams_from(index, story, known_ids=names), images)
+    outlines = draw_structures(story.structures, exams, home, accept_gaps=accept_gaps)
 
     say("looking for material")
     found = find_materials(exams, images, story.procedures)
@@ -123,13 +125,14 @@ def follow_up(
         identified=identified,
         remembered=earlier.lesions,
         words=story.links,
+        anatomy=Anatomy(outlines, links, settings.registration_error_mm),
     )
     tracing = trace_lesions(story.lesions, ground)
     lesions, traced = tracing.lesions, tracing.rows
 
     say("measuring")
     observations = observe(traced, ground, settings)
-    related = relate_materials(found, carried_lesions(traced), lesions, images)
+    related = relate_materials(found, carried_lesions(traced), lesions, images, ground.anatomy)
 
     say("reporting")
     case = Case(
@@ -141,7 +144,7 @@ def follow_up(
         observations=observations,
         materials=account.material_rows(related),
         registrations=account.registration_rows(links),
-        findings=account.case_findings(index, exams, story, tracing.findings),
+        findings=account.case_findings(index, exams, story, (*outlines.findings, *tracing.findings)),
         provenance=account.provenance(
             index, exams, settings, story, engine.capabilities(), accept_gaps=accept_gaps, identified=identified
         ),

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from imaging.dicom.write import CtHeader, MrHeader, Patient, SeriesHeader, StoredScale, series_files
+from imaging.formats.nifti import nifti_bytes
 from imaging.provenance import uid_from
 from imaging.synthetic.chord import surface_points
+from imaging.synthetic.sacroplasty.anatomy import STRUCTURES, outlines_on
 from imaging.synthetic.sacroplasty.course import LESIONS, lesion_at
 from imaging.synthetic.sacroplasty.exam import EXAMS, Exam
 from imaging.synthetic.sacroplasty.images import images_of
@@ -56,7 +58,7 @@ def sample_files(exams: Sequence[Exam]) -> Iterator[tuple[str, bytes]]:
 
 
 def exam_files(exam: Exam) -> Iterator[tuple[str, bytes]]:
-    """One exam's DICOM files, as (path in the case folder, content)."""
+    """One exam's DICOM files, with the outlined structures on the first, as (path in the case folder, content)."""
     start = datetime.fromisoformat(exam.start)
     study = uid_from(CASE_ID, exam.id, "study")
     for number, volume in enumerate(images_of(exam), start=1):
@@ -83,6 +85,13 @@ def exam_files(exam: Exam) -> Iterator[tuple[str, bytes]]:
         )
         for file_name, content in series_files(identified, header=header):
             yield f"{exam.folder}/{name}/{file_name}", content
+    if exam is EXAMS[0]:
+        yield structures_path(), nifti_bytes(outlines_on(exam), exam.grid, description="labels as in case.toml")
+
+
+def structures_path() -> str:
+    """Where the structures of the first exam lie in the case folder."""
+    return f"{EXAMS[0].folder}/structures.nii.gz"
 
 
 def folder_name(exam: Exam, volume: Volume) -> str:
@@ -125,9 +134,13 @@ def truth_json() -> bytes:
 
 
 def case_file_text() -> str:
-    """case.toml: two lesions with one box each on the first exam, three procedures, the clinical record."""
+    """case.toml: two lesions with one box each on the first exam, three procedures, the record, the anatomy."""
     boxes = dict(zip(LESIONS, reader_boxes(), strict=True))
-    return CASE_FILE.format(id=CASE_ID, left=boxes["L1"], right=boxes["L2"])
+    rows = [
+        STRUCTURE.format(kind=kind, name=name, timepoint=EXAMS[0].id, path=structures_path(), label=label)
+        for label, kind, name in STRUCTURES
+    ]
+    return CASE_FILE.format(id=CASE_ID, left=boxes["L1"], right=boxes["L2"], structures="".join(rows))
 
 
 def reader_boxes() -> list[str]:
@@ -142,6 +155,15 @@ def reader_boxes() -> list[str]:
         boxes.append(str(np.round(sides + off, 1).tolist()))
     return boxes
 
+
+STRUCTURE = """
+[[structure]]
+kind = "{kind}"
+name = "{name}"
+timepoint = "{timepoint}"
+mask = "{path}#{label}"
+reader = "phantom"
+"""
 
 CASE_FILE = """\
 # The synthetic sample case: five exams of one invented patient. No person was imaged.
@@ -230,4 +252,6 @@ when = 2003-04-23
 pain_nrs = 2
 side = "right"
 walking = "walker"
-"""
+
+# The anatomy on the first exam, voxel by voxel as the phantom is made: bone as it was, canal and foramina open.
+{structures}"""

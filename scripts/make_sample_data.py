@@ -36,7 +36,8 @@ def digest_rows(folder: Path) -> list[str]:
         digest = sha256_hex("".join(sha256_hex(content) for content in contents).encode())
         name = series.relative_to(folder).as_posix()
         rows.append(f"| {name} | {len(contents)} | {sum(map(len, contents))} | `{digest}` |")
-    for path in (folder / "sacroplasty" / "case.toml", folder / "sacroplasty.truth.json"):
+    masks = sorted(folder.glob("sacroplasty/*/*.nii.gz"))
+    for path in (*masks, folder / "sacroplasty" / "case.toml", folder / "sacroplasty.truth.json"):
         content = path.read_bytes()
         rows.append(
             f"| {path.relative_to(folder).as_posix()} | 1 | {len(content)} | `{sha256_hex(content)}` (its own) |"

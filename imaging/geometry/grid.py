@@ -110,6 +110,12 @@ class Grid:
         return float(np.linalg.norm(np.cross(self.affine[:3, 1], self.affine[:3, 2])))
 
     @cached_property
+    def half_diagonal_mm(self) -> float:
+        """Half of the longest of a voxel's four diagonals, however the grid is turned or leans."""
+        signs = np.array([[1, 1, 1], [1, 1, -1], [1, -1, 1], [-1, 1, 1]])
+        return float(np.linalg.norm(signs @ self.affine[:3, :3].T, axis=1).max() / 2)
+
+    @cached_property
     def slice_normal(self) -> FloatArray:
         """Unit normal of the acquired slices, on the side to which the slice index grows; shape (3,), LPS."""
         normal = np.cross(self.affine[:3, 1], self.affine[:3, 2])

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from imaging.finding import Finding
 from imaging.lesions.match import Basis
+from imaging.lesions.surroundings import UNKNOWN, Surroundings
 from imaging.measurement.quantity import Quantity
 from imaging.segmentation.segment import LesionId, Status
 
@@ -168,6 +169,8 @@ class Observation:
         Digest of the mask that was measured.
     identity
         Why the mask is taken for this lesion; None where there is no mask.
+    surroundings
+        What lies round it.
     """
 
     lesion: LesionId
@@ -188,4 +191,5 @@ class Observation:
     reader: str | None = None
     mask_sha256: str | None = None
     identity: Identity | None = None
+    surroundings: Surroundings = UNKNOWN
     findings: tuple[Finding, ...] = ()

@@ -128,7 +128,7 @@ def plan_approach(
     if room_mm == 0:
         message = "the whole lesion lies in a neural compartment or a breach: no point of it is safe"
         findings.append(Finding("NO_SAFE_TARGET", Severity.WARNING, message, volume.series_uid))
-    slack = _half_diagonal_mm(volume.grid)
+    slack = volume.grid.half_diagonal_mm
     nerves = Places.of(volume.grid, neural)
     body = body_mask(volume, around=place)
     if body[place]:
@@ -184,12 +184,6 @@ def _to_edge_mm(grid: Grid, lesion: BoolArray, target: FloatArray) -> float:
     beside = ndimage.binary_dilation(within, structure=np.ones((3, 3, 3), dtype=bool)) & ~within
     outer = grid.points(np.argwhere(beside) - 2 + [side.start for side in box])
     return float(np.linalg.norm(outer - target, axis=1).min())
-
-
-def _half_diagonal_mm(grid: Grid) -> float:
-    """Half of the longest of a voxel's four diagonals, however the grid is turned or leans."""
-    signs = np.array([[1, 1, 1], [1, 1, -1], [1, -1, 1], [-1, 1, 1]])
-    return float(np.linalg.norm(signs @ grid.affine[:3, :3].T, axis=1).max() / 2)
 
 
 def _distance(value_mm: float, slack_mm: float, method: str) -> Quantity:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -13,7 +15,7 @@ from imaging.geometry import Grid
 from imaging.measurement.quantity import Quantity, TwoPartError
 from imaging.segmentation.reach import box_around
 
-__all__ = ["material_inside"]
+__all__ = ["material_inside", "shifted_each_way"]
 
 
 def material_inside(
@@ -71,9 +73,7 @@ def material_inside(
     voxel_ml = grid.voxel_volume_mm3 / 1000
     value = float(share[inside].sum() * voxel_ml)
     reachable = [value]
-    for direction in (*np.eye(3), *-np.eye(3)):
-        steps = grid.index_from_point[:3, :3] @ (direction * registration_error_mm)
-        shifted = ndimage.shift(share, steps, order=1, mode="nearest")
+    for shifted in shifted_each_way(share, grid, registration_error_mm):
         reachable.append(float(shifted[inside].sum() * voxel_ml))
     interval = (min(reachable) * min(relative_interval[0], 1.0), max(reachable) * max(relative_interval[1], 1.0))
     by_place = (min(reachable), max(reachable))
@@ -83,3 +83,18 @@ def material_inside(
     method = f"material of the CT of {source_date} within the contour; interval from ± {registration_error_mm:g} mm"
     message = f"material was carried from the CT of {source_date} by registration (± {registration_error_mm:g} mm)"
     return Quantity(value, "mL", method, interval, error=error), Finding("MATERIAL_CARRIED", Severity.INFO, message)
+
+
+def shifted_each_way(share: FloatArray, grid: Grid, error_mm: float) -> Iterator[FloatArray]:
+    """Shares of voxels of the grid, or of a part of it, shifted by a distance to and fro along each patient axis.
+
+    Examples
+    --------
+    >>> grid = Grid.from_spacing((1, 1, 3), (1.0, 1.0, 2.0))
+    >>> shifts = shifted_each_way(np.array([[[0.0, 0.0, 1.0]]]), grid, 1.0)
+    >>> [part.ravel().tolist() for part in shifts][3]
+    [0.0, 0.5, 1.0]
+    """
+    for direction in (*np.eye(3), *-np.eye(3)):
+        steps = grid.index_from_point[:3, :3] @ (direction * error_mm)
+        yield np.asarray(ndimage.shift(share, steps, order=1, mode="nearest"), dtype=np.float64)

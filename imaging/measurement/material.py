@@ -8,7 +8,7 @@ knowledge.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -17,15 +17,19 @@ import numpy as np
 from imaging.arrays import BoolArray
 from imaging.errors import GeometryError, UsageError
 from imaging.finding import Finding, Severity
-from imaging.measurement.leak import Leak, find_leaks, share_of
+from imaging.geometry import Grid
+from imaging.measurement.carried import shifted_each_way
+from imaging.measurement.leak import Leak, NamedPlaces, find_leaks, share_of
 from imaging.measurement.quantity import Quantity, TwoPartError
 from imaging.segmentation.cement import MaterialFind, MaterialPiece
+from imaging.segmentation.reach import box_around
 from imaging.segmentation.segment import LesionId, SegmentKind
 
 __all__ = ["MaterialMeasurement", "PieceMeasurement", "recovered_fraction", "relate_material"]
 
 MIDLINE_MM = 5.0  # material whose centre is nearer to the midline has no side
 NO_LESION = "no lesion is outlined on this CT: what lies in it cannot be told from what leaked beyond the bone"
+HALF = 0.5  # of a voxel
 SYRINGE_ML = 0.5  # reading error of the injected amount (the project's statement beside every recovery)
 
 
@@ -74,6 +78,7 @@ def relate_material(
     lesions: Mapping[LesionId, BoolArray] | None = None,
     bone: BoolArray | None = None,
     neural: BoolArray | None = None,
+    named: NamedPlaces | None = None,
     sides: Mapping[LesionId, str] | None = None,
     midline_x_mm: float | None = None,
 ) -> tuple[MaterialMeasurement, ...]:
@@ -90,6 +95,8 @@ def relate_material(
         (:func:`imaging.segmentation.bone.bone_mask` with ``material``).
     neural
         Canal and foramina on the CT's grid.
+    named
+        The same told apart, instead of ``neural``, with other places in which a leak may lie.
     sides
         "left" or "right" of lesions, where known.
     midline_x_mm
@@ -121,7 +128,8 @@ def relate_material(
     >>> row.side, row.inside_lesion_ml.value, row.fill_fraction.value, row.leak_ml
     ('left', 0.05, 0.5, None)
     """
-    ground = _Ground(dict(lesions or {}), bone, neural, find.grid.shape)
+    together = neural if named is None else named.neural_on(find.grid)
+    ground = _Ground(dict(lesions or {}), bone, together, find.grid.shape, named or NamedPlaces())
 
     def row_key(piece: MaterialPiece) -> tuple[bool, str, str]:
         return (piece.lesion is None, piece.lesion or "", piece.kind.value)  # material of no lesion comes last
@@ -185,7 +193,7 @@ def _relate(
     knows_ground = bone is not None and bool(ground.lesions)
     leaks = None
     if bone is not None and knows_ground:
-        leaks = find_leaks(own, volume, grid, ground=bone | ground.tumour, neural=neural)
+        leaks = find_leaks(own, volume, grid, ground=bone | ground.tumour, neural=neural, named=ground.named)
     lacking = () if knows_ground or bone is None else (Finding("LEAK_NEEDS_LESION", Severity.INFO, NO_LESION, ""),)
     return MaterialMeasurement(
         id=f"M{number}",
@@ -198,7 +206,7 @@ def _relate(
         inside_lesion_ml=inside,
         fill_fraction=None if inside is None or target is None else _fill_fraction(inside, find.volume_ml(target)),
         inside_bone_ml=None if bone is None else part(own & bone & ~ground.tumour, "material in bone outside lesions"),
-        neural_ml=None if neural is None else part(own & neural, "material in canal and foramina, undilated"),
+        neural_ml=None if neural is None else _neural(part, own, neural, grid, ground.named.error_mm),
         leak_ml=None if leaks is None else leaks.volume_ml,
         leaks=() if leaks is None else leaks.leaks,
         findings=tuple(
@@ -214,6 +222,25 @@ def _relate(
     )
 
 
+def _neural(
+    part: Callable[[BoolArray, str], Quantity], own: BoolArray, neural: BoolArray, grid: Grid, error_mm: float
+) -> Quantity:
+    """The part in canal and foramina; where these were carried, its range over where they may lie."""
+    method = "material in canal and foramina, undilated"
+    found = part(own & neural, method)
+    if not error_mm:
+        return found
+    box = box_around(own, grid.spacing_mm, 2 * error_mm + max(grid.spacing_mm))
+    bounds = [found.interval95 or (found.value, found.value)]
+    for shifted in shifted_each_way(neural[box].astype(np.float64), grid, error_mm):
+        moved = np.zeros_like(own)
+        moved[box] = shifted >= HALF
+        elsewhere = part(own & moved, method)
+        bounds.append(elsewhere.interval95 or (elsewhere.value, elsewhere.value))
+    interval = (min(low for low, _ in bounds), max(high for _, high in bounds))
+    return Quantity(found.value, "mL", f"{method}; interval from ± {error_mm:.2g} mm", interval)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Ground:
     """What the material lies in: masks on the CT's grid, None where unknown."""
@@ -222,6 +249,7 @@ class _Ground:
     bone: BoolArray | None
     neural: BoolArray | None
     shape: tuple[int, int, int]
+    named: NamedPlaces
 
     def __post_init__(self) -> None:
         named = {**{f"lesion {name}": mask for name, mask in self.lesions.items()}, "bone": self.bone}

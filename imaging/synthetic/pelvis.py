@@ -18,13 +18,14 @@ from imaging.arrays import BoolArray
 from imaging.synthetic.shape import Bounded, Box, Ellipsoid, Plane, Shape, Tube
 from imaging.synthetic.tissue import Tissue
 
-__all__ = ["FORAMINA", "Foramen", "Pelvis", "Sacrum", "paint_shape"]
+__all__ = ["FORAMINA", "MOUTH_MM", "SACRUM", "Foramen", "Pelvis", "Sacrum", "paint_shape", "reach"]
 
 f32 = np.float32
 
 TOP_MM, BOTTOM_MM = 28.0, -75.0  # promontory and tip: 103 high
 CORTEX_MM, ALA_CORTEX_MM = 1.2, 0.8
 ROUNDING_MM = 4.0  # edges of bone are rounded over this much
+MOUTH_MM = 3.0  # canal and foramina go on so far beyond the bone
 JOINT_GAP_MM = 2.5
 JOINT_SLANT = 0.25  # the sacroiliac joint runs towards the midline at the back
 ILIUM_THICK_MM = 15.0
@@ -155,6 +156,10 @@ class Pelvis:
         for number, shape in SOFT_TISSUE:
             paint_shape(numbers, x, y, z, number=number, shape=shape)
         numbers[(numbers == Tissue.ORGAN) & (y > 78)] = Tissue.MUSCLE
+        self.paint_bones(numbers, x, y, z)
+
+    def paint_bones(self, numbers: NDArray[np.uint8], x: Plane, y: Plane, z: Plane) -> None:
+        """The same for bones, joints and what runs through them alone."""
         window = reach(x, y, z, BONES)
         if window is not None:
             sacrum = Sacrum(x[window], y[window], z[window])
@@ -216,7 +221,7 @@ class Pelvis:
         numbers[inside] = marrow[inside]
         numbers[shell] = Tissue.CORTEX
         hollow = tunnels < 0
-        numbers[hollow & (bone < 3)] = Tissue.FAT
+        numbers[hollow & (bone < MOUTH_MM)] = Tissue.FAT
         canal = sacrum.canal_mm()
         numbers[(canal < -2) & (sacrum.z > -22)] = Tissue.THECAL_SAC
         for foramen in FORAMINA:

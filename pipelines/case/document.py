@@ -33,6 +33,7 @@ from imaging.segmentation import LesionId, Status
 from pipelines.case.conclude import Case, CaseExam, changes
 from pipelines.case.identity import LesionEvent, Remembered
 from pipelines.case.responses import responses
+from pipelines.case.surroundings_record import surroundings_from_record, surroundings_record
 from pipelines.documents import response_record
 from pipelines.readings import reading_from_record, reading_record
 from pipelines.workspace import CaseFolder
@@ -49,14 +50,6 @@ __all__ = [
 
 Document = dict[str, Any]
 SCHEMA = "osteotrace.case/1"
-# What lies round a lesion takes a model of the nerve canal, the foramina and the bone before it was destroyed.
-SURROUNDINGS = {
-    "canal_mm": None,
-    "foramina_mm": None,
-    "extraosseous_ml": None,
-    "breach": None,
-    "reason": "not measured: there is no model of the canal, the foramina and the bone as it was",
-}
 
 
 def case_document(case: Case, outputs: Sequence[Mapping[str, str]]) -> Document:
@@ -166,7 +159,7 @@ def observation_record(observation: Observation) -> Document:
         "slice_normal": None if observation.slice_normal is None else list(observation.slice_normal),
         "mask_sha256": observation.mask_sha256,
         "identity": None if observation.identity is None else identity_record(observation.identity),
-        "surroundings": dict(SURROUNDINGS),
+        "surroundings": surroundings_record(observation.surroundings),
         "findings": findings_record(observation.findings),
     }
 
@@ -311,6 +304,7 @@ def observation_from_record(lesion: LesionId, row: Mapping[str, Any]) -> Observa
         slice_normal=None if row.get("slice_normal") is None else tuple(row["slice_normal"]),
         mask_sha256=row["mask_sha256"],
         identity=identity_from_record(row.get("identity")),
+        surroundings=surroundings_from_record(row.get("surroundings", {})),
         findings=tuple(finding_from_record(each) for each in row["findings"]),
     )
 

@@ -27,7 +27,7 @@ from imaging.study.timepoint import Timepoint
 from pipelines.case.exams import Exams, Images, ct_of, series_for
 from pipelines.case_file import LesionEntry
 
-__all__ = ["Link", "Links", "changing", "link_exams"]
+__all__ = ["Link", "Links", "Way", "changing", "link_exams"]
 
 LESION_TIMES = 1.2  # of a prompt's ellipsoid: a hand is off by millimetres, and a lesion's border changes with it
 DETOURS = 2  # tried for each rejected registration: a patient who was imaged in two places must not cost them all
@@ -51,6 +51,14 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Way:
+    """to_from_of between two series, and over how many registrations it leads."""
+
+    transform: Rigid
+    registrations: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Links:
     """All registrations of a case."""
 
@@ -58,15 +66,21 @@ class Links:
 
     def path(self, to: SeriesRecord, of: SeriesRecord) -> Rigid | None:
         """to_from_of, along accepted registrations; None where no chain of them joins the two series."""
-        reached = {of.volume_id: Rigid.identity()}
+        way = self.way(to, of)
+        return None if way is None else way.transform
+
+    def way(self, to: SeriesRecord, of: SeriesRecord) -> Way | None:
+        """The same with the number of registrations, each of which may be off by itself."""
+        reached = {of.volume_id: Way(Rigid.identity(), 0)}
         waiting = [of]
         while waiting:
             here = waiting.pop(0)
+            so_far = reached[here.volume_id]
             if here.volume_id == to.volume_id or same_frame(here, to):
-                return reached[here.volume_id]
+                return so_far
             for there, there_from_here in self.neighbours(here):
                 if there.volume_id not in reached:
-                    reached[there.volume_id] = there_from_here @ reached[here.volume_id]
+                    reached[there.volume_id] = Way(there_from_here @ so_far.transform, so_far.registrations + 1)
                     waiting.append(there)
         return None
 

@@ -27,12 +27,12 @@ from imaging.provenance import Provenance, uid_from
 from imaging.segmentation import LesionId, Segment, SegmentKind, Status
 from imaging.segmentation.backend import Segmenter
 from imaging.segmentation.lesion import LesionProposal
-from imaging.segmentation.placement import segment_on
 from imaging.segmentation.prompt import MaskPrompt
 from imaging.study import SeriesRecord
 from imaging.study.timepoint import Timepoint
 from imaging.volume import Modality, Volume
 from imaging.volume.resample import resample_probability
+from pipelines.case.anatomy import Anatomy
 from pipelines.case.exams import ROLE_ORDER, Exams, Images, companion_of, ct_of, series_for
 from pipelines.case.history import history_of
 from pipelines.case.identity import (
@@ -48,11 +48,11 @@ from pipelines.case.identity import (
     uncompared,
 )
 from pipelines.case.links import Links
+from pipelines.case.mask_files import named_mask, on_record
 from pipelines.case.materials import CarriedMaterial, FoundMaterial, carry_material
 from pipelines.case.reviews import StoredReview, apply_reviews, unused_reviews
 from pipelines.case.words import Heard, as_said, heard
 from pipelines.case_file import LesionEntry, LinkWord, PlacedPrompt
-from pipelines.sources import open_masks
 
 __all__ = ["Ground", "Traced", "Tracing", "carried_lesions", "trace_lesions"]
 
@@ -161,6 +161,7 @@ class Ground:
     accept_gaps: bool = False
     remembered: Mapping[str, Remembered] = field(default_factory=dict)  # by the digest of the mask
     words: Sequence[LinkWord] = ()
+    anatomy: Anatomy = field(default_factory=Anatomy)
     identified: bool  # whether free text of the images may be shown
 
 
@@ -359,8 +360,10 @@ def imported_segments(timepoint: Timepoint, ground: Ground) -> tuple[list[Import
                 findings.append(Finding(error.code, Severity.ERROR, message, annotation.series_uid))
                 continue
             for segment in found:
+                here = replace(segment, series_uid=record.volume_id)
+                if ground.anatomy.shows(here):
+                    continue
                 if segment.mask.any():
-                    here = replace(segment, series_uid=record.volume_id)
                     memory = ground.remembered.get(here.sha256)
                     known = here if memory is None else replace(here, tracking_uid=memory.tracking_uid)
                     if any(one.segment.sha256 == here.sha256 for one in segments):
@@ -377,21 +380,6 @@ def imported_segments(timepoint: Timepoint, ground: Ground) -> tuple[list[Import
 def read_seg_on(path: Path, record: SeriesRecord) -> tuple[Segment, ...]:
     """The segments of a DICOM SEG, which holds only the slices that it fills, on all of the record's."""
     return tuple(on_record(segment, record) for segment in read_seg(path))
-
-
-def on_record(segment: Segment, record: SeriesRecord) -> Segment:
-    """The segment on the record's grid, voxel for voxel.
-
-    Raises
-    ------
-    GeometryError
-        If its voxels are not the record's: a mask is never resampled to be measured.
-    """
-    if record.grid is None:
-        raise GeometryError("a refused series has no grid to put a mask on")
-    placed = segment_on(segment, record.grid)
-    placed.grid.require_match(record.grid, what="a mask and the series it refers to")
-    return placed
 
 
 def assign(
@@ -589,14 +577,9 @@ def mask_rows(
     trace: Trace, timepoint: Timepoint, record: SeriesRecord, prompt: MaskPrompt, ground: Ground
 ) -> list[Traced]:
     """A mask file named by the case file; a DICOM annotation counts as accepted by its author, other files do not."""
-    path = ground.case_folder / prompt.path.partition("#")[0]
-    if not path.resolve().is_relative_to(ground.case_folder.resolve()):
-        raise CaseFileError(f"the mask of {trace.lesion.id} lies outside the case folder")
-    segments = open_masks(str(ground.case_folder / prompt.path), image=None, accept_gaps=ground.accept_gaps)
-    if len(segments) != 1:
-        raise CaseFileError(f"the mask of {trace.lesion.id} holds {len(segments)} segments; choose one with #label")
+    drawn = named_mask(prompt.path, ground.case_folder, of=trace.lesion.id, accept_gaps=ground.accept_gaps)
     segment = replace(
-        on_record(segments[0], record), series_uid=record.volume_id, lesion=trace.lesion.id, kind=SegmentKind.LESION
+        on_record(drawn, record), series_uid=record.volume_id, lesion=trace.lesion.id, kind=SegmentKind.LESION
     )
     return imported_rows(trace, timepoint, [Imported(record, segment)])
 

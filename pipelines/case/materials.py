@@ -18,6 +18,7 @@ from imaging.segmentation.cement import MaterialFind, find_material
 from imaging.study import SeriesRecord
 from imaging.study.timepoint import Timepoint
 from imaging.volume.resample import resample_probability
+from pipelines.case.anatomy import Anatomy, carried_remarks
 from pipelines.case.exams import Exams, Images, ct_of
 from pipelines.case.history import History, history_of
 from pipelines.case.links import Links, days_between
@@ -129,6 +130,7 @@ def relate_materials(
     masks_on_ct: Mapping[str, Mapping[LesionId, BoolArray]],
     lesions: Sequence[Lesion],
     images: Images,
+    anatomy: Anatomy,
 ) -> tuple[tuple[FoundMaterial, tuple[MaterialMeasurement, ...]], ...]:
     """Each CT's material by kind and lesion: inside the lesion, in bone, beyond both.
 
@@ -136,6 +138,8 @@ def relate_materials(
     ----------
     masks_on_ct
         By volume id of a CT, the lesions' masks on its grid.
+    anatomy
+        What readers outlined: canal and foramina tell what is neural, every place but bone names the leaks in it.
     """
     sides = {lesion.id: lesion.side for lesion in lesions if lesion.side is not None}
     rows = []
@@ -143,10 +147,19 @@ def relate_materials(
         volume = images.of(item.record)
         masks = dict(masks_on_ct.get(item.record.volume_id, {}))
         inside = np.any([*masks.values()], axis=0) if masks else None
-        bone = find_bone(volume, lesion=inside, material=item.find.mask())
-        find = find_material(volume, lesion_masks=masks, bone=bone.mask, agents=item.history.agents)
-        measured = relate_material(find, lesions=masks, bone=bone.mask, sides=sides)
-        doubts = [finding for finding in volume.findings if finding.severity is not Severity.INFO]
+        bone = find_bone(volume, lesion=inside, material=item.find.mask()).mask
+        outlined = anatomy.certain_bone(item.record, item.find.mask())
+        bone = bone if outlined is None else bone | outlined
+        find = find_material(volume, lesion_masks=masks, bone=bone, agents=item.history.agents)
+        measured = relate_material(
+            find,
+            lesions=masks,
+            bone=bone,
+            named=anatomy.named_places(item.record),
+            sides=sides,
+        )
+        remarks = carried_remarks(anatomy.around(item.record), item.timepoint.id)
+        doubts = [*(finding for finding in volume.findings if finding.severity is not Severity.INFO), *remarks]
         told = tuple(replace(row, findings=tuple(dict.fromkeys((*row.findings, *doubts)))) for row in measured)
         rows.append((replace(item, find=find), told))
     return tuple(rows)

@@ -24,6 +24,7 @@ from imaging.volume.resample import resample_mask
 from pipelines.case.history import history_of
 from pipelines.case.masks import Ground, Traced
 from pipelines.case.materials import FoundMaterial, carry_material
+from pipelines.case.surroundings import not_outlined, surroundings_of
 from pipelines.settings import Settings
 
 __all__ = ["observe"]
@@ -52,14 +53,20 @@ def observation(row: Traced, timepoint: Timepoint, ground: Ground, settings: Set
         reader=reader_of(row),
         mask_sha256=row.segment.sha256 if row.segment else None,
         identity=confirmed(row),
+        surroundings=not_outlined(ground.anatomy),
         findings=row.findings,
     )
     if row.segment is None or row.record is None:
         return bare
     material, remarks = material_of(row.segment, row.record, timepoint, ground, settings)
+    volume = ground.images.of(row.record)
+    where = f"{row.lesion} {row.timepoint}"
+    surroundings, limits = surroundings_of(
+        row.segment, row.record, ground.anatomy, slices=volume.acquired_slices, where=where
+    )
     measured = measure_segment(
         row.segment,
-        volume=ground.images.of(row.record),
+        volume=volume,
         cemented=material is not None and material.value > 0,
         reader_wcv=ground.reader_wcv.get((row.lesion, row.timepoint)) if row.primary else None,
         engine_wcv=row.engine_wcv,
@@ -78,7 +85,8 @@ def observation(row: Traced, timepoint: Timepoint, ground: Ground, settings: Set
         pieces_mm=piece_long_axes_mm(row.segment) if several else (),
         slice_mm=max(thickness, measured.slice_distance_mm),
         slice_normal=measured.slice_normal,
-        findings=told_once((*row.findings, *measured.findings, *remarks)),
+        surroundings=surroundings,
+        findings=told_once((*row.findings, *measured.findings, *remarks, *limits)),
     )
 
 

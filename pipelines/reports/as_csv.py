@@ -13,6 +13,7 @@ from typing import Any
 
 from pipelines.reports.document import Document, findings_of, of_gaps, series_entry, timepoint_of, visible
 from pipelines.reports.report import Report
+from pipelines.reports.surroundings_table import known_figures
 
 __all__ = ["COLUMNS", "Row", "as_csv", "measurement_rows", "rows_as_csv", "safe_text"]
 
@@ -37,9 +38,10 @@ def as_csv(report: Report) -> str:
 
     Returns
     -------
-    Lines ended by ``\n``, in the order lesion, timepoint, quantity of the document: what was observed, how it changed
-    (``reference`` names against what), then the materials (``material`` names which; ``cement_volume_ml``, …), then the
-    response categories, each with its reasons and source.
+    Lines ended by ``\n``, in the order lesion, timepoint, quantity of the document: what was observed, what lies round
+    it where that is known (``reference`` names the foramen), how it changed (``reference`` names against what), then
+    the materials (``material`` names which; ``cement_volume_ml``, …), then the response categories, each with its
+    reasons and source.
     """
     return rows_as_csv(measurement_rows(report.document))
 
@@ -109,6 +111,11 @@ def _observed(document: Document, lesion: Mapping[str, Any], observation: Mappin
     }
     for name in OBSERVED:
         yield {**head, "quantity": name, **_figure(observation[name])}
+    for name, foramen, quantity in known_figures(observation):
+        yield {**head, "quantity": name, "reference": safe_text(foramen), **_figure(quantity)}
+    breach = (observation.get("surroundings") or {}).get("breach")
+    if breach is not None:
+        yield {**head, "quantity": "breach", "category": "yes" if breach else "no"}
 
 
 def _changed(document: Document, lesion: Mapping[str, Any], change: Mapping[str, Any]) -> Iterator[Row]:

@@ -88,15 +88,17 @@ def _recovered_cell(row: Mapping[str, Any]) -> Cell:
 
 
 def _leak_sentence(leaks: Sequence[Mapping[str, Any]]) -> str:
-    if not leaks:
-        return ""
-    places = []
-    for leak in leaks:
-        volume, distance = _number(leak.get("volume_ml")), _number(leak.get("distance_mm"))
-        size = "" if volume is None else f" {volume:.2f}{NBSP}mL"
-        away = "" if distance is None else f", {distance:.1f}{NBSP}mm from canal or foramen"
-        places.append(f"{str(leak.get('compartment') or 'unnamed').replace('_', ' ')}{size}{away}")
-    return f"Outside lesion and bone: {'; '.join(places)}."
+    neural = "; ".join(_leak_text(leak) for leak in leaks if leak.get("neural"))
+    beyond = "; ".join(_leak_text(leak) for leak in leaks if not leak.get("neural"))
+    sentences = (f"In canal or foramina: {neural}.", f"Outside lesion and bone: {beyond}.")
+    return " ".join(sentence for sentence, told in zip(sentences, (neural, beyond), strict=True) if told)
+
+
+def _leak_text(leak: Mapping[str, Any]) -> str:
+    volume, distance = _number(leak.get("volume_ml")), _number(leak.get("distance_mm"))
+    size = "" if volume is None else f" {volume:.2f}{NBSP}mL"
+    away = "" if distance is None or leak.get("neural") else f", {distance:.1f}{NBSP}mm from canal or foramen"
+    return f"{str(leak.get('compartment') or 'unnamed').replace('_', ' ')}{size}{away}"
 
 
 def _number(figure: object) -> float | None:

@@ -29,6 +29,7 @@ from pipelines.reports.lead import lead_sentence
 from pipelines.reports.lesion_tables import changes_table, measurements_table
 from pipelines.reports.material_tables import material_sentences, materials_table
 from pipelines.reports.number import days_text
+from pipelines.reports.surroundings_table import surroundings_table
 from pipelines.reports.table import Table
 from pipelines.reports.wording import RESEARCH_ONLY, status_text
 
@@ -71,6 +72,7 @@ class LesionPart:
     provisional: bool
     measurements: Table
     changes: Table
+    surroundings: Table
     figures: tuple[Figure, ...]
 
 
@@ -150,6 +152,7 @@ def _lesion_part(
         provisional=any(o["status"] == "proposed" for o in lesion["observations"]),
         measurements=measurements_table(case, lesion, uids),
         changes=changes_table(case, lesion),
+        surroundings=surroundings_table(lesion),
         figures=tuple(
             Figure(key=key, svg=figures[key], caption=_figure_caption(case, lesion, timepoint["id"]))
             for timepoint in case["timepoints"]

@@ -287,6 +287,13 @@ grade = 2
 [[series]]
 uid = "1.2.3"
 role = "t1"
+[[structure]]
+kind = "foramen"
+name = "S1 left foramen"
+timepoint = 2003-01-06
+series = "1.2.3"
+mask = "anatomy.nii.gz#3"
+reader = "reader-1"
 """.encode()
 PROMPTS = json.dumps(
     {

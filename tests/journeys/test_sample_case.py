@@ -13,6 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from scipy.spatial import KDTree
+
+from imaging.synthetic.pelvis import FORAMINA, MOUTH_MM, Sacrum
+from imaging.synthetic.sacroplasty.course import lesion_at
+from imaging.synthetic.sacroplasty.exam import EXAMS
 
 if TYPE_CHECKING:
     from tests.journeys.conftest import Done, Osteotrace
@@ -151,6 +156,59 @@ def test_cement_of_the_right_side_is_reconciled_with_what_was_injected(run: Run)
     assert low <= 1.0 <= high
 
 
+def true_distance_mm(lesion: str, timepoint: str, structure: str) -> float:
+    """From the phantom's formulas, on a lattice of 0.5 mm through its right half: no voxel of an image is used."""
+    exam = next(exam for exam in EXAMS if exam.id == timepoint)
+    axes = [np.arange(low, high, 0.5, dtype=np.float32) for low, high in ((-62, 16), (-10, 62), (-70, 30))]
+    x, y, z = (axis.reshape(len(axes[0]), -1) for axis in np.meshgrid(*axes, indexing="ij"))
+    sacrum = Sacrum(x, y, z)
+    held = sacrum.bone_mm < MOUTH_MM
+    if structure == "sacral_canal":
+        held &= sacrum.canal_mm() < 0
+    else:
+        level = int(structure[-3])
+        held &= (sacrum.anterior_foramen_mm(FORAMINA[level - 1]) < 0) & (x < 0)
+    tumour = lesion_at(lesion, exam.day).solid.signed_mm(x, y, z) < 0
+    there, here = (np.column_stack([axis[mask] for axis in (x, y, z)]) for mask in (held, tumour))
+    return float(KDTree(there).query(here)[0].min())
+
+
+def test_distances_to_canal_and_foramina_hold_the_true_ones(run: Run) -> None:
+    checked = 0
+    for lesion, row in observations(run.document):
+        around = row["surroundings"]
+        if lesion != "L2" or row["volume_ml"] is None:
+            continue
+        told = {"sacral_canal": around["canal_mm"]} | {f["name"]: f["distance_mm"] for f in around["foramina_mm"]}
+        for name in ("sacral_canal", "sacral_foramen_ant_S1_R", "sacral_foramen_ant_S2_R"):
+            low, high = told[name]["interval95"]
+            assert low <= true_distance_mm(lesion, row["timepoint"], name) <= high, (row["timepoint"], name)
+            checked += 1
+    assert checked == 3 * len(MR_TIMEPOINTS)
+
+
+def test_acceptance_keeps_what_lies_round_the_lesions(run: Run, accepted: Run) -> None:
+    before, after = (
+        [o["surroundings"] for _, o in observations(document)] for document in (run.document, accepted.document)
+    )
+    assert after == before
+
+
+def test_the_left_lesion_breaches_the_sacrum_and_the_small_right_one_does_not(run: Run) -> None:
+    breaches = {(lesion, o["timepoint"]): o["surroundings"]["breach"] for lesion, o in observations(run.document)}
+    assert [breaches["L1", timepoint] for timepoint in MR_TIMEPOINTS] == [True] * 3
+    assert breaches["L2", "T0"] is False
+    assert breaches["L1", "T1"] is None  # not outlined on CT
+
+
+def test_material_in_the_foramen_and_before_the_sacrum_is_found_by_name(run: Run, truth: dict[str, Any]) -> None:
+    planted = {(row["timepoint"], row["compartment"]) for row in truth["leaks"]}
+    found = {(row["timepoint"], leak["compartment"]) for row in run.document["materials"] for leak in row["leaks"]}
+    for timepoint in ("T1", "T3"):
+        assert {(timepoint, "sacral_foramen_ant_S1_L"), (timepoint, "presacral")} <= planted & found
+    assert all(row["neural_ml"] is not None for row in run.document["materials"])
+
+
 def test_acceptance_by_a_reader_gives_categories(accepted: Run) -> None:
     assert accepted.done.code == 0, accepted.done.err
     assert {o["status"] for _, o in observations(accepted.document)} == {"accepted", "not_assessable"}
@@ -241,6 +299,7 @@ def test_the_report_leads_with_a_sentence_for_each_lesion_and_links_to_nothing(a
     assert "Left sacrum" in text
     assert "Right sacrum" in text
     assert "pre-procedure" in text
+    assert "To the nearest foramen" in text
     assert page.links == []
 
 

@@ -19,12 +19,14 @@ from imaging.segmentation.backend import Agreement
 from imaging.study import SeriesRecord
 from imaging.study.series import Annotation, PatientId, SeriesUid
 from imaging.study.timepoint import Timepoint
+from pipelines.case.anatomy import Anatomy, Drawn, Outlines
 from pipelines.case.document import identity_from_record, identity_record
 from pipelines.case.exams import Exams, Images
 from pipelines.case.identity import Remembered, shared_outlines
 from pipelines.case.links import Links
 from pipelines.case.masks import Ground, Traced, Tracing, trace_lesions
 from pipelines.case_file import LesionEntry, LinkWord
+from pipelines.structures import StructureEntry, StructureKind
 from tests.imaging.dicom.test_rtstruct import FRAME, contour, record, rtstruct
 
 GRID = Grid.from_spacing((12, 40, 40), (5.0, 2.0, 2.0), origin_mm=(-40.0, -40.0, 0.0))
@@ -100,6 +102,18 @@ def ground_of(folder: Path, made: Sequence[tuple[Timepoint, Annotation]], **chan
             **changes,
         },
     )
+
+
+def test_a_contour_that_the_case_file_calls_a_structure_is_no_lesion(tmp_path: Path) -> None:
+    exams = {1: {"GTV 1": HEAD, "canal": FOOT}}
+    both = outlined(traced(tmp_path / "first", exams))
+    assert len(both) == 2
+    canal = next(row for row in both if row.segment and row.segment.name == "canal")
+    assert canal.segment is not None and canal.record is not None
+    entry = StructureEntry(kind=StructureKind.CANAL, name="canal", timepoint="T1", mask="rt.dcm#canal", reader="reader")
+    drawn = Drawn(entry=entry, timepoint="T1", record=canal.record, segment=canal.segment)
+    (left,) = outlined(traced(tmp_path / "again", exams, anatomy=Anatomy(Outlines((drawn,)))))
+    assert left.segment is not None and left.segment.name == "GTV 1"
 
 
 def outlined(tracing: Tracing) -> list[Traced]:

@@ -103,3 +103,31 @@ def test_lines_end_with_a_bare_newline_and_come_in_one_order(document: Document)
     assert "\r" not in text
     assert text.splitlines()[0] == ",".join(COLUMNS)
     assert text == as_csv(report_from(document, {}))
+
+
+def test_distances_are_rows_that_name_their_foramen_and_nothing_unknown_is_one(document: Document) -> None:
+    (plain,) = [row for row in rows_of(document) if row["quantity"] == "volume_ml" and row["lesion"] == "L1"][:1]
+    assert not [row for row in rows_of(document) if row["quantity"] in ("canal_mm", "foramen_mm", "breach")]
+    distance = {"value": 3.5, "unit": "mm", "method": "borders", "interval95": [1.0, 6.0]}
+    around = {
+        "canal_mm": None,
+        "foramina_mm": [
+            {"name": "S1 left", "distance_mm": distance, "reason": None},
+            {"name": "S2 left", "distance_mm": None, "reason": "no accepted registration leads here"},
+        ],
+        "extraosseous_ml": None,
+        "breach": True,
+        "reason": "no canal was outlined",
+    }
+    lesion, *others = document["lesions"]
+    first, *later = lesion["observations"]
+    told = {**lesion, "observations": [{**first, "surroundings": around}, *later]}
+    rows = rows_of({**document, "lesions": [told, *others]})
+    foramina = [row for row in rows if row["quantity"] == "foramen_mm"]
+    assert [(row["reference"], row["value"], row["low95"]) for row in foramina] == [
+        ("S1 left", "3.5", "1.0"),
+        ("S2 left", "", ""),
+    ]
+    assert [row["category"] for row in rows if row["quantity"] == "breach"] == ["yes"]
+    assert {row["timepoint"] for row in foramina} == {plain["timepoint"]}
+    assert not [row for row in rows if row["quantity"] in ("canal_mm", "extraosseous_ml")]
