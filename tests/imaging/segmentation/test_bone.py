@@ -6,6 +6,9 @@ import pytest
 from imaging.errors import GeometryError
 from imaging.geometry import Grid
 from imaging.segmentation.bone import bone_mask, find_bone
+from imaging.segmentation.cement import find_material
+from imaging.segmentation.segment import LesionId
+from imaging.synthetic.bone_block import BoneBlock, tube
 from imaging.volume import Modality, Volume
 
 SHAPE = (50, 60, 60)
@@ -82,3 +85,12 @@ def test_in_a_bone_cut_by_the_end_slices_marrow_is_filled_and_the_canal_is_not(v
     bone = bone_mask(ct(samples[10:40]))
     assert not (truth[10:40] & ~bone).any()
     assert not bone[15, 18:23, 28:33].any()
+
+
+@pytest.mark.parametrize("away_mm", [1.0, 2.5])
+def test_the_blur_of_clipped_material_beside_bone_makes_no_bone_of_it(away_mm):
+    leak = tube((0, -25 - away_mm, 0), (1, 0, 0), 1.7, 8)  # the bone's surface is 25 mm from the middle
+    volume, lesion = BoneBlock.with_lesion().painted(leak, 5500).scanned(clip_hu=3071, blur_mm=1.6, slice_mm=1.0)
+    material = find_material(volume, lesion_masks={LesionId("L1"): lesion}).mask()
+    assert material.any()
+    assert np.mean(bone_mask(volume, lesion=lesion, material=material)[material]) < 0.2
