@@ -196,7 +196,7 @@ def _relate(
             own,
             volume,
             find.grid,
-            ground=bone | ground.tumour,
+            ground=(bone if neural is None else bone & ~neural) | ground.tumour,
             neural=neural,
             compartments=ground.compartments,
             tumour=None if target is None else _outside_bone(own & target & ~bone, target, bone, find.grid),

@@ -31,7 +31,7 @@ from imaging.geometry.acquired import AcquiredSlices, volume_over
 from imaging.geometry.transform import Rigid
 from imaging.segmentation.belonging import Agents, agents_for, distance_to_mm, lesion_of
 from imaging.segmentation.material_kind import Evidence, KindVerdict, classify, is_rod
-from imaging.segmentation.piece import MARGIN_MM, Outline, Scene, equivalent_radius_mm, outlines
+from imaging.segmentation.piece import HALO_MM, MARGIN_MM, Outline, Scene, equivalent_radius_mm, outlines
 from imaging.segmentation.plateau import saturation_level
 from imaging.segmentation.reach import Box, box_around, distance_mm, reached
 from imaging.segmentation.segment import LesionId, SegmentKind
@@ -56,6 +56,7 @@ COMPACT = 0.4  # inscribed over equivalent radius; tubes and shells of cortex ha
 MIN_RADIUS_MM = 2.0
 MIN_PIECE_ML = 0.05
 NEAR_MM = 5.0  # from bone or lesion
+BESIDE_MM = 30.0  # of material: as far as leaks are looked at from canal and foramina
 LOW_PLATEAU_SPREAD = 0.35  # half width of the interval then; cortex and cement cannot be told apart at the contact
 
 
@@ -411,8 +412,42 @@ def _search(
             found.append((outline, is_new))
         elif _is_compact(outline):
             passed_over.append(outline)
+    strands = _strands(scene, [outline for outline, _ in found], [*dense, *faint], candidates, cortex)
+    found += [(outline, _is_new(scene, outline, fresh)) for outline in strands]
+    passed_over = [outline for outline in passed_over if not any(outline is strand for strand in strands)]
     doubtful_ml = sum(outline.volume_ml for outline in passed_over if _is_new(scene, outline, fresh) is None)
     return found, cortex, doubtful_ml
+
+
+def _strands(
+    scene: Scene,
+    accepted: Sequence[Outline],
+    outlined: Sequence[Outline],
+    candidates: BoolArray,
+    cortex_hu: float | None,
+) -> list[Outline]:
+    """What lies beside accepted material and exceeds the patient's cortex, though too thin to be told by its shape.
+
+    Cortex itself is no denser than cortex, so beside material density is enough; elsewhere a thin dense line may be
+    the one bone that is denser than all others.
+    """
+    if not accepted or cortex_hu is None:
+        return []
+    least_hu = max(LOWEST_PLATEAU_HU, ABOVE_CORTEX * cortex_hu)
+    body = np.zeros(scene.samples.shape, dtype=bool)
+    taken = np.zeros_like(body)
+    for outline in outlined:
+        taken[outline.box] |= outline.mask
+    for outline in accepted:
+        body[outline.box] |= outline.mask
+    box = box_around(body, scene.spacing_mm, BESIDE_MM)
+    beside = np.zeros_like(body)
+    beside[box] = distance_mm(body[box], scene.spacing_mm) <= BESIDE_MM
+    seeds = candidates & beside & (scene.samples >= least_hu)
+    seeds[box] &= ~reached(taken[box], scene.spacing_mm, HALO_MM)
+    known = [o for o in outlined if not any(o is other for other in accepted) and beside[o.box][o.mask].any()]
+    thin = [*known, *outlines(scene, seeds, taken=taken)]
+    return [outline for outline in thin if _is_piece(scene, outline) and outline.plateau_hu >= least_hu]
 
 
 def _compact_parts(scene: Scene, dense: BoolArray) -> BoolArray:

@@ -114,7 +114,17 @@ def test_neural_material_counts_undilated_and_even_inside_bone():
         found((CEMENT, L1, SegmentKind.CEMENT)), lesions={L1: LESION}, bone=BONE | canal, neural=canal
     )
     assert row.neural_ml.value == pytest.approx(6 * 4 * 6 * VOXEL_ML)
-    assert row.leaks[0].distance_mm.value == pytest.approx(2.0)  # 1 mm beside the canal is within the boundary's error
+    assert row.leaks[0].distance_mm.value == 0
+
+
+def test_bone_that_swallowed_the_canal_hides_no_leak_in_it():
+    canal = block(slice(0, 10), slice(8, 22), slice(62, 76))
+    strand = block(slice(2, 8), slice(13, 17), slice(66, 70))
+    material = found((CEMENT & LESION, L1, SegmentKind.CEMENT), (strand, L1, SegmentKind.CEMENT))
+    (row,) = relate_material(material, lesions={L1: LESION}, bone=BONE | canal, neural=canal)
+    assert [(leak.compartment, leak.volume_ml.value) for leak in row.leaks] == [
+        ("canal_or_foramen", pytest.approx(6 * 4 * 4 * VOXEL_ML))
+    ]
 
 
 def test_small_leaks_stay_in_the_upper_bound_only():
