@@ -141,18 +141,20 @@ class MaterialFind:
 
         A piece on planes that were not imaged has no volume, and no share of it.
         """
-        inside, whole = self._counts(np.where(mask, self.labels, 0)), self._counts(self.labels)
+        inside, whole = self._counts(mask), self._counts(self.labels)
         imaged = [piece for piece in self.pieces if whole[piece.label] > 0]
         parts = [piece.volume_ml * inside[piece.label] / whole[piece.label] for piece in imaged]
         return float(sum(parts))
 
-    def _counts(self, labels: LabelArray) -> FloatArray:
-        """Voxels of every label, each plane weighted by its extent where the CT has gaps."""
-        size = int(self.labels.max()) + 1
-        planes = np.stack([np.bincount(plane.ravel(), minlength=size) for plane in labels])
+    def _counts(self, where: BoolArray | LabelArray) -> FloatArray:
+        """Voxels of every label there, each plane weighted by its extent where the CT has gaps."""
+        voxels = np.flatnonzero(where)
+        size, count = int(self.labels.max()) + 1, self.grid.shape[0]
+        planes = voxels // (self.labels.size // count)
+        counted = np.bincount(planes * size + self.labels.ravel()[voxels], minlength=count * size).reshape(count, size)
         if self.slices is None:
-            return np.asarray(planes.sum(axis=0), dtype=np.float64)
-        return np.asarray(self.slices.extents_mm @ planes[list(self.slices.planes)], dtype=np.float64)
+            return np.asarray(counted.sum(axis=0), dtype=np.float64)
+        return np.asarray(self.slices.extents_mm @ counted[list(self.slices.planes)], dtype=np.float64)
 
     def gap_remarks(self, mask: BoolArray, *, where: str) -> tuple[Finding, ...]:
         """What stands beside figures of the material in a mask, if it reaches a gap of the CT."""
@@ -186,6 +188,7 @@ def find_material(
     bone: BoolArray | None = None,
     agents: Agents = None,
     agents_before: Agents = None,
+    embolic_age_days: float | None = None,
 ) -> MaterialFind:
     """Every piece of radiodense material with its outline, volume, density and kind.
 
@@ -203,6 +206,8 @@ def find_material(
         unknown, an empty sequence = nothing.
     agents_before
         The same for the earlier CT: what is new there can only be what was injected since.
+    embolic_age_days
+        How long before this CT the first embolic material was injected; glue of the same day has not faded.
 
     Returns
     -------
@@ -254,7 +259,7 @@ def find_material(
         message = f"{doubtful_ml:.1f} mL of dense ground above {POSSIBLE_HU:.0f} HU may be cement of low barium content"
         message += " or dense bone, and is not counted: an earlier CT that shows its place would decide"
         findings.append(Finding("MATERIAL_POSSIBLE", Severity.WARNING, message, volume.series_uid))
-    pieces = []
+    seen = []
     for number, (outline, is_new) in enumerate(sorted(found, key=lambda item: -item[0].volume_ml), start=1):
         where = (
             slice(box[0].start + outline.box[0].start, box[0].start + outline.box[0].stop),
@@ -263,12 +268,13 @@ def find_material(
         )
         labels[where][outline.mask] = number
         lesion = lesion_of(outline.mask, where, lesions, volume.grid.spacing_mm)
-        history = agents_for(lesion, agents)
-        if is_new and history is not None and agents_before is not None:
-            history = tuple((Counter(history) - Counter(agents_for(lesion, agents_before) or ())).elements())
-        elif is_new is False and agents_before is not None:
-            history = agents_for(lesion, agents_before)
-        near = _near(outline, where, lesions, bone, volume.grid.spacing_mm)
+        seen.append(
+            _Seen(number, outline, is_new, where, lesion, _history(lesion, agents, agents_before, is_new=is_new))
+        )
+    pieces = []
+    for one in seen:
+        outline = one.outline
+        others = (other.outline for other in seen if other is not one and other.history == one.history)
         verdict = classify(
             Evidence(
                 plateau_hu=outline.plateau_hu,
@@ -276,12 +282,17 @@ def find_material(
                 volume_ml=outline.volume_ml,
                 inscribed_radius_mm=outline.inscribed_radius_mm,
                 rod=is_rod(np.argwhere(outline.mask) * np.array(volume.grid.spacing_mm)),
-                near_bone_or_lesion=near,
-                agents=history,
+                near_bone_or_lesion=_near(outline, one.where, lesions, bone, volume.grid.spacing_mm),
+                agents=one.history,
+                embolic_age_days=embolic_age_days,
+                resolved=outline.resolved,
+                beside_hu=tuple(other.plateau_hu for other in others if other.resolved and not other.saturated),
             )
         )
-        piece = _piece(number, outline, where, volume, verdict, lesion=lesion, is_new=is_new, cortex_hu=cortex)
-        pieces.append(_over_gaps(piece, np.asarray(labels == number), volume))
+        piece = _piece(
+            one.number, outline, one.where, volume, verdict, lesion=one.lesion, is_new=one.is_new, cortex_hu=cortex
+        )
+        pieces.append(_over_gaps(piece, np.asarray(labels == one.number), volume))
     return MaterialFind(
         grid=volume.grid,
         labels=frozen(labels),
@@ -291,6 +302,31 @@ def find_material(
         findings=tuple(findings),
         slices=volume.acquired_slices,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """An outline, where it lies in the image, whose it is, and what it may be."""
+
+    number: int
+    outline: Outline
+    is_new: bool | None
+    where: Box
+    lesion: LesionId | None
+    history: tuple[str, ...] | None
+
+
+def _history(
+    lesion: LesionId | None, agents: Agents, agents_before: Agents, *, is_new: bool | None
+) -> tuple[str, ...] | None:
+    """What a piece may be: only what was injected since, if the earlier CT does not show it; else what it shows."""
+    now = agents_for(lesion, agents)
+    if agents_before is None:
+        return now
+    before = agents_for(lesion, agents_before)
+    if is_new and now is not None:
+        return tuple((Counter(now) - Counter(before or ())).elements())
+    return before if is_new is False else now
 
 
 def _bridged(volume: Volume) -> Volume:
@@ -441,12 +477,13 @@ def _strands(
     for outline in accepted:
         body[outline.box] |= outline.mask
     box = box_around(body, scene.spacing_mm, BESIDE_MM)
-    beside = np.zeros_like(body)
+    beside, seeds = np.zeros_like(body), np.zeros_like(body)
     beside[box] = distance_mm(body[box], scene.spacing_mm) <= BESIDE_MM
-    seeds = candidates & beside & (scene.samples >= least_hu)
-    seeds[box] &= ~reached(taken[box], scene.spacing_mm, HALO_MM)
+    seeds[box] = candidates[box] & beside[box] & (scene.samples[box] >= least_hu)
+    if seeds.any():
+        seeds[box] &= ~reached(taken[box], scene.spacing_mm, HALO_MM)
     known = [o for o in outlined if not any(o is other for other in accepted) and beside[o.box][o.mask].any()]
-    thin = [*known, *outlines(scene, seeds, taken=taken)]
+    thin = [*known, *(outlines(scene, seeds, taken=taken) if seeds.any() else ())]
     return [outline for outline in thin if _is_piece(scene, outline) and outline.plateau_hu >= least_hu]
 
 
