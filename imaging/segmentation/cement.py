@@ -29,6 +29,7 @@ from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.geometry.acquired import AcquiredSlices, volume_over
 from imaging.geometry.transform import Rigid
+from imaging.segmentation.beam_hardening import STREAKED_ML, WITHIN_MM, streaked_ml
 from imaging.segmentation.belonging import Agents, agents_for, distance_to_mm, lesion_of
 from imaging.segmentation.material_kind import Evidence, KindVerdict, classify, is_rod
 from imaging.segmentation.piece import HALO_MM, MARGIN_MM, Outline, Scene, equivalent_radius_mm, outlines
@@ -55,6 +56,8 @@ BONE_GAP_MM = 3.0  # bone nearer to a candidate is blurred by it
 COMPACT = 0.4  # inscribed over equivalent radius; tubes and shells of cortex have 0.1-0.3
 MIN_RADIUS_MM = 2.0
 MIN_PIECE_ML = 0.05
+STREAK_SOURCES = 5  # streaks come from the largest bodies
+PLATEAU_DEPTH_MM = 1.0  # nearer to the surface than a blur (0.7-1.6 mm FWHM) every value is diluted
 NEAR_MM = 5.0  # from bone or lesion
 BESIDE_MM = 30.0  # of material: as far as leaks are looked at from canal and foramina
 LOW_PLATEAU_SPREAD = 0.35  # half width of the interval then; cortex and cement cannot be told apart at the contact
@@ -274,7 +277,7 @@ def find_material(
     pieces = []
     for one in seen:
         outline = one.outline
-        others = (other.outline for other in seen if other is not one and other.history == one.history)
+        others = [other.outline for other in seen if other is not one and other.history == one.history]
         verdict = classify(
             Evidence(
                 plateau_hu=outline.plateau_hu,
@@ -285,14 +288,19 @@ def find_material(
                 near_bone_or_lesion=_near(outline, one.where, lesions, bone, volume.grid.spacing_mm),
                 agents=one.history,
                 embolic_age_days=embolic_age_days,
-                resolved=outline.resolved,
-                beside_hu=tuple(other.plateau_hu for other in others if other.resolved and not other.saturated),
+                resolved=_shows_plateau(outline, volume.grid.spacing_mm),
+                beside_hu=tuple(
+                    other.plateau_hu
+                    for other in others
+                    if _shows_plateau(other, volume.grid.spacing_mm) and not other.saturated
+                ),
             )
         )
         piece = _piece(
             one.number, outline, one.where, volume, verdict, lesion=one.lesion, is_new=one.is_new, cortex_hu=cortex
         )
         pieces.append(_over_gaps(piece, np.asarray(labels == one.number), volume))
+    findings += _streaks(volume, seen)
     return MaterialFind(
         grid=volume.grid,
         labels=frozen(labels),
@@ -314,6 +322,30 @@ class _Seen:
     where: Box
     lesion: LesionId | None
     history: tuple[str, ...] | None
+
+
+def _streaks(volume: Volume, seen: Sequence[_Seen]) -> list[Finding]:
+    """Said once where tissue near one of the largest pieces is streaked."""
+    for one in seen[:STREAK_SOURCES]:
+        box = _wider(one.where, volume.grid)
+        own = np.zeros([side.stop - side.start for side in box], dtype=bool)
+        inner = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(one.where, box, strict=True))
+        own[inner] = one.outline.mask
+        if streaked_ml(volume.samples[box], own, volume.grid.spacing_mm) >= STREAKED_ML:
+            message = (
+                "dark, noisy bands run through the tissue about dense material: outlines and volumes near them err"
+            )
+            return [Finding("BEAM_HARDENING", Severity.WARNING, message, volume.series_uid)]
+    return []
+
+
+def _wider(where: Box, grid: Grid) -> Box:
+    """A box with room for streaks around it, within the image."""
+    sides = []
+    for side, step, count in zip(where, grid.spacing_mm, grid.shape, strict=True):
+        pad = int(np.ceil(WITHIN_MM / step))
+        sides.append(slice(max(side.start - pad, 0), min(side.stop + pad, count)))
+    return (sides[0], sides[1], sides[2])
 
 
 def _history(
@@ -572,6 +604,11 @@ def _part(outline: Outline, mask: BoolArray) -> Outline:
         core_ml=outline.core_ml * share,
         sweep=tuple((level, ml * share) for level, ml in outline.sweep),
     )
+
+
+def _shows_plateau(outline: Outline, spacing_mm: tuple[float, float, float]) -> bool:
+    """Whether a whole voxel lies within it, a blur away from its surface."""
+    return outline.resolved and outline.inscribed_radius_mm >= max(spacing_mm) + PLATEAU_DEPTH_MM
 
 
 def _near(

@@ -164,7 +164,8 @@ def classify(evidence: Evidence) -> KindVerdict:
         and evidence.embolic_age_days is not None
         and 0 <= evidence.embolic_age_days <= FRESH_DAYS
     )
-    told = both_fresh and certain and evidence.resolved and not evidence.rod
+    told = both_fresh and certain and not evidence.rod
+    thin = not evidence.resolved  # its plateau may be higher: no harm to what is at least as dense as glue
     glue_beside = any(other >= max(FRESH_GLUE_HU, APART * plateau) for other in evidence.beside_hu)
     cement_beside = any(other < FRESH_GLUE_HU and APART * other <= plateau for other in evidence.beside_hu)
     like_glue = FRESH_GLUE_HU <= plateau < DENSEST_GLUE_HU
@@ -177,8 +178,8 @@ def classify(evidence: Evidence) -> KindVerdict:
         (kinds == {SegmentKind.CEMENT}, ONLY_CEMENT),
         (kinds == set(), NOTHING_INJECTED),
         (not certain, CLIPPED),
-        (told and compact and plateau < GLUE_FROM_HU, BELOW_FRESH_GLUE),
-        (told and compact and plateau < FRESH_GLUE_HU and glue_beside, BESIDE_GLUE),
+        (told and compact and not thin and plateau < GLUE_FROM_HU, BELOW_FRESH_GLUE),
+        (told and compact and not thin and plateau < FRESH_GLUE_HU and glue_beside, BESIDE_GLUE),
         (kinds is None and compact and plateau < GLUE_FROM_HU and evidence.near_bone_or_lesion is True, BELOW_GLUE),
     )
     return next((verdict for holds, verdict in rules if holds), AMBIGUOUS)
