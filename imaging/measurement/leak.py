@@ -6,24 +6,36 @@ parts below 0.05 mL are not told from noise and stay in the upper bound only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
 
-from imaging.arrays import BoolArray, FloatArray
+from imaging.arrays import BoolArray
 from imaging.geometry import Grid
 from imaging.measurement.quantity import Quantity, TwoPartError
 from imaging.measurement.structure import Structure
 from imaging.segmentation.reach import box_around, distance_mm
 
-__all__ = ["Leak", "LeakFind", "NamedPlaces", "find_leaks", "share_of"]
+__all__ = [
+    "CANAL_OR_FORAMEN",
+    "EXTRAOSSEOUS_TUMOUR",
+    "LEAK_MARGIN_MM",
+    "UNSPECIFIED",
+    "Leak",
+    "LeakFind",
+    "NamedPlaces",
+    "find_leaks",
+    "share_of",
+]
+
+CANAL_OR_FORAMEN, UNSPECIFIED = "canal_or_foramen", "unspecified"
+EXTRAOSSEOUS_TUMOUR = "within extraosseous tumour"
 
 LEAK_MARGIN_MM = 1.0
 MIN_LEAK_ML = 0.05
 MIN_NEURAL_ML = 0.02  # the project's statement: a nerve has no room to spare, so smaller parts are told than elsewhere
-UNSPECIFIED = "unspecified"
 NEIGHBOURHOOD_MM = 30.0  # ground and nerves farther away than this from all material are not looked at
 
 
@@ -33,11 +45,19 @@ IN_NERVE = Quantity(0.0, "mm", TO_NERVE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leak:
-    """One connected part beyond bone and lesion.
+    """One connected part beyond bone and lesion, in a tumour beyond bone, or in canal or foramen.
 
-    ``compartment`` is the named place that holds most of it, else "canal_or_foramen" where most of it lies in there,
-    else "unspecified"; ``distance_mm`` the shortest way to canal or foramen, None where these are not modelled or
-    farther than 30 mm. ``neural`` parts lie in the canal or a foramen, be it in bone or lesion or not.
+    Parameters
+    ----------
+    compartment
+        The named place that holds most of it; "canal_or_foramen" if most lies in there and in none of those, "within
+        extraosseous tumour" if a lesion holds it, else "unspecified".
+    volume_ml
+        With interval.
+    distance_mm
+        The shortest way to canal or foramen; None where these are not modelled or farther than 30 mm.
+    neural
+        Whether it lies in the canal or a foramen, be it in bone or lesion or not.
     """
 
     compartment: str
@@ -78,7 +98,7 @@ class NamedPlaces:
 
 @dataclass(frozen=True, slots=True)
 class LeakFind:
-    """The volume of all listed leaks beyond the ground, and the neural parts and the leaks, each largest first."""
+    """The volume of all listed leaks beyond bone and lesion; the neural parts and all others, each largest first."""
 
     volume_ml: Quantity
     leaks: tuple[Leak, ...]
@@ -92,8 +112,10 @@ def find_leaks(
     ground: BoolArray,
     neural: BoolArray | None = None,
     named: NamedPlaces | None = None,
+    compartments: Mapping[str, BoolArray] | None = None,
+    tumour: BoolArray | None = None,
 ) -> LeakFind:
-    """The parts of a material that lie beyond its ground, and in canal and foramina where these are told apart.
+    """The parts of a material that lie beyond its ground, each with the compartment that holds most of it.
 
     Parameters
     ----------
@@ -108,15 +130,22 @@ def find_leaks(
     named
         Places that are told apart. What lies in canal or foramen is a neural part, with no exemption for bone, lesion
         or nearness, and is no leak beyond the ground as well.
+    compartments
+        What else a leak may lie in, by name; of two that hold equally much the first counts. What is not given is
+        "unspecified", never guessed.
+    tumour
+        Lesions outside bone, where they are known: part of the ground, and material in them is listed apart.
 
     Examples
     --------
     >>> material, bone = np.zeros((5, 9, 30), bool), np.zeros((5, 9, 30), bool)
     >>> bone[:, :, :10] = True
     >>> material[:, :, 5:15] = True
-    >>> find = find_leaks(material, Quantity(0.45, "mL", ""), Grid.from_spacing((5, 9, 30), (1, 1, 1)), ground=bone)
-    >>> find.volume_ml.value, [leak.volume_ml.value for leak in find.leaks]
-    (0.18, [0.18])
+    >>> disc = ~bone
+    >>> find = find_leaks(material, Quantity(0.45, "mL", ""), Grid.from_spacing((5, 9, 30), (1, 1, 1)), ground=bone,
+    ...     compartments={"disc": disc})
+    >>> find.volume_ml.value, [(leak.compartment, leak.volume_ml.value) for leak in find.leaks]
+    (0.18, [('disc', 0.18)])
     """
     box = box_around(material, grid.spacing_mm, NEIGHBOURHOOD_MM)
     margin_mm = max(LEAK_MARGIN_MM, *grid.spacing_mm[1:])
@@ -124,29 +153,63 @@ def find_leaks(
     to_nerve = None if neural is None or not neural[box].any() else distance_mm(neural[box], grid.spacing_mm)
     beyond = material[box] & (distance_mm(ground[box], grid.spacing_mm) > margin_mm)
     known, here = named or NamedPlaces(), grid.crop([side.start for side in box], [side.stop for side in box])
-    others = {place.name: place.on(here) for place in known.others}
-    leaks = []
+    masks = {place.name: place.on(here) for place in known.others}
+    masks |= {name: mask[box] for name, mask in (compartments or {}).items()}
+    places = _Places(masks, None if neural is None or known.nerves else neural[box])
+
+    def listed(part: BoolArray, method: str, least_ml: float, name: str | None = None) -> Iterator[Leak]:
+        labels, _ = ndimage.label(part, structure=np.ones((3, 3, 3), dtype=bool))
+        sizes = np.bincount(labels.ravel())[1:] * voxel_ml
+        for number in np.argsort(-sizes, kind="stable") + 1:
+            if sizes[number - 1] >= least_ml:
+                inside = labels == number
+                held = name or places.holding(inside)
+                yield Leak(
+                    compartment=held,
+                    volume_ml=share_of(volume, float(sizes[number - 1]), method),
+                    distance_mm=None if to_nerve is None else Quantity(float(to_nerve[inside].min()), "mm", TO_NERVE),
+                    neural=held == CANAL_OR_FORAMEN,
+                )
+
+    nerves = []
+    in_nerve = np.zeros(beyond.shape, dtype=bool)
     for nerve in known.nerves or ():
         held = nerve.on(here)
-        beyond &= ~held
-        for inside in _connected(material[box] & held):
-            size_ml = float(np.count_nonzero(inside) * voxel_ml)
-            if size_ml >= MIN_NEURAL_ML:
-                part = share_of(volume, size_ml, "connected part in canal or foramen, undilated")
-                leaks.append(Leak(compartment=nerve.name, volume_ml=part, distance_mm=IN_NERVE, neural=True))
-    listed_ml = whole_ml = 0.0
-    for inside in _connected(beyond):
-        size_ml = float(np.count_nonzero(inside) * voxel_ml)
-        whole_ml += size_ml
-        if size_ml >= MIN_LEAK_ML:
-            listed_ml += size_ml
-            part = share_of(volume, size_ml, "connected part beyond bone and lesions")
-            holds = _place_of(inside, others)
-            leaks.append(_leak(part, holds, None if to_nerve is None else to_nerve[inside]))
+        in_nerve |= held
+        parts = listed(material[box] & held, "connected part in canal or foramen, undilated", MIN_NEURAL_ML, nerve.name)
+        nerves += [replace(part, distance_mm=IN_NERVE, neural=True) for part in parts]
+    beyond &= ~in_nerve
+    leaks = [*listed(beyond, "connected part beyond bone and lesions", MIN_LEAK_ML)]
     method = f"beyond bone and lesions by more than {margin_mm:.2g} mm, parts of {MIN_LEAK_ML} mL and more"
-    total, whole = share_of(volume, listed_ml, method), share_of(volume, whole_ml, method)
+    total = share_of(volume, float(sum(leak.volume_ml.value for leak in leaks)), method)
+    whole = share_of(volume, float(np.count_nonzero(beyond) * voxel_ml), method)
     low, high = (total.interval95 or (total.value, total.value))[0], (whole.interval95 or (whole.value, whole.value))[1]
-    return LeakFind(Quantity(total.value, "mL", method, (low, max(high, total.value))), tuple(leaks))
+    if tumour is not None:
+        inside = material[box] & tumour[box] & ~in_nerve
+        leaks += listed(inside, "connected part in a lesion outside bone", MIN_LEAK_ML, EXTRAOSSEOUS_TUMOUR)
+    leaks.sort(key=lambda leak: -leak.volume_ml.value)
+    return LeakFind(Quantity(total.value, "mL", method, (low, max(high, total.value))), (*nerves, *leaks))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Places:
+    """What a leak may lie in, near the material."""
+
+    named: Mapping[str, BoolArray]
+    neural: BoolArray | None
+
+    def holding(self, part: BoolArray) -> str:
+        """The place with most of a part's voxels, the first of two; none where as much lies in no place."""
+        rest = part.copy()
+        held = {}
+        for name, mask in self.named.items():
+            held[name] = int(np.count_nonzero(part & mask))
+            rest &= ~mask
+        if self.neural is not None:
+            held[CANAL_OR_FORAMEN] = int(np.count_nonzero(rest & self.neural))
+            rest &= ~self.neural
+        most = max(held, key=lambda name: held[name], default=UNSPECIFIED)
+        return most if held and held[most] > int(np.count_nonzero(rest)) else UNSPECIFIED
 
 
 def share_of(volume: Quantity, part_ml: float, method: str) -> Quantity:
@@ -162,25 +225,3 @@ def share_of(volume: Quantity, part_ml: float, method: str) -> Quantity:
     bounds = (min(round(low * scale, 9), part_ml), max(round(high * scale, 9), part_ml))
     error = TwoPartError.technical_alone(bounds, part_ml, ("outline of the material", bounds))
     return Quantity(part_ml, "mL", method, bounds, error=error)
-
-
-def _connected(mask: BoolArray) -> list[BoolArray]:
-    """The parts that touch one another nowhere, the largest first."""
-    labels, count = ndimage.label(mask, structure=np.ones((3, 3, 3), dtype=bool))
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    return [np.asarray(labels == number) for number in np.argsort(-sizes, kind="stable") + 1]
-
-
-def _place_of(leak: BoolArray, places: Mapping[str, BoolArray]) -> str | None:
-    """The name of the place that holds more than half of a leak; None where none does."""
-    return next((n for n, place in places.items() if np.count_nonzero(leak & place) * 2 > np.count_nonzero(leak)), None)
-
-
-def _leak(part: Quantity, named: str | None, to_nerve_mm: FloatArray | None) -> Leak:
-    if to_nerve_mm is None:
-        return Leak(compartment=named or UNSPECIFIED, volume_ml=part)
-    distance = Quantity(float(to_nerve_mm.min()), "mm", TO_NERVE)
-    mostly_inside = np.count_nonzero(to_nerve_mm == 0) * 2 > to_nerve_mm.size
-    if named is None and mostly_inside:
-        return Leak(compartment="canal_or_foramen", volume_ml=part, distance_mm=distance, neural=True)
-    return Leak(compartment=named or UNSPECIFIED, volume_ml=part, distance_mm=distance)

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
+from scipy import ndimage
+from scipy.spatial import ConvexHull
 
 from imaging.arrays import BoolArray
 from imaging.errors import GeometryError, UsageError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.measurement.carried import shifted_each_way
-from imaging.measurement.leak import Leak, NamedPlaces, find_leaks, share_of
+from imaging.measurement.leak import LEAK_MARGIN_MM, Leak, NamedPlaces, find_leaks, share_of
 from imaging.measurement.quantity import Quantity, TwoPartError
 from imaging.segmentation.cement import MaterialFind, MaterialPiece
 from imaging.segmentation.reach import box_around
@@ -27,6 +29,7 @@ from imaging.segmentation.segment import LesionId, SegmentKind
 
 __all__ = ["MaterialMeasurement", "PieceMeasurement", "recovered_fraction", "relate_material"]
 
+ABOUT_LESION_MM = 12.0  # bone as near as this to a lesion says where the bone's outline ran
 MIDLINE_MM = 5.0  # material whose centre is nearer to the midline has no side
 NO_LESION = "no lesion is outlined on this CT: what lies in it cannot be told from what leaked beyond the bone"
 HALF = 0.5  # of a voxel
@@ -79,6 +82,7 @@ def relate_material(
     bone: BoolArray | None = None,
     neural: BoolArray | None = None,
     named: NamedPlaces | None = None,
+    compartments: Mapping[str, BoolArray] | None = None,
     sides: Mapping[LesionId, str] | None = None,
     midline_x_mm: float | None = None,
 ) -> tuple[MaterialMeasurement, ...]:
@@ -97,6 +101,8 @@ def relate_material(
         Canal and foramina on the CT's grid.
     named
         The same told apart, instead of ``neural``, with other places in which a leak may lie.
+    compartments
+        What else a leak may lie in, by name, on the CT's grid.
     sides
         "left" or "right" of lesions, where known.
     midline_x_mm
@@ -129,7 +135,7 @@ def relate_material(
     ('left', 0.05, 0.5, None)
     """
     together = neural if named is None else named.neural_on(find.grid)
-    ground = _Ground(dict(lesions or {}), bone, together, find.grid.shape, named or NamedPlaces())
+    ground = _Ground(dict(lesions or {}), bone, together, dict(compartments or {}), named or NamedPlaces(), find.grid)
 
     def row_key(piece: MaterialPiece) -> tuple[bool, str, str]:
         return (piece.lesion is None, piece.lesion or "", piece.kind.value)  # material of no lesion comes last
@@ -180,7 +186,6 @@ def _relate(
     number: int, find: MaterialFind, pieces: tuple[MaterialPiece, ...], ground: _Ground, side: str | None
 ) -> MaterialMeasurement:
     own = find.piece_mask(*pieces)
-    grid = find.grid
     volume = _sum([_volume(piece) for piece in pieces])
 
     def part(mask: BoolArray, method: str) -> Quantity:
@@ -193,7 +198,16 @@ def _relate(
     knows_ground = bone is not None and bool(ground.lesions)
     leaks = None
     if bone is not None and knows_ground:
-        leaks = find_leaks(own, volume, grid, ground=bone | ground.tumour, neural=neural, named=ground.named)
+        leaks = find_leaks(
+            own,
+            volume,
+            find.grid,
+            ground=(bone if neural is None else bone & ~neural) | ground.tumour,
+            neural=neural,
+            named=ground.named,
+            compartments=ground.compartments,
+            tumour=None if target is None else _outside_bone(own & target & ~bone, target, bone, find.grid),
+        )
     lacking = () if knows_ground or bone is None else (Finding("LEAK_NEEDS_LESION", Severity.INFO, NO_LESION, ""),)
     return MaterialMeasurement(
         id=f"M{number}",
@@ -206,7 +220,7 @@ def _relate(
         inside_lesion_ml=inside,
         fill_fraction=None if inside is None or target is None else _fill_fraction(inside, find.volume_ml(target)),
         inside_bone_ml=None if bone is None else part(own & bone & ~ground.tumour, "material in bone outside lesions"),
-        neural_ml=None if neural is None else _neural(part, own, neural, grid, ground.named.error_mm),
+        neural_ml=None if neural is None else _neural(part, own, neural, find.grid, ground.named.error_mm),
         leak_ml=None if leaks is None else leaks.volume_ml,
         leaks=() if leaks is None else leaks.leaks,
         findings=tuple(
@@ -248,18 +262,20 @@ class _Ground:
     lesions: Mapping[LesionId, BoolArray]
     bone: BoolArray | None
     neural: BoolArray | None
-    shape: tuple[int, int, int]
+    compartments: Mapping[str, BoolArray]
     named: NamedPlaces
+    grid: Grid
 
     def __post_init__(self) -> None:
         named = {**{f"lesion {name}": mask for name, mask in self.lesions.items()}, "bone": self.bone}
+        named |= {f"compartment {name}": mask for name, mask in self.compartments.items()}
         for name, mask in {**named, "canal and foramina": self.neural}.items():
-            if mask is not None and mask.shape != self.shape:
-                raise GeometryError(f"the {name} mask {mask.shape} does not fill the CT's grid {self.shape}")
+            if mask is not None and mask.shape != self.grid.shape:
+                raise GeometryError(f"the {name} mask {mask.shape} does not fill the CT's grid {self.grid.shape}")
 
     @property
     def tumour(self) -> BoolArray:
-        everywhere = np.zeros(self.shape, dtype=bool)
+        everywhere = np.zeros(self.grid.shape, dtype=bool)
         for mask in self.lesions.values():
             everywhere |= mask
         return everywhere
@@ -273,6 +289,29 @@ class _Ground:
             message = "canal and foramina are not modelled: material in them is unknown, not 0"
             findings.append(Finding("NO_NEURAL_MODEL", Severity.INFO, message))
         return tuple(findings)
+
+
+def _outside_bone(material: BoolArray, lesion: BoolArray, bone: BoolArray, grid: Grid) -> BoolArray | None:
+    """What of the material is surely outside bone: beyond the convex hull of all bone about the lesion.
+
+    A lesion may have eaten any hole into bone, so nothing within the hull is known to be outside. None where nothing
+    is outside, or where too little bone is in view for a hull.
+    """
+    if not material.any() or not bone.any():
+        return None
+    box = box_around(lesion, grid.spacing_mm, ABOUT_LESION_MM)
+    start = [side.start for side in box]
+    inner = np.asarray(ndimage.binary_erosion(bone[box]))
+    surface = grid.points(np.argwhere(bone[box] & ~inner) + start)
+    outside = material.copy()
+    if len(surface):
+        if len(surface) < 4 or np.linalg.matrix_rank(surface - surface.mean(axis=0), tol=1e-3) < 3:
+            return None
+        faces = ConvexHull(surface).equations
+        indices = np.argwhere(material[box]) + start
+        beyond_mm = np.max(grid.points(indices) @ faces[:, :3].T + faces[:, 3], axis=1)
+        outside[tuple(indices[beyond_mm <= max(LEAK_MARGIN_MM, *grid.spacing_mm[1:])].T)] = False
+    return outside if outside.any() else None
 
 
 def _volume(piece: MaterialPiece) -> Quantity:

@@ -29,9 +29,10 @@ from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.geometry.acquired import AcquiredSlices, volume_over
 from imaging.geometry.transform import Rigid
+from imaging.segmentation.beam_hardening import STREAKED_ML, WITHIN_MM, streaked_ml
 from imaging.segmentation.belonging import Agents, agents_for, distance_to_mm, lesion_of
 from imaging.segmentation.material_kind import Evidence, KindVerdict, classify, is_rod
-from imaging.segmentation.piece import MARGIN_MM, Outline, Scene, equivalent_radius_mm, outlines
+from imaging.segmentation.piece import HALO_MM, MARGIN_MM, Outline, Scene, equivalent_radius_mm, outlines
 from imaging.segmentation.plateau import saturation_level
 from imaging.segmentation.reach import Box, box_around, distance_mm, reached
 from imaging.segmentation.segment import LesionId, SegmentKind
@@ -55,7 +56,10 @@ BONE_GAP_MM = 3.0  # bone nearer to a candidate is blurred by it
 COMPACT = 0.4  # inscribed over equivalent radius; tubes and shells of cortex have 0.1-0.3
 MIN_RADIUS_MM = 2.0
 MIN_PIECE_ML = 0.05
+STREAK_SOURCES = 5  # streaks come from the largest bodies
+PLATEAU_DEPTH_MM = 1.0  # nearer to the surface than a blur (0.7-1.6 mm FWHM) every value is diluted
 NEAR_MM = 5.0  # from bone or lesion
+BESIDE_MM = 30.0  # of material: as far as leaks are looked at from canal and foramina
 LOW_PLATEAU_SPREAD = 0.35  # half width of the interval then; cortex and cement cannot be told apart at the contact
 
 
@@ -140,18 +144,20 @@ class MaterialFind:
 
         A piece on planes that were not imaged has no volume, and no share of it.
         """
-        inside, whole = self._counts(np.where(mask, self.labels, 0)), self._counts(self.labels)
+        inside, whole = self._counts(mask), self._counts(self.labels)
         imaged = [piece for piece in self.pieces if whole[piece.label] > 0]
         parts = [piece.volume_ml * inside[piece.label] / whole[piece.label] for piece in imaged]
         return float(sum(parts))
 
-    def _counts(self, labels: LabelArray) -> FloatArray:
-        """Voxels of every label, each plane weighted by its extent where the CT has gaps."""
-        size = int(self.labels.max()) + 1
-        planes = np.stack([np.bincount(plane.ravel(), minlength=size) for plane in labels])
+    def _counts(self, where: BoolArray | LabelArray) -> FloatArray:
+        """Voxels of every label there, each plane weighted by its extent where the CT has gaps."""
+        voxels = np.flatnonzero(where)
+        size, count = int(self.labels.max()) + 1, self.grid.shape[0]
+        planes = voxels // (self.labels.size // count)
+        counted = np.bincount(planes * size + self.labels.ravel()[voxels], minlength=count * size).reshape(count, size)
         if self.slices is None:
-            return np.asarray(planes.sum(axis=0), dtype=np.float64)
-        return np.asarray(self.slices.extents_mm @ planes[list(self.slices.planes)], dtype=np.float64)
+            return np.asarray(counted.sum(axis=0), dtype=np.float64)
+        return np.asarray(self.slices.extents_mm @ counted[list(self.slices.planes)], dtype=np.float64)
 
     def gap_remarks(self, mask: BoolArray, *, where: str) -> tuple[Finding, ...]:
         """What stands beside figures of the material in a mask, if it reaches a gap of the CT."""
@@ -185,6 +191,7 @@ def find_material(
     bone: BoolArray | None = None,
     agents: Agents = None,
     agents_before: Agents = None,
+    embolic_age_days: float | None = None,
 ) -> MaterialFind:
     """Every piece of radiodense material with its outline, volume, density and kind.
 
@@ -202,6 +209,8 @@ def find_material(
         unknown, an empty sequence = nothing.
     agents_before
         The same for the earlier CT: what is new there can only be what was injected since.
+    embolic_age_days
+        How long before this CT the first embolic material was injected; glue of the same day has not faded.
 
     Returns
     -------
@@ -253,7 +262,7 @@ def find_material(
         message = f"{doubtful_ml:.1f} mL of dense ground above {POSSIBLE_HU:.0f} HU may be cement of low barium content"
         message += " or dense bone, and is not counted: an earlier CT that shows its place would decide"
         findings.append(Finding("MATERIAL_POSSIBLE", Severity.WARNING, message, volume.series_uid))
-    pieces = []
+    seen = []
     for number, (outline, is_new) in enumerate(sorted(found, key=lambda item: -item[0].volume_ml), start=1):
         where = (
             slice(box[0].start + outline.box[0].start, box[0].start + outline.box[0].stop),
@@ -262,12 +271,13 @@ def find_material(
         )
         labels[where][outline.mask] = number
         lesion = lesion_of(outline.mask, where, lesions, volume.grid.spacing_mm)
-        history = agents_for(lesion, agents)
-        if is_new and history is not None and agents_before is not None:
-            history = tuple((Counter(history) - Counter(agents_for(lesion, agents_before) or ())).elements())
-        elif is_new is False and agents_before is not None:
-            history = agents_for(lesion, agents_before)
-        near = _near(outline, where, lesions, bone, volume.grid.spacing_mm)
+        seen.append(
+            _Seen(number, outline, is_new, where, lesion, _history(lesion, agents, agents_before, is_new=is_new))
+        )
+    pieces = []
+    for one in seen:
+        outline = one.outline
+        others = [other.outline for other in seen if other is not one and other.history == one.history]
         verdict = classify(
             Evidence(
                 plateau_hu=outline.plateau_hu,
@@ -275,12 +285,22 @@ def find_material(
                 volume_ml=outline.volume_ml,
                 inscribed_radius_mm=outline.inscribed_radius_mm,
                 rod=is_rod(np.argwhere(outline.mask) * np.array(volume.grid.spacing_mm)),
-                near_bone_or_lesion=near,
-                agents=history,
+                near_bone_or_lesion=_near(outline, one.where, lesions, bone, volume.grid.spacing_mm),
+                agents=one.history,
+                embolic_age_days=embolic_age_days,
+                resolved=_shows_plateau(outline, volume.grid.spacing_mm),
+                beside_hu=tuple(
+                    other.plateau_hu
+                    for other in others
+                    if _shows_plateau(other, volume.grid.spacing_mm) and not other.saturated
+                ),
             )
         )
-        piece = _piece(number, outline, where, volume, verdict, lesion=lesion, is_new=is_new, cortex_hu=cortex)
-        pieces.append(_over_gaps(piece, np.asarray(labels == number), volume))
+        piece = _piece(
+            one.number, outline, one.where, volume, verdict, lesion=one.lesion, is_new=one.is_new, cortex_hu=cortex
+        )
+        pieces.append(_over_gaps(piece, np.asarray(labels == one.number), volume))
+    findings += _streaks(volume, seen)
     return MaterialFind(
         grid=volume.grid,
         labels=frozen(labels),
@@ -290,6 +310,55 @@ def find_material(
         findings=tuple(findings),
         slices=volume.acquired_slices,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """An outline, where it lies in the image, whose it is, and what it may be."""
+
+    number: int
+    outline: Outline
+    is_new: bool | None
+    where: Box
+    lesion: LesionId | None
+    history: tuple[str, ...] | None
+
+
+def _streaks(volume: Volume, seen: Sequence[_Seen]) -> list[Finding]:
+    """Said once where tissue near one of the largest pieces is streaked."""
+    for one in seen[:STREAK_SOURCES]:
+        box = _wider(one.where, volume.grid)
+        own = np.zeros([side.stop - side.start for side in box], dtype=bool)
+        inner = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(one.where, box, strict=True))
+        own[inner] = one.outline.mask
+        if streaked_ml(volume.samples[box], own, volume.grid.spacing_mm) >= STREAKED_ML:
+            message = (
+                "dark, noisy bands run through the tissue about dense material: outlines and volumes near them err"
+            )
+            return [Finding("BEAM_HARDENING", Severity.WARNING, message, volume.series_uid)]
+    return []
+
+
+def _wider(where: Box, grid: Grid) -> Box:
+    """A box with room for streaks around it, within the image."""
+    sides = []
+    for side, step, count in zip(where, grid.spacing_mm, grid.shape, strict=True):
+        pad = int(np.ceil(WITHIN_MM / step))
+        sides.append(slice(max(side.start - pad, 0), min(side.stop + pad, count)))
+    return (sides[0], sides[1], sides[2])
+
+
+def _history(
+    lesion: LesionId | None, agents: Agents, agents_before: Agents, *, is_new: bool | None
+) -> tuple[str, ...] | None:
+    """What a piece may be: only what was injected since, if the earlier CT does not show it; else what it shows."""
+    now = agents_for(lesion, agents)
+    if agents_before is None:
+        return now
+    before = agents_for(lesion, agents_before)
+    if is_new and now is not None:
+        return tuple((Counter(now) - Counter(before or ())).elements())
+    return before if is_new is False else now
 
 
 def _bridged(volume: Volume) -> Volume:
@@ -411,8 +480,43 @@ def _search(
             found.append((outline, is_new))
         elif _is_compact(outline):
             passed_over.append(outline)
+    strands = _strands(scene, [outline for outline, _ in found], [*dense, *faint], candidates, cortex)
+    found += [(outline, _is_new(scene, outline, fresh)) for outline in strands]
+    passed_over = [outline for outline in passed_over if not any(outline is strand for strand in strands)]
     doubtful_ml = sum(outline.volume_ml for outline in passed_over if _is_new(scene, outline, fresh) is None)
     return found, cortex, doubtful_ml
+
+
+def _strands(
+    scene: Scene,
+    accepted: Sequence[Outline],
+    outlined: Sequence[Outline],
+    candidates: BoolArray,
+    cortex_hu: float | None,
+) -> list[Outline]:
+    """What lies beside accepted material and exceeds the patient's cortex, though too thin to be told by its shape.
+
+    Cortex itself is no denser than cortex, so beside material density is enough; elsewhere a thin dense line may be
+    the one bone that is denser than all others.
+    """
+    if not accepted or cortex_hu is None:
+        return []
+    least_hu = max(LOWEST_PLATEAU_HU, ABOVE_CORTEX * cortex_hu)
+    body = np.zeros(scene.samples.shape, dtype=bool)
+    taken = np.zeros_like(body)
+    for outline in outlined:
+        taken[outline.box] |= outline.mask
+    for outline in accepted:
+        body[outline.box] |= outline.mask
+    box = box_around(body, scene.spacing_mm, BESIDE_MM)
+    beside, seeds = np.zeros_like(body), np.zeros_like(body)
+    beside[box] = distance_mm(body[box], scene.spacing_mm) <= BESIDE_MM
+    seeds[box] = candidates[box] & beside[box] & (scene.samples[box] >= least_hu)
+    if seeds.any():
+        seeds[box] &= ~reached(taken[box], scene.spacing_mm, HALO_MM)
+    known = [o for o in outlined if not any(o is other for other in accepted) and beside[o.box][o.mask].any()]
+    thin = [*known, *(outlines(scene, seeds, taken=taken) if seeds.any() else ())]
+    return [outline for outline in thin if _is_piece(scene, outline) and outline.plateau_hu >= least_hu]
 
 
 def _compact_parts(scene: Scene, dense: BoolArray) -> BoolArray:
@@ -500,6 +604,11 @@ def _part(outline: Outline, mask: BoolArray) -> Outline:
         core_ml=outline.core_ml * share,
         sweep=tuple((level, ml * share) for level, ml in outline.sweep),
     )
+
+
+def _shows_plateau(outline: Outline, spacing_mm: tuple[float, float, float]) -> bool:
+    """Whether a whole voxel lies within it, a blur away from its surface."""
+    return outline.resolved and outline.inscribed_radius_mm >= max(spacing_mm) + PLATEAU_DEPTH_MM
 
 
 def _near(

@@ -116,7 +116,17 @@ def test_neural_material_counts_undilated_and_even_inside_bone():
         found((CEMENT, L1, SegmentKind.CEMENT)), lesions={L1: LESION}, bone=BONE | canal, neural=canal
     )
     assert row.neural_ml.value == pytest.approx(6 * 4 * 6 * VOXEL_ML)
-    assert row.leaks[0].distance_mm.value == pytest.approx(2.0)  # 1 mm beside the canal is within the boundary's error
+    assert row.leaks[0].distance_mm.value == 0
+
+
+def test_bone_that_swallowed_the_canal_hides_no_leak_in_it():
+    canal = block(slice(0, 10), slice(8, 22), slice(62, 76))
+    strand = block(slice(2, 8), slice(13, 17), slice(66, 70))
+    material = found((CEMENT & LESION, L1, SegmentKind.CEMENT), (strand, L1, SegmentKind.CEMENT))
+    (row,) = relate_material(material, lesions={L1: LESION}, bone=BONE | canal, neural=canal)
+    assert [(leak.compartment, leak.volume_ml.value) for leak in row.leaks] == [
+        ("canal_or_foramen", pytest.approx(6 * 4 * 4 * VOXEL_ML))
+    ]
 
 
 FORAMEN = block(slice(0, 10), slice(10, 14), slice(58, 64))
@@ -179,6 +189,62 @@ def test_small_leaks_stay_in_the_upper_bound_only():
     assert row.leak_ml.interval95 == pytest.approx((0, 1.2 * 0.024))
 
 
+LEAKED = block(slice(2, 8), slice(10, 20), slice(62, 70))  # beyond bone and lesion; its first millimetre is no leak
+
+
+@pytest.mark.parametrize(
+    ("disc_to", "neural", "compartment"),
+    [
+        (70, False, "disc"),
+        (68, False, "disc"),
+        (64, False, "unspecified"),  # most lies nowhere that was given
+        (64, True, "canal_or_foramen"),
+        (70, True, "disc"),  # a name says more than canal or foramen
+        (62, True, "canal_or_foramen"),
+    ],
+)
+def test_a_leak_is_named_by_what_holds_most_of_it(disc_to, neural, compartment):
+    disc = block(slice(0, 10), slice(8, 22), slice(62, disc_to))
+    elsewhere = block(slice(0, 10), slice(0, 4), slice(62, 70))
+    canal = block(slice(0, 10), slice(8, 22), slice(62, 70)) if neural else None
+    (row,) = relate_material(
+        found((CEMENT & BONE | LEAKED, L1, SegmentKind.CEMENT)),
+        lesions={L1: LESION},
+        bone=BONE,
+        neural=canal,
+        compartments={"elsewhere": elsewhere, "disc": disc},
+    )
+    assert [leak.compartment for leak in row.leaks] == [compartment]
+    assert row.leak_ml.value == pytest.approx(6 * 10 * 7 * VOXEL_ML)
+
+
+def test_material_in_a_tumour_outside_bone_is_listed_by_that_name_and_is_no_leak():
+    tumour = LESION | block(slice(1, 9), slice(8, 22), slice(60, 75))
+    (row,) = relate_material(found((CEMENT, L1, SegmentKind.CEMENT)), lesions={L1: tumour}, bone=BONE)
+    assert row.leak_ml.value == 0
+    assert [leak.compartment for leak in row.leaks] == ["within extraosseous tumour"]
+    assert row.leaks[0].volume_ml.value == pytest.approx(6 * 10 * 3 * VOXEL_ML)
+
+
+def test_material_in_a_hole_that_the_lesion_ate_into_bone_is_not_outside_bone():
+    around = block(slice(1, 9), slice(3, 27), slice(40, 70)) & ~block(slice(1, 9), slice(8, 27), slice(46, 60))
+    cement = block(slice(3, 7), slice(11, 19), slice(49, 57))  # nothing is left of the wall behind it
+    (row,) = relate_material(found((cement, L1, SegmentKind.CEMENT)), lesions={L1: LESION}, bone=around)
+    assert row.leaks == ()
+
+
+@pytest.mark.parametrize("bone", [np.zeros(GRID.shape, bool), block(slice(4, 5), slice(5, 25), slice(42, 62))])
+def test_without_bone_enough_nothing_is_said_to_lie_outside_it(bone):
+    (row,) = relate_material(found((CEMENT & LESION, L1, SegmentKind.CEMENT)), lesions={L1: LESION}, bone=bone)
+    assert row.leaks == ()
+
+
+def test_a_lesion_with_no_bone_about_it_lies_outside_bone():
+    far = block(slice(0, 10), slice(0, 40), slice(0, 10))
+    (row,) = relate_material(found((CEMENT & LESION, L1, SegmentKind.CEMENT)), lesions={L1: LESION}, bone=far)
+    assert [leak.compartment for leak in row.leaks] == ["within extraosseous tumour"]
+
+
 def test_there_is_one_row_for_each_kind_and_lesion():
     right = block(slice(2, 5), slice(10, 15), slice(10, 15))
     glue = block(slice(2, 4), slice(20, 22), slice(52, 54))
@@ -213,6 +279,8 @@ def test_no_pieces_no_rows():
 def test_foreign_masks_are_refused():
     with pytest.raises(GeometryError, match="bone"):
         relate_material(found((CEMENT, L1, SegmentKind.CEMENT)), bone=BONE[1:])
+    with pytest.raises(GeometryError, match="disc"):
+        relate_material(found((CEMENT, L1, SegmentKind.CEMENT)), compartments={"disc": BONE[1:]})
 
 
 def test_recovery_carries_the_error_of_image_and_syringe():

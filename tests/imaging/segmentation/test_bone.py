@@ -8,6 +8,9 @@ import pytest
 from imaging.errors import GeometryError, UsageError
 from imaging.geometry import Grid
 from imaging.segmentation.bone import BoneFind, bone_mask, find_bone, with_explained_holes
+from imaging.segmentation.cement import find_material
+from imaging.segmentation.segment import LesionId
+from imaging.synthetic.bone_block import BoneBlock, tube
 from imaging.volume import Modality, Volume
 
 SHAPE = (50, 60, 60)
@@ -99,3 +102,12 @@ def test_holes_that_a_lesion_explains_are_kept_in_bone_that_a_model_found_and_le
     kept = with_explained_holes(found, ct(samples), lesion=lesion, material=leak)
     assert kept.mask[lesion & truth].all()
     assert kept.mask[leak & ~truth].mean() < 0.2
+
+
+@pytest.mark.parametrize("away_mm", [1.0, 2.5])
+def test_the_blur_of_clipped_material_beside_bone_makes_no_bone_of_it(away_mm):
+    leak = tube((0, -25 - away_mm, 0), (1, 0, 0), 1.7, 8)  # the bone's surface is 25 mm from the middle
+    volume, lesion = BoneBlock.with_lesion().painted(leak, 5500).scanned(clip_hu=3071, blur_mm=1.6, slice_mm=1.0)
+    material = find_material(volume, lesion_masks={LesionId("L1"): lesion}).mask()
+    assert material.any()
+    assert np.mean(bone_mask(volume, lesion=lesion, material=material)[material]) < 0.2

@@ -281,3 +281,30 @@ def test_an_earlier_ct_that_ends_within_a_piece_hides_no_cement(host):
     find = find_material(volume, before=replace(before, valid=valid), lesion_masks={L1: lesion})
     assert total_ml(find) == pytest.approx(ml(cement), rel=0.05)
     assert [piece.is_new for piece in find.pieces] == [None]
+
+
+@pytest.mark.parametrize("hu", [1800.0, 2200.0])
+def test_a_strand_beside_cement_is_material_though_too_thin_for_its_shape_to_say_so(host, hu):
+    cement, strand = ellipsoid((0, 3, 2), (7, 7, 7)), tube((0, -29, 0), (1, 0, 0), 1.5, 12)
+    volume, lesion = host.painted(cement | strand, hu).scanned(slice_mm=1.0)
+    find = find_material(volume, lesion_masks={L1: lesion})
+    assert total_ml(find) == pytest.approx(ml(cement | strand), rel=0.05)
+    alone, _ = host.painted(strand, hu).scanned(slice_mm=1.0)
+    assert find_material(alone, lesion_masks={L1: lesion}).pieces == ()
+
+
+def test_a_line_no_denser_than_cortex_beside_cement_is_no_material(host):
+    cement, line = ellipsoid((0, 3, 2), (7, 7, 7)), tube((0, -29, 0), (1, 0, 0), 1.5, 12)
+    volume, lesion = host.painted(line, 1300.0).painted(cement, 2200).scanned(slice_mm=1.0)
+    find = find_material(volume, lesion_masks={L1: lesion})
+    assert total_ml(find) == pytest.approx(ml(cement), rel=0.05)
+
+
+def test_cement_and_glue_of_one_day_are_told_apart_on_an_open_scale(host):
+    cement, glue = ellipsoid((-7, 3, -4), (7, 7, 7)), ellipsoid((9, 3, 8), (4.5, 4.5, 4.5))
+    volume, lesion = host.painted(cement, 4000).painted(glue, 7500).scanned(slice_mm=1.0)
+    both = {"lesion_masks": {L1: lesion}, "agents": ("nbca-lipiodol", "pmma-barium")}
+    fresh = find_material(volume, **both, embolic_age_days=0.0)
+    assert total_ml(fresh, SegmentKind.CEMENT) == pytest.approx(ml(cement), rel=0.05)
+    assert total_ml(fresh, SegmentKind.EMBOLIC) == pytest.approx(ml(glue), rel=0.05)
+    assert {piece.kind for piece in find_material(volume, **both).pieces} == {SegmentKind.UNCLASSIFIED}

@@ -10,6 +10,7 @@ from imaging.segmentation.material_kind import STATED_CONFIDENCE, Evidence, agen
 
 BODY = Evidence(plateau_hu=2200, saturated=False, volume_ml=5.0, inscribed_radius_mm=8.0, near_bone_or_lesion=True)
 CLIPPED = replace(BODY, plateau_hu=3071, saturated=True)
+SAME_DAY = replace(BODY, agents=("pmma", "nbca"), embolic_age_days=0.0)
 
 
 @pytest.mark.parametrize(
@@ -63,3 +64,26 @@ def test_an_agent_that_nobody_knows_proves_nothing_about_the_others() -> None:
     beside = classify(replace(CLIPPED, agents=("pmma-barium", "something new")))
     assert alone.kind is SegmentKind.CEMENT
     assert beside.kind is classify(replace(CLIPPED, agents=None)).kind
+
+
+@pytest.mark.parametrize(
+    ("evidence", "kind"),
+    [
+        (SAME_DAY, SegmentKind.CEMENT),
+        (replace(SAME_DAY, embolic_age_days=30.0), SegmentKind.UNCLASSIFIED),  # glue fades to any density
+        (replace(SAME_DAY, embolic_age_days=None), SegmentKind.UNCLASSIFIED),
+        (replace(SAME_DAY, plateau_hu=3071, saturated=True), SegmentKind.UNCLASSIFIED),
+        (replace(SAME_DAY, resolved=False), SegmentKind.UNCLASSIFIED),
+        (replace(SAME_DAY, inscribed_radius_mm=1.0), SegmentKind.UNCLASSIFIED),
+        (replace(SAME_DAY, plateau_hu=5000), SegmentKind.UNCLASSIFIED),
+        (replace(SAME_DAY, plateau_hu=5000, beside_hu=(9000,)), SegmentKind.CEMENT),
+        (replace(SAME_DAY, plateau_hu=9000, beside_hu=(5000,)), SegmentKind.EMBOLIC),
+        (replace(SAME_DAY, plateau_hu=9000, beside_hu=(5000,), inscribed_radius_mm=1.0), SegmentKind.EMBOLIC),
+        (replace(SAME_DAY, plateau_hu=5500, beside_hu=(6700,)), SegmentKind.UNCLASSIFIED),
+        (replace(SAME_DAY, plateau_hu=8600, beside_hu=(6700,)), SegmentKind.UNCLASSIFIED),  # may be 30 % barium
+        (replace(SAME_DAY, plateau_hu=12900, beside_hu=(5000,)), SegmentKind.UNCLASSIFIED),
+        (replace(SAME_DAY, plateau_hu=9000, beside_hu=(5000,), rod=True), SegmentKind.METAL),
+    ],
+)
+def test_on_the_day_of_both_density_tells_cement_from_glue_where_fresh_glue_cannot_be_so_thin(evidence, kind):
+    assert classify(evidence).kind is kind
