@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from imaging.lesions.procedure import Procedure
-from imaging.segmentation import LesionId
+from imaging.segmentation import LesionId, SegmentKind
+from imaging.segmentation.material_kind import agent_kind
 from imaging.study.timepoint import Timepoint
 
 __all__ = ["History", "history_of"]
@@ -23,10 +25,13 @@ class History:
     known
         Whether these are all: procedures are recorded at all, and the order of each and the exam is certain. A case
         file without a procedure says nothing about what was injected.
+    date
+        ISO date of the exam.
     """
 
     procedures: tuple[Procedure, ...]
     known: bool
+    date: str | None = None
 
     @property
     def ids(self) -> frozenset[str]:
@@ -43,6 +48,18 @@ class History:
             agents[procedure.lesion] = (*agents.get(procedure.lesion, ()), *names)
         return agents
 
+    @property
+    def embolic_age_days(self) -> float | None:
+        """Days from the first embolic material to the exam; None where there was none, or its date is not known."""
+        embolic = [
+            procedure.when[:10]
+            for procedure in self.procedures
+            if any(agent_kind(agent) is SegmentKind.EMBOLIC for agent, _ in procedure.materials)
+        ]
+        if not embolic or self.date is None:
+            return None
+        return float((dt.date.fromisoformat(self.date) - dt.date.fromisoformat(min(embolic))).days)
+
 
 def history_of(timepoint: Timepoint, procedures: Sequence[Procedure]) -> History:
     """What lies before the exam: by date, and on one day by the clock where both have a time."""
@@ -51,6 +68,7 @@ def history_of(timepoint: Timepoint, procedures: Sequence[Procedure]) -> History
     return History(
         procedures=tuple(p for p, before in zip(injections, orders, strict=True) if before),
         known=bool(procedures) and None not in orders,
+        date=timepoint.date,
     )
 
 

@@ -9,14 +9,17 @@ import numpy as np
 
 from imaging.arrays import BoolArray
 from imaging.finding import Finding, Severity
+from imaging.geometry import Rigid
 from imaging.lesions.lesion import Lesion
 from imaging.lesions.procedure import Procedure
 from imaging.measurement.material import MaterialMeasurement, relate_material
+from imaging.registration.rigid import register
 from imaging.segmentation import LesionId, SegmentKind
 from imaging.segmentation.bone import find_bone
 from imaging.segmentation.cement import MaterialFind, find_material
 from imaging.study import SeriesRecord
 from imaging.study.timepoint import Timepoint
+from imaging.volume import Volume
 from imaging.volume.resample import resample_probability
 from pipelines.case.anatomy import Anatomy, carried_remarks
 from pipelines.case.exams import Exams, Images, ct_of
@@ -26,14 +29,27 @@ from pipelines.case.links import Links, days_between
 __all__ = ["CarriedMaterial", "FoundMaterial", "carry_material", "find_materials", "relate_materials"]
 
 
+BEFORE_NOT_USED = "the CT of {}, from before anything was injected, could not be registered and is not used"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Before:
+    """A CT from before anything was injected, where a later one lies in it; None where it could not be registered."""
+
+    record: SeriesRecord
+    before_from_volume: Rigid | None
+    findings: tuple[Finding, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class FoundMaterial:
-    """What one CT shows."""
+    """What one CT shows, and the CT from before the first injection that it was compared with."""
 
     timepoint: Timepoint
     record: SeriesRecord
     find: MaterialFind
     history: History
+    before: Before | None = None
 
     def mask(self) -> BoolArray:
         """Everything radiodense that was injected: all kinds but metal."""
@@ -65,15 +81,50 @@ class CarriedMaterial:
 
 def find_materials(exams: Exams, images: Images, procedures: Sequence[Procedure]) -> tuple[FoundMaterial, ...]:
     """Radiodense material on the CT of every exam that has one."""
-    found = []
+    found: list[FoundMaterial] = []
     for timepoint in exams.timepoints:
         record = ct_of(timepoint)
         if record is None:
             continue
         history = history_of(timepoint, procedures)
-        find = find_material(images.of(record), agents=history.agents)
-        found.append(FoundMaterial(timepoint=timepoint, record=record, find=find, history=history))
+        untouched = [item for item in found if item.history.agents == {}]
+        before = before_of(record, untouched[-1], images) if history.agents and untouched else None
+        find = find_again(images.of(record), images, history, before)
+        found.append(FoundMaterial(timepoint=timepoint, record=record, find=find, history=history, before=before))
     return tuple(found)
+
+
+def before_of(record: SeriesRecord, untouched: FoundMaterial, images: Images) -> Before:
+    """The CT from before the first injection as a later one needs it; CT lies on CT more closely than by way of MR."""
+    registration = register(images.of(untouched.record), images.of(record))
+    if registration.accepted:
+        return Before(record=untouched.record, before_from_volume=registration.fixed_from_moving)
+    message = BEFORE_NOT_USED.format(untouched.timepoint.id)
+    remark = Finding("BEFORE_NOT_USED", Severity.WARNING, message, record.series_uid)
+    return Before(record=untouched.record, before_from_volume=None, findings=(remark,))
+
+
+def find_again(
+    volume: Volume,
+    images: Images,
+    history: History,
+    before: Before | None,
+    *,
+    lesion_masks: Mapping[LesionId, BoolArray] | None = None,
+    bone: BoolArray | None = None,
+) -> MaterialFind:
+    """The material of a CT, by all that is known of it at the time."""
+    usable = before is not None and before.before_from_volume is not None
+    return find_material(
+        volume,
+        before=images.of(before.record) if usable and before is not None else None,
+        before_from_volume=before.before_from_volume if before is not None else None,
+        lesion_masks=lesion_masks,
+        bone=bone,
+        agents=history.agents,
+        agents_before={} if usable else None,
+        embolic_age_days=history.embolic_age_days,
+    )
 
 
 def carry_material(
@@ -150,7 +201,7 @@ def relate_materials(
         bone = find_bone(volume, lesion=inside, material=item.find.mask()).mask
         outlined = anatomy.certain_bone(item.record, item.find.mask())
         bone = bone if outlined is None else bone | outlined
-        find = find_material(volume, lesion_masks=masks, bone=bone, agents=item.history.agents)
+        find = find_again(volume, images, item.history, item.before, lesion_masks=masks, bone=bone)
         measured = relate_material(
             find,
             lesions=masks,
@@ -160,6 +211,7 @@ def relate_materials(
         )
         remarks = carried_remarks(anatomy.around(item.record), item.timepoint.id)
         doubts = [*(finding for finding in volume.findings if finding.severity is not Severity.INFO), *remarks]
+        doubts += () if item.before is None else item.before.findings
         told = tuple(replace(row, findings=tuple(dict.fromkeys((*row.findings, *doubts)))) for row in measured)
         rows.append((replace(item, find=find), told))
     return tuple(rows)
