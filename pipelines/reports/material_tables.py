@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from imaging.measurement.leak import EXTRAOSSEOUS_TUMOUR
 from pipelines.reports.document import Document, timepoint_of, visible
 from pipelines.reports.number import NBSP, days_text
 from pipelines.reports.remarks import codes_text
@@ -12,6 +13,8 @@ from pipelines.reports.table import Cell, Column, Kind, Table, Tone, quantity_ce
 from pipelines.reports.wording import fill_sentence, recovery_sentence
 
 __all__ = ["material_sentences", "materials_table"]
+
+IN_NERVE, IN_TUMOUR, BEYOND = "In canal or foramina", "In tumour outside bone", "Outside lesion and bone"
 
 
 def materials_table(document: Document) -> Table:
@@ -88,17 +91,19 @@ def _recovered_cell(row: Mapping[str, Any]) -> Cell:
 
 
 def _leak_sentence(leaks: Sequence[Mapping[str, Any]]) -> str:
-    neural = "; ".join(_leak_text(leak) for leak in leaks if leak.get("neural"))
-    beyond = "; ".join(_leak_text(leak) for leak in leaks if not leak.get("neural"))
-    sentences = (f"In canal or foramina: {neural}.", f"Outside lesion and bone: {beyond}.")
-    return " ".join(sentence for sentence, told in zip(sentences, (neural, beyond), strict=True) if told)
+    told: dict[str, list[str]] = {IN_NERVE: [], IN_TUMOUR: [], BEYOND: []}
+    for leak in leaks:
+        in_tumour = leak.get("compartment") == EXTRAOSSEOUS_TUMOUR
+        told[IN_NERVE if leak.get("neural") else IN_TUMOUR if in_tumour else BEYOND].append(_leak_text(leak))
+    return " ".join(f"{where}: {'; '.join(parts)}." for where, parts in told.items() if parts)
 
 
 def _leak_text(leak: Mapping[str, Any]) -> str:
     volume, distance = _number(leak.get("volume_ml")), _number(leak.get("distance_mm"))
     size = "" if volume is None else f" {volume:.2f}{NBSP}mL"
     away = "" if distance is None or leak.get("neural") else f", {distance:.1f}{NBSP}mm from canal or foramen"
-    return f"{str(leak.get('compartment') or 'unnamed').replace('_', ' ')}{size}{away}"
+    place = str(leak.get("compartment") or "unnamed").replace("_", " ")
+    return f"{'' if place == EXTRAOSSEOUS_TUMOUR else place}{size}{away}".strip()
 
 
 def _number(figure: object) -> float | None:
