@@ -28,8 +28,10 @@ __all__ = [
     "event_findings",
     "identities",
     "lesion_events",
+    "news_of",
     "owners",
     "shared_outlines",
+    "spoken_of",
 ]
 
 DOUBTFUL = 0.5  # another partner half as likely as the one chosen: somebody should look
@@ -69,7 +71,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """Whose an earlier run found a mask to be, and why."""
+    """Whose an earlier run found a mask to be, and why; without a Tracking UID if no mask shows that lesion now."""
 
     lesion: LesionId
     tracking_uid: str
@@ -123,9 +125,57 @@ def owners(
     return said, matching
 
 
+def spoken_of(
+    found: Mapping[LesionId, Segment], words: Mapping[str, LinkWord]
+) -> tuple[dict[LesionId, LinkWord], dict[LesionId, LinkWord]]:
+    """Names of masks of one series by the word that counts, and by one that a later word on another mask overtook.
+
+    Parameters
+    ----------
+    words
+        By digest, later ones last: a lesion is one mask of a series.
+    """
+    winner = {word.lesion: digest for digest, word in words.items() if digest in {s.sha256 for s in found.values()}}
+    said = {name: words[segment.sha256] for name, segment in found.items() if segment.sha256 in words}
+    spoken = {name: word for name, word in said.items() if winner[word.lesion] == word.mask_sha256}
+    return spoken, {name: word for name, word in said.items() if name not in spoken}
+
+
+def news_of(
+    found: Mapping[LesionId, Segment],
+    spoken: Mapping[LesionId, LinkWord],
+    *,
+    met: Mapping[LesionId, str],
+    record: SeriesRecord,
+    before: Sequence[Seen],
+    links: Links,
+) -> tuple[Event, ...]:
+    """What became of the lesions of the exams before, with what readers said of the masks taken as given.
+
+    Parameters
+    ----------
+    met
+        The Tracking UIDs of the lesions that were seen before.
+    """
+    taken = {met[word.lesion] for word in spoken.values() if word.lesion in met}
+    named = {}
+    for name, segment in found.items():
+        if name not in spoken:
+            named[name] = replace(segment, tracking_uid="") if segment.tracking_uid in taken else segment
+        elif spoken[name].lesion in met:
+            named[name] = replace(segment, tracking_uid=met[spoken[name].lesion])
+    fresh = tuple(Event(kind=EventKind.NEW, b=(name,)) for name in sorted(set(found) - set(named)))
+    return (*owners(named, record, before, links)[1].events, *fresh)
+
+
 def doubts_of(identity: Identity, where: str) -> tuple[Finding, ...]:
-    """What a reader should look at before believing whose the mask is."""
+    """What a reader should look at before believing whose the mask is; nothing more once one has said so."""
+    if identity.settled:
+        return ()
     doubts = []
+    if identity.history[0].lesion != identity.lesion:
+        message = f"it was taken for {identity.history[0].lesion}, which a reader said another mask to be: confirm it"
+        doubts.append(Finding("IDENTITY_DISPLACED", Severity.WARNING, message, where))
     if identity.ambiguity is not None and identity.ambiguity > DOUBTFUL:
         message = f"another lesion is nearly as likely (ambiguity {identity.ambiguity:.2f}): confirm which one this is"
         doubts.append(Finding("IDENTITY_AMBIGUOUS", Severity.WARNING, message, where))
@@ -137,10 +187,10 @@ def doubts_of(identity: Identity, where: str) -> tuple[Finding, ...]:
 
 def identities(
     masks: Mapping[LesionId, tuple[SeriesRecord, Segment]],
-    bases: Mapping[LesionId, tuple[Basis, str | None]],
+    bases: Mapping[LesionId, tuple[Basis, LesionId | None]],
     seen: Sequence[Seen],
     links: Links,
-    words: Sequence[LinkWord],
+    words: Mapping[LesionId, Sequence[LinkWord]],
 ) -> dict[LesionId, Identity]:
     """By lesion: why its mask is taken for it, with the figures of the match wherever the two can be compared.
 
@@ -150,6 +200,8 @@ def identities(
         One exam's, as they were given to lesions.
     bases
         What each rests on, and the lesion that the machine took it for where a reader says otherwise.
+    words
+        What readers said of each mask, whosever they said it is; all of it is history.
     """
     found: dict[LesionId, Identity] = {}
     links_on = {
@@ -161,10 +213,10 @@ def identities(
         )
         for record, _ in masks.values()
     }
-    for lesion, (record, segment) in masks.items():
+    for lesion, (record, _) in masks.items():
         link = links_on[record.volume_id].get(lesion)
         basis, taken_for = bases[lesion]
-        first = IdentityWord(IdentityStatus.PROPOSED, LesionId(taken_for) if taken_for else lesion)
+        first = IdentityWord(IdentityStatus.PROPOSED, taken_for or lesion)
         before = next((entry.timepoint for entry in seen if entry.lesion == lesion), None)
         identity = Identity(since=before, basis=basis, history=(first,))
         if link is not None:
@@ -175,10 +227,10 @@ def identities(
                 dice=round(link.dice, 4),
                 distance_mm=round(link.distance_mm, 3),
             )
-        for word in words:
-            if word.mask_sha256 == segment.sha256 and word.lesion == lesion:
-                identity = identity.with_word(word.lesion, by=word.reader)
-        found[lesion] = identity
+        for word in words[lesion]:
+            identity = identity.with_word(word.lesion, by=word.reader)
+        identity = identity.given(lesion)
+        found[lesion] = replace(identity, basis=Basis.READER) if identity.settled else identity
     return found
 
 

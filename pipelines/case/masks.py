@@ -43,12 +43,16 @@ from pipelines.case.identity import (
     event_findings,
     identities,
     lesion_events,
+    news_of,
     owners,
     shared_outlines,
+    spoken_of,
 )
 from pipelines.case.links import Links
 from pipelines.case.materials import CarriedMaterial, FoundMaterial, carry_material
+from pipelines.case.renamed import renamed, superseded
 from pipelines.case.reviews import StoredReview, apply_reviews
+from pipelines.case.words import StoredWord, kept_words, newest_words
 from pipelines.case_file import LesionEntry, LinkWord
 from pipelines.sources import open_masks
 
@@ -72,6 +76,8 @@ class Traced:
         On a CT where the tumour cannot be outlined: where the lesion lies by registration, for material alone.
     engine_wcv
         How much the methods that proposed the mask differ in volume.
+    taken_for
+        The lesion for which the mask was made, where a reader said that it is this one.
     """
 
     lesion: LesionId
@@ -83,6 +89,7 @@ class Traced:
     primary: bool = True
     carried: BoolArray | None = None
     engine_wcv: float | None = None
+    taken_for: LesionId | None = None
     identity: Identity | None = None
     findings: tuple[Finding, ...] = ()
 
@@ -150,8 +157,21 @@ class Ground:
     reader_wcv: Mapping[tuple[LesionId, str], float] = field(default_factory=dict)  # by lesion and timepoint
     accept_gaps: bool = False
     remembered: Mapping[str, Remembered] = field(default_factory=dict)  # by the digest of the mask
-    words: Sequence[LinkWord] = ()
+    tracking_uids: Mapping[LesionId, str] = field(default_factory=dict)  # of an earlier run
+    words: Sequence[LinkWord] = ()  # the case file's and the workspace's, later ones last
+    kept: Sequence[StoredWord] = ()  # those of the workspace
     identified: bool  # whether free text of the images may be shown
+
+    @property
+    def called(self) -> dict[LesionId, str]:
+        """The Tracking UIDs by which an earlier run knew lesions."""
+        met = {known.lesion: known.tracking_uid for known in self.remembered.values() if known.tracking_uid}
+        return met | dict(self.tracking_uids)
+
+    @property
+    def spoken_of(self) -> set[LesionId]:
+        """The lesions that readers' words name, known or not."""
+        return {word.lesion for word in self.words}
 
 
 def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
@@ -162,8 +182,7 @@ def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
     known
         The lesions of the case file; imported annotations that match none of them become lesions of their own.
     """
-    called = {known.lesion: known.tracking_uid for known in ground.remembered.values()}
-    traces = [Trace(lesion_of(entry, ground.case_id, called), entry) for entry in known]
+    traces = [Trace(lesion_of(entry, ground.case_id, ground.called), entry) for entry in known]
     imports = {exam.id: imported_segments(exam, ground) for exam in ground.exams.timepoints}
     traces += remembered_traces(imports, traces, ground)
     findings: list[Finding] = []
@@ -174,28 +193,47 @@ def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
         before = [seen for trace in traces if trace.masks() and (seen := trace.seen()) is not None]
         owned, happened = assign(imported, traces, timepoint, ground)
         events += happened
+        annotated = {one.segment.sha256 for one in imported}
+        words = newest_words(ground.words, timepoint.id)
+        for word in words.values():
+            if word.mask_sha256 not in annotated:
+                spoken_trace(word.lesion, uid_from(ground.case_id, word.mask_sha256), traces, timepoint, ground)
+        judged: dict[LesionId, list[Traced]] = {}
         for trace in traces:
             rows = (
                 imported_rows(trace, timepoint, owned.get(trace.lesion.id, []))
                 or prompted_rows(trace, timepoint, ground)
                 or followed_rows(trace, timepoint, ground)
             )
-            judged = apply_reviews(rows, ground.reviews, timepoint.series, trace.lesion)
-            trace.made += [on_its_side(row, trace.lesion, timepoint, ground) for row in judged]
+            judged[trace.lesion.id] = apply_reviews(rows, ground.reviews, timepoint.series, trace.lesion)
+        told = renamed(
+            judged,
+            words,
+            kept_words(ground.kept, timepoint.id),
+            lesions={trace.lesion.id: trace.lesion for trace in traces},
+            series=timepoint.series,
+            annotated=annotated,
+            reviewed={review.lesion for review in ground.reviews if review.timepoint == timepoint.id},
+        )
+        for trace in traces:
+            trace.made += [on_its_side(row, trace.lesion, timepoint, ground) for row in told[trace.lesion.id]]
         events += identified(traces, timepoint, before, owned, ground)
     met = [trace for trace in traces if trace.entry is not None or trace.masks()]
     return Tracing(
         lesions=tuple(trace.lesion for trace in met),
         rows=tuple(row for trace in met for row in carried_onto_ct(trace, ground)),
         events=tuple(events),
-        findings=(*findings, *event_findings(events), *unheard(imports, ground)),
+        findings=(*findings, *event_findings(events), *unheard(imports, met, ground)),
     )
 
 
-def unheard(imports: Mapping[str, tuple[list[Imported], list[Finding]]], ground: Ground) -> list[Finding]:
+def unheard(
+    imports: Mapping[str, tuple[list[Imported], list[Finding]]], traces: Sequence[Trace], ground: Ground
+) -> list[Finding]:
     """A remark for each word of a reader about a mask that is not here: none is passed over in silence."""
-    digests = {one.segment.sha256 for imported, _ in imports.values() for one in imported}
-    message = "{} said whose the mask {}… of {} is; nobody drew such a mask here: the word is not used"
+    masks = {(exam, one.segment.sha256) for exam, (imported, _) in imports.items() for one in imported}
+    masks |= {(row.timepoint, row.segment.sha256) for trace in traces for row in trace.made if row.segment is not None}
+    message = "{} said whose the mask {}… of {} is; there is no such mask here: the word is not used"
     return [
         Finding(
             "LINK_OUTDATED",
@@ -204,7 +242,7 @@ def unheard(imports: Mapping[str, tuple[list[Imported], list[Finding]]], ground:
             f"{word.lesion} {word.timepoint}",
         )
         for word in ground.words
-        if word.mask_sha256 not in digests
+        if (word.timepoint, word.mask_sha256) not in masks
     ]
 
 
@@ -217,14 +255,19 @@ def remembered_traces(
     found: list[Trace] = []
     met: set[str] = set()
     for timepoint, (imported, _) in imports.items():
+        words = newest_words(ground.words, timepoint)
         for one in imported:
             memory = ground.remembered.get(one.segment.sha256)
-            if memory is None or memory.tracking_uid in met:
+            word = words.get(one.segment.sha256)
+            if word is not None:  # it goes before what the mask was called
+                uid = ground.called.get(word.lesion)
+                memory = None if uid is None else Remembered(word.lesion, uid, Basis.READER)
+            if memory is None or not memory.tracking_uid or memory.tracking_uid in met:
                 continue
             identity, uid = memory.lesion, memory.tracking_uid
             met.add(uid)
             if uid not in known:
-                own = identity if identity not in taken else next_id(taken)
+                own = identity if identity not in taken else next_id(taken | ground.spoken_of)
                 taken.add(own)
                 known[uid] = Trace(Lesion(id=own, name=own, side=None, kind="target", tracking_uid=uid), None)
                 found.append(known[uid])
@@ -258,15 +301,19 @@ def identified(
         if row.timepoint == timepoint.id and row.primary and row.segment is not None and row.record is not None
     }
     masks: dict[LesionId, tuple[SeriesRecord, Segment]] = {}
-    bases: dict[LesionId, tuple[Basis, str | None]] = {}
+    bases: dict[LesionId, tuple[Basis, LesionId | None]] = {}
+    words: dict[LesionId, list[LinkWord]] = {}
     for lesion, (trace, number) in rows.items():
         row = trace.made[number]
         assert row.record is not None and row.segment is not None, "looked for above"
         masks[lesion] = row.record, row.segment
         mine = owned.get(lesion, ())
         fallback = Basis.FOLLOWED if row.method is Method.PROPAGATED else Basis.PLACED
-        bases[lesion] = (mine[0].basis, mine[0].taken_for) if mine else (fallback, None)
-    for lesion, identity in identities(masks, bases, before, ground.links, ground.words).items():
+        bases[lesion] = (fallback, row.taken_for)
+        if mine and row.taken_for is None:
+            bases[lesion] = mine[0].basis, mine[0].taken_for
+        words[lesion] = words_on(row, trace, mine, ground)
+    for lesion, identity in identities(masks, bases, before, ground.links, words).items():
         trace, number = rows[lesion]
         doubts = doubts_of(identity, f"{lesion} {timepoint.id}")
         row = trace.made[number]
@@ -283,6 +330,17 @@ def identified(
         for pair in met
         if set(pair) <= {seen.lesion for seen in before}
     ]
+
+
+def words_on(row: Traced, trace: Trace, mine: Sequence[Owned], ground: Ground) -> list[LinkWord]:
+    """What readers said of whose the mask is; of an edited one, also what they said of it before the edit."""
+    assert row.segment is not None, "words are about masks"
+    digests = {row.segment.sha256}
+    if is_drawn(row):
+        digests |= {one.segment.sha256 for one in mine}
+        beside = (other for other in trace.made if other.timepoint == row.timepoint and other.record is row.record)
+        digests |= {other.segment.sha256 for other in beside if other.segment is not None}
+    return [word for word in ground.words if word.timepoint == row.timepoint and word.mask_sha256 in digests]
 
 
 def lesion_of(entry: LesionEntry, case_id: str, called: Mapping[LesionId, str]) -> Lesion:
@@ -316,7 +374,7 @@ class Owned:
     record: SeriesRecord
     segment: Segment
     basis: Basis
-    taken_for: str | None = None
+    taken_for: LesionId | None = None
 
 
 def imported_segments(timepoint: Timepoint, ground: Ground) -> tuple[list[Imported], list[Finding]]:
@@ -337,7 +395,8 @@ def imported_segments(timepoint: Timepoint, ground: Ground) -> tuple[list[Import
                 if segment.mask.any():
                     here = replace(segment, series_uid=record.volume_id)
                     memory = ground.remembered.get(here.sha256)
-                    known = here if memory is None else replace(here, tracking_uid=memory.tracking_uid)
+                    called = here.tracking_uid if memory is None else memory.tracking_uid or here.tracking_uid
+                    known = replace(here, tracking_uid=called)
                     segments.append(Imported(record, known))
                 else:
                     remark = f"segment {segment.label} of an annotation of {timepoint.id} is empty"
@@ -375,31 +434,41 @@ def assign(
     owned: dict[LesionId, list[Owned]] = {}
     told: tuple[LesionEvent, ...] = ()
     followed_before = any(trace.masks() for trace in traces)
-    words = {word.mask_sha256: word for word in ground.words}
+    words = newest_words(ground.words, timepoint.id)
     for record in dict.fromkeys(one.record for one in imported):
         found = {LesionId(f"import {n}"): one.segment for n, one in enumerate(imported) if one.record is record}
         seen = [seen for trace in traces if (seen := seen_here(trace, owned, timepoint)) is not None]
-        callings, _ = owners(found, record, seen, ground.links)
+        machine, _ = owners(found, record, seen, ground.links)
+        spoken, late = spoken_of(found, words)
+        for name, word in spoken.items():
+            spoken_trace(word.lesion, own_uid(found[name], traces, ground), traces, timepoint, ground)
+        callings = machine
+        if spoken:  # the rest is matched with the lesions that readers left to it
+            rest = {name: segment for name, segment in found.items() if name not in spoken}
+            free = [entry for entry in seen if entry.lesion not in {word.lesion for word in spoken.values()}]
+            callings, _ = owners(rest, record, free, ground.links)
         events: tuple[Event, ...] = ()
         if followed_before and record is imported[0].record:
-            met = {trace.lesion.id for trace in traces if trace.masks()}
-            _, news = owners(found, record, [entry for entry in seen if entry.lesion in met], ground.links)
-            events = news.events
-        spoken = {name: words[segment.sha256] for name, segment in found.items() if segment.sha256 in words}
+            met = {trace.lesion.id: trace.lesion.tracking_uid for trace in traces if trace.masks()}
+            before = [entry for entry in seen if entry.lesion in met]
+            events = news_of(found, spoken, met=met, record=record, before=before, links=ground.links)
         names: dict[LesionId, LesionId] = {}
         doubt: tuple[Finding, ...]
         for name in in_place_order(found):
             calling, segment = callings.get(name), found[name]
-            said = spoken.get(name)
-            machine = None if calling is None else calling.lesion
-            if said is not None and any(trace.lesion.id == said.lesion for trace in traces):
-                lesion, basis, doubt = said.lesion, Basis.READER, ()
-            elif calling is not None and calling.lesion not in {word.lesion for word in spoken.values()}:
-                memory = ground.remembered.get(segment.sha256)
+            memory = ground.remembered.get(segment.sha256)
+            taken_for = machine[name].lesion if name in machine else None
+            if name in spoken:
+                lesion, basis, doubt = spoken[name].lesion, Basis.READER, ()
+                taken_for = taken_for if memory is None else memory.lesion
+            elif calling is not None:
                 lesion, doubt = calling.lesion, calling.findings
-                basis = calling.basis if memory is None else memory.basis
+                known = next(trace.lesion.tracking_uid for trace in traces if trace.lesion.id == lesion)
+                basis = calling.basis if memory is None or memory.tracking_uid != known else memory.basis
             else:
                 lesion, basis, doubt = new_lesion(segment, traces, timepoint, ground), Basis.PLACED, ()
+            if name in late:
+                doubt = (*doubt, superseded(late[name]))
             names[name] = lesion
             trace = next(trace for trace in traces if trace.lesion.id == lesion)
             if trace.entry is None and not trace.masks():
@@ -413,7 +482,6 @@ def assign(
                 tracking_uid=trace.lesion.tracking_uid,
                 findings=(*segment.findings, *doubt),
             )
-            taken_for = machine if machine != lesion else None
             owned.setdefault(lesion, []).append(Owned(record=record, segment=mine, basis=basis, taken_for=taken_for))
         told += lesion_events(timepoint.id, events, names)
     return owned, told
@@ -433,16 +501,36 @@ def seen_here(trace: Trace, owned: Mapping[LesionId, Sequence[Owned]], timepoint
 
 
 def new_lesion(segment: Segment, traces: list[Trace], timepoint: Timepoint, ground: Ground) -> LesionId:
-    """A lesion for a mask that matches none."""
-    identity = next_id({trace.lesion.id for trace in traces})
+    """A lesion for a mask that matches none, called as an earlier run called it."""
+    uid = own_uid(segment, traces, ground)
+    taken = {trace.lesion.id for trace in traces}
+    called = next((lesion for lesion, known in ground.called.items() if known == uid and lesion not in taken), None)
+    identity = called or next_id(taken | ground.spoken_of | set(ground.called))
+    begin_trace(identity, uid, traces, timepoint, ground)
+    return identity
+
+
+def own_uid(segment: Segment, traces: Sequence[Trace], ground: Ground) -> str:
+    """The Tracking UID of a lesion that is met first in this mask."""
     uid = tracking_uid_of(ground.case_id, segment)
     if uid in {trace.lesion.tracking_uid for trace in traces}:  # two masks that were stored with one
         uid = tracking_uid_of(ground.case_id, replace(segment, tracking_uid=""))
-    trace = Trace(Lesion(id=identity, name=identity, side=None, kind="target", tracking_uid=uid), None)
+    return uid
+
+
+def spoken_trace(lesion: LesionId, uid: str, traces: list[Trace], timepoint: Timepoint, ground: Ground) -> None:
+    """A lesion that a reader's word names, unless it is known; ``uid`` if no earlier run knew it either."""
+    if all(trace.lesion.id != lesion for trace in traces):
+        begin_trace(lesion, ground.called.get(lesion, uid), traces, timepoint, ground)
+
+
+def begin_trace(lesion: LesionId, uid: str, traces: list[Trace], timepoint: Timepoint, ground: Ground) -> None:
+    """A lesion that is met first on this exam, with a row on each exam before it."""
+    kind = "new" if any(trace.masks() for trace in traces) else "target"
+    trace = Trace(Lesion(id=lesion, name=lesion, side=None, kind=kind, tracking_uid=uid), None)
     for earlier in ground.exams.timepoints[: ground.exams.timepoints.index(timepoint)]:
         trace.made += followed_rows(trace, earlier, ground)
     traces.append(trace)
-    return identity
 
 
 def imported_rows(trace: Trace, timepoint: Timepoint, mine: Sequence[Imported | Owned]) -> list[Traced]:
@@ -538,15 +626,19 @@ def laterality(lesion: Lesion, mask: BoolArray, volume: Volume, timepoint: Timep
 
 
 def on_its_side(row: Traced, lesion: Lesion, timepoint: Timepoint, ground: Ground) -> Traced:
-    """A mask that a reader drew, looked at as the machine's are: on the wrong side it cannot be accepted."""
-    drawn = any(finding.code == "RECOMPUTATION_DIFFERS" for finding in row.findings)
-    if not drawn or row.segment is None or row.record is None:
+    """A mask that a reader drew or gave to it, looked at as the machine's are: on the wrong side none is accepted."""
+    if not (is_drawn(row) or row.taken_for) or row.segment is None or row.record is None:
         return row
     conflict = laterality(lesion, row.segment.mask, ground.images.of(row.record), timepoint)
     if not conflict:
         return row
     doubted = row.segment.with_status(Status.PROPOSED, *conflict)
     return replace(row, segment=doubted, status=Status.PROPOSED, findings=(*row.findings, *conflict))
+
+
+def is_drawn(row: Traced) -> bool:
+    """Whether the mask is a reader's, in place of today's."""
+    return any(finding.code == "RECOMPUTATION_DIFFERS" for finding in row.findings)
 
 
 def proposed_row(

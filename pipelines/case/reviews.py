@@ -11,6 +11,7 @@ A later word on the same mask is revision 2; revision 1 stays. Nothing in this f
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,6 +44,7 @@ __all__ = [
 ]
 
 SCHEMA = "osteotrace.review/1"
+NAME = re.compile(r".+\.r[0-9]+\.json")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -86,7 +88,7 @@ def read_reviews(folder: CaseFolder) -> tuple[StoredReview, ...]:
         If a stored review or its mask is damaged: a reader's work is never passed over in silence.
     """
     newest: dict[tuple[str, str], StoredReview] = {}
-    for path in sorted(folder.review.glob("*.json")):
+    for path in stored_in(folder):
         review = read_review(path)
         key = (review.lesion, review.timepoint)
         if key not in newest or newest[key].revision < review.revision:
@@ -100,7 +102,7 @@ def readers_wcv(folder: CaseFolder) -> dict[tuple[LesionId, str], float]:
     Of each reader the newest word counts. Standard deviation ÷ mean of the readers' volumes, in voxels of that series.
     """
     words: dict[tuple[LesionId, str, str], dict[str, StoredReview]] = {}
-    for review in sorted((read_review(path) for path in folder.review.glob("*.json")), key=lambda r: r.revision):
+    for review in sorted((read_review(path) for path in stored_in(folder)), key=lambda r: r.revision):
         words.setdefault((review.lesion, review.timepoint, review.series_uid), {})[review.reader] = review
     found: dict[tuple[LesionId, str], float] = {}
     for (lesion, timepoint, _), by_reader in sorted(words.items()):
@@ -125,6 +127,11 @@ def require_unreviewed(folder: CaseFolder, known: Sequence[StoredReview]) -> Non
     ]:
         message = "a reader saved a review while the case was computed; run it again and that word is obeyed"
         raise ConflictError(message, code="REVIEWED_MEANWHILE")
+
+
+def stored_in(folder: CaseFolder) -> list[Path]:
+    """The reviews in the folder; what readers said of whose masks are lies beside them."""
+    return sorted(path for path in folder.review.glob("*.json") if NAME.fullmatch(path.name))
 
 
 def read_review(path: Path) -> StoredReview:
