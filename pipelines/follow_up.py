@@ -15,6 +15,7 @@ from typing import Any
 from imaging.dicom.scan import scan
 from imaging.errors import CaseFileError, RecordError
 from imaging.lesions.lesion import Method
+from imaging.provenance import uid_from
 from imaging.segmentation import Status
 from imaging.segmentation.catalogue import segmenter
 from imaging.study.timepoint import require_loadable, require_one_patient
@@ -29,7 +30,14 @@ from pipelines.case.materials import find_materials, relate_materials
 from pipelines.case.naming import confirmations, lesions_named, new_lesion_id, require_unchanged, said_of
 from pipelines.case.observations import observe
 from pipelines.case.reviews import from_case_file, read_reviews, readers_wcv, require_unreviewed, write_review
-from pipelines.case.words import contradictions, read_words, require_nothing_said, words_from, write_word
+from pipelines.case.words import (
+    contradictions,
+    read_words,
+    require_nothing_said,
+    tracking_uids,
+    words_from,
+    write_word,
+)
 from pipelines.case_file import LinkWord, read_case_file
 from pipelines.documents import needed_series_refused
 from pipelines.settings import read_settings
@@ -283,13 +291,19 @@ def name_masks(target: CaseFolder, namings: Sequence[Naming], *, reader: str) ->
         observation = case.primary(naming.taken_for, naming.timepoint)
         if observation is None:
             raise RecordError(f"case.json does not know {naming.taken_for} at {naming.timepoint}", where="case.json")
-        lesion = naming.lesion or new_lesion_id(lesions_named(case, read_words(target)))
+        said = read_words(target)
+        uids = tracking_uids(said) | {known.id: known.tracking_uid for known in case.lesions}
+        lesion = naming.lesion
+        if lesion is None:
+            lesion = new_lesion_id(lesions_named(case, said))
+            uids[lesion] = uid_from(case.id, lesion, naming.mask_sha256)
         drawn = observation.method is Method.IMPORTED and naming.mask_sha256 not in {r.mask_sha256 for r in reviews}
         kept = None if drawn or lesion == naming.taken_for else naming.segment or read_mask(target, observation)
         write_word(
             target,
             LinkWord(lesion=lesion, timepoint=naming.timepoint, reader=reader, mask_sha256=naming.mask_sha256),
             taken_for=naming.taken_for,
+            uids=uids,
             series_uid=(kept.series_uid if kept else observation.series_uid) or "",
             method=observation.method,
             mask=kept,

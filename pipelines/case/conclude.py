@@ -22,6 +22,7 @@ REVIEW_PENDING = "REVIEW_PENDING"  # the code on figures that are behind a reade
 DOUBTS = {  # of whose a mask is, which a reader's word settles
     "IDENTITY_AMBIGUOUS",
     "IDENTITY_DISPLACED",
+    "IDENTITY_DISPUTED",
     "IDENTITY_UNVERIFIED",
     "LINK_SUPERSEDED",
     "SHARED_FRAME_UNVERIFIED",

@@ -168,14 +168,20 @@ def news_of(
     return (*owners(named, record, before, links)[1].events, *fresh)
 
 
-def doubts_of(identity: Identity, where: str) -> tuple[Finding, ...]:
-    """What a reader should look at before believing whose the mask is; nothing more once one has said so."""
+def doubts_of(identity: Identity, rival: LesionId | None, where: str) -> tuple[Finding, ...]:
+    """What a reader should look at before believing whose the mask is; nothing more once one has said so.
+
+    ``rival``: the lesion that it would be by its place alone.
+    """
     if identity.settled:
         return ()
     doubts = []
     if identity.history[0].lesion != identity.lesion:
         message = f"it was taken for {identity.history[0].lesion}, which a reader said another mask to be: confirm it"
         doubts.append(Finding("IDENTITY_DISPLACED", Severity.WARNING, message, where))
+    if rival is not None:
+        message = f"where it lies it would rather be {rival}: confirm which one this is"
+        doubts.append(Finding("IDENTITY_DISPUTED", Severity.WARNING, message, where))
     if identity.ambiguity is not None and identity.ambiguity > DOUBTFUL:
         message = f"another lesion is nearly as likely (ambiguity {identity.ambiguity:.2f}): confirm which one this is"
         doubts.append(Finding("IDENTITY_AMBIGUOUS", Severity.WARNING, message, where))
@@ -191,8 +197,10 @@ def identities(
     seen: Sequence[Seen],
     links: Links,
     words: Mapping[LesionId, Sequence[LinkWord]],
-) -> dict[LesionId, Identity]:
+) -> dict[LesionId, tuple[Identity, LesionId | None]]:
     """By lesion: why its mask is taken for it, with the figures of the match wherever the two can be compared.
+
+    And the lesion that the mask would be by its place alone, if that is another one.
 
     Parameters
     ----------
@@ -203,7 +211,7 @@ def identities(
     words
         What readers said of each mask, whosever they said it is; all of it is history.
     """
-    found: dict[LesionId, Identity] = {}
+    found: dict[LesionId, tuple[Identity, LesionId | None]] = {}
     links_on = {
         record.volume_id: links_by_place(
             {name: other for name, (where, other) in masks.items() if where.volume_id == record.volume_id},
@@ -214,7 +222,9 @@ def identities(
         for record, _ in masks.values()
     }
     for lesion, (record, _) in masks.items():
-        link = links_on[record.volume_id].get(lesion)
+        link = next((link for link in links_on[record.volume_id] if link.b == lesion), None)
+        rival = None if link is None or link.a == lesion else link.a
+        link = link if rival is None else None
         basis, taken_for = bases[lesion]
         first = IdentityWord(IdentityStatus.PROPOSED, taken_for or lesion)
         before = next((entry.timepoint for entry in seen if entry.lesion == lesion), None)
@@ -230,20 +240,20 @@ def identities(
         for word in words[lesion]:
             identity = identity.with_word(word.lesion, by=word.reader)
         identity = identity.given(lesion)
-        found[lesion] = replace(identity, basis=Basis.READER) if identity.settled else identity
+        found[lesion] = (replace(identity, basis=Basis.READER) if identity.settled else identity), rival
     return found
 
 
 def links_by_place(
     found: Mapping[LesionId, Segment], record: SeriesRecord, seen: Sequence[Seen], links: Links
-) -> dict[LesionId, Link]:
-    """By lesion: how its mask on a series lies to its newest one, where place alone would join the two."""
+) -> tuple[Link, ...]:
+    """The lesions seen before and the masks on a series that place alone would join."""
     known = [
         replace(entry.known(here_from_there), tracking_uid="")
         for entry in seen
         if (here_from_there := links.path(record, entry.record) or links.claim(record, entry.record)) is not None
     ]
-    return {link.a: link for link in identify(known, found).links if link.a == link.b}
+    return identify(known, found).links
 
 
 def lesion_events(

@@ -6,6 +6,7 @@ their author, and a reader's word (:mod:`pipelines.case.reviews`) goes before bo
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -52,7 +53,7 @@ from pipelines.case.links import Links
 from pipelines.case.materials import CarriedMaterial, FoundMaterial, carry_material
 from pipelines.case.renamed import renamed, superseded
 from pipelines.case.reviews import StoredReview, apply_reviews
-from pipelines.case.words import StoredWord, kept_words, newest_words
+from pipelines.case.words import StoredWord, kept_words, newest_words, tracking_uids
 from pipelines.case_file import LesionEntry, LinkWord
 from pipelines.sources import open_masks
 
@@ -164,9 +165,9 @@ class Ground:
 
     @property
     def called(self) -> dict[LesionId, str]:
-        """The Tracking UIDs by which an earlier run knew lesions."""
+        """The Tracking UIDs by which readers' words and an earlier run know lesions."""
         met = {known.lesion: known.tracking_uid for known in self.remembered.values() if known.tracking_uid}
-        return met | dict(self.tracking_uids)
+        return tracking_uids(self.kept) | met | dict(self.tracking_uids)
 
     @property
     def spoken_of(self) -> set[LesionId]:
@@ -196,8 +197,9 @@ def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
         annotated = {one.segment.sha256 for one in imported}
         words = newest_words(ground.words, timepoint.id)
         for word in words.values():
-            if word.mask_sha256 not in annotated:
-                spoken_trace(word.lesion, uid_from(ground.case_id, word.mask_sha256), traces, timepoint, ground)
+            if word.mask_sha256 not in annotated and all(trace.lesion.id != word.lesion for trace in traces):
+                uid = uid_from(ground.case_id, word.lesion, word.mask_sha256)
+                begin_spoken(word.lesion, uid, traces, timepoint, ground)
         judged: dict[LesionId, list[Traced]] = {}
         for trace in traces:
             rows = (
@@ -213,7 +215,7 @@ def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
             lesions={trace.lesion.id: trace.lesion for trace in traces},
             series=timepoint.series,
             annotated=annotated,
-            reviewed={review.lesion for review in ground.reviews if review.timepoint == timepoint.id},
+            reviewed={(r.lesion, r.mask_sha256) for r in ground.reviews if r.timepoint == timepoint.id},
         )
         for trace in traces:
             trace.made += [on_its_side(row, trace.lesion, timepoint, ground) for row in told[trace.lesion.id]]
@@ -313,9 +315,9 @@ def identified(
         if mine and row.taken_for is None:
             bases[lesion] = mine[0].basis, mine[0].taken_for
         words[lesion] = words_on(row, trace, mine, ground)
-    for lesion, identity in identities(masks, bases, before, ground.links, words).items():
+    for lesion, (identity, rival) in identities(masks, bases, before, ground.links, words).items():
         trace, number = rows[lesion]
-        doubts = doubts_of(identity, f"{lesion} {timepoint.id}")
+        doubts = doubts_of(identity, rival, f"{lesion} {timepoint.id}")
         row = trace.made[number]
         trace.made[number] = replace(row, identity=identity, findings=(*row.findings, *doubts))
     met = shared_outlines(masks)
@@ -441,7 +443,8 @@ def assign(
         machine, _ = owners(found, record, seen, ground.links)
         spoken, late = spoken_of(found, words)
         for name, word in spoken.items():
-            spoken_trace(word.lesion, own_uid(found[name], traces, ground), traces, timepoint, ground)
+            if all(trace.lesion.id != word.lesion for trace in traces):
+                begin_spoken(word.lesion, own_uid(found[name], traces, ground), traces, timepoint, ground)
         callings = machine
         if spoken:  # the rest is matched with the lesions that readers left to it
             rest = {name: segment for name, segment in found.items() if name not in spoken}
@@ -511,17 +514,19 @@ def new_lesion(segment: Segment, traces: list[Trace], timepoint: Timepoint, grou
 
 
 def own_uid(segment: Segment, traces: Sequence[Trace], ground: Ground) -> str:
-    """The Tracking UID of a lesion that is met first in this mask."""
-    uid = tracking_uid_of(ground.case_id, segment)
-    if uid in {trace.lesion.tracking_uid for trace in traces}:  # two masks that were stored with one
-        uid = tracking_uid_of(ground.case_id, replace(segment, tracking_uid=""))
-    return uid
+    """The Tracking UID of a lesion that is met first in this mask.
+
+    Two masks may have been stored with one, and a lesion that was met first in this mask may be another's by now.
+    """
+    named, bare = (tracking_uid_of(ground.case_id, one) for one in (segment, replace(segment, tracking_uid="")))
+    apart = (uid_from(ground.case_id, segment.sha256, f"apart {number}") for number in itertools.count())
+    taken = {trace.lesion.tracking_uid for trace in traces}
+    return next(uid for uid in itertools.chain((named, bare), apart) if uid not in taken)
 
 
-def spoken_trace(lesion: LesionId, uid: str, traces: list[Trace], timepoint: Timepoint, ground: Ground) -> None:
-    """A lesion that a reader's word names, unless it is known; ``uid`` if no earlier run knew it either."""
-    if all(trace.lesion.id != lesion for trace in traces):
-        begin_trace(lesion, ground.called.get(lesion, uid), traces, timepoint, ground)
+def begin_spoken(lesion: LesionId, uid: str, traces: list[Trace], timepoint: Timepoint, ground: Ground) -> None:
+    """A lesion that a reader's word names and nobody knows here; ``uid`` unless it was known before."""
+    begin_trace(lesion, ground.called.get(lesion, uid), traces, timepoint, ground)
 
 
 def begin_trace(lesion: LesionId, uid: str, traces: list[Trace], timepoint: Timepoint, ground: Ground) -> None:

@@ -33,7 +33,7 @@ def renamed(
     lesions: Mapping[LesionId, Lesion],
     series: Sequence[SeriesRecord],
     annotated: Collection[str],
-    reviewed: Collection[LesionId],
+    reviewed: Collection[tuple[LesionId, str]],
 ) -> dict[LesionId, list[Traced]]:
     """By lesion: its rows on one exam after the readers' words.
 
@@ -52,33 +52,43 @@ def renamed(
     annotated
         Digests of the masks that people drew in the study: they are where the words want them.
     reviewed
-        The lesions of which a reader judged a mask on this exam: that one stays theirs.
+        The lesions and digests of the masks that readers judged on this exam: those stay theirs.
     """
     said = {digest: word for digest, word in words.items() if digest not in annotated}
     after = {lesion: list(own) for lesion, own in rows.items()}
     moves: list[tuple[LinkWord, Traced]] = []
     for digest, word in said.items():
-        made = [row for own in rows.values() for row in own if row.segment is not None and row.segment.sha256 == digest]
+        made = [row for own in rows.values() for row in own if is_mask(row, digest)]
         elsewhere = [row for row in made if row.lesion != word.lesion]
         for row in elsewhere:
             after[row.lesion] = without(after[row.lesion], row, word)
         again = None if made else kept_row(kept.get(digest), rows[word.lesion], series)
         moves += [(word, row) for row in (*elsewhere[:1], *([] if again is None else [again]))]
-    told: dict[LesionId, LinkWord] = {}
-    for word, row in reversed(moves):  # the newest word first: of two masks said to be one lesion it is the lesion's
+    newest = {word.lesion: word for word in said.values()}  # of two masks said to be one lesion, the later is
+    for word, row in reversed(moves):
         own = after[word.lesion]
         mask = of_lesion(row, lesions[word.lesion])
-        if word.lesion in told:
+        if newest[word.lesion] is not word and any(is_mask(row, newest[word.lesion].mask_sha256) for row in own):
             after[word.lesion] = [*own, replace(mask, primary=False, findings=(*mask.findings, superseded(word)))]
-        elif word.lesion in reviewed and own and own[0].segment is not None:
+        elif own and own[0].segment is not None and (word.lesion, own[0].segment.sha256) in reviewed:
             same = own[0].segment.sha256 == word.mask_sha256
             judged = replace(own[0], taken_for=mask.taken_for)
             after[word.lesion] = [judged, *own[1:]] if same else [*own, replace(mask, primary=False)]
         else:
-            beside = [replace(row, primary=False) for row in own if row.segment is not None]
+            beside = [aside(row, said) for row in own if row.segment is not None]
             after[word.lesion] = [mask, *beside]
-        told[word.lesion] = word
     return after
+
+
+def aside(row: Traced, said: Mapping[str, LinkWord]) -> Traced:
+    """The row beside a mask that a later word gave to its lesion."""
+    word = None if row.segment is None else said.get(row.segment.sha256)
+    overtaken = () if word is None or row.lesion != word.lesion else (superseded(word),)
+    return replace(row, primary=False, findings=tuple(dict.fromkeys((*row.findings, *overtaken))))
+
+
+def is_mask(row: Traced, digest: str) -> bool:
+    return row.segment is not None and row.segment.sha256 == digest
 
 
 def kept_row(entry: StoredWord | None, own: Sequence[Traced], series: Sequence[SeriesRecord]) -> Traced | None:

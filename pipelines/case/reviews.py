@@ -5,7 +5,8 @@ A review is two files under ``WORKSPACE/<case id>/review/``: the mask as the rea
     L1-T0.r1.json      {"schema": "osteotrace.review/1", "lesion": "L1", "timepoint": "T0", "revision": 1, …}
     L1-T0.r1.nii.gz    the mask
 
-A later word on the same mask is revision 2; revision 1 stays. Nothing in this folder is ever written over.
+A later word on the same mask is revision 2; revision 1 stays. Nothing in this folder is ever written over. What readers
+said of whose masks are lies beside the reviews (:mod:`pipelines.case.words`).
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ __all__ = [
     "newest_words",
     "read_words",
     "require_nothing_said",
+    "tracking_uids",
     "words_from",
     "write_word",
 ]
@@ -54,6 +55,9 @@ class StoredWord:
         From 1, in the order in which things were said of the case.
     taken_for
         The lesion under which the mask stood when it was said.
+    tracking_uid, taken_for_uid
+        Of the lesion that the word names and of that one, so that a lesion without a mask for a while keeps its own;
+        empty where not known.
     series_uid
         The series of the mask (its volume id).
     method
@@ -65,9 +69,21 @@ class StoredWord:
     word: LinkWord
     number: int
     taken_for: LesionId
+    tracking_uid: str
+    taken_for_uid: str
     series_uid: str
     method: Method
     segment: Segment | None = None
+
+
+def tracking_uids(stored: Iterable[StoredWord]) -> dict[LesionId, str]:
+    """Of every lesion that a word tells of."""
+    told = [
+        pair
+        for entry in stored
+        for pair in ((entry.word.lesion, entry.tracking_uid), (entry.taken_for, entry.taken_for_uid))
+    ]
+    return {lesion: uid for lesion, uid in told if uid}
 
 
 def words_from(written: Sequence[LinkWord], stored: Sequence[StoredWord], exams: Exams) -> tuple[LinkWord, ...]:
@@ -146,6 +162,8 @@ def read_word(path: Path) -> StoredWord:
             word=word,
             number=record["number"],
             taken_for=LesionId(record["taken_for"]),
+            tracking_uid=record["tracking_uid"],
+            taken_for_uid=record["taken_for_tracking_uid"],
             series_uid=record["series_uid"],
             method=Method(record["method"]),
         )
@@ -167,11 +185,17 @@ def write_word(
     word: LinkWord,
     *,
     taken_for: LesionId,
+    uids: Mapping[LesionId, str],
     series_uid: str,
     method: Method,
     mask: Segment | None,
 ) -> StoredWord:
     """Keep a reader's word, and the mask where one is given, as the newest of the case.
+
+    Parameters
+    ----------
+    uids
+        The Tracking UIDs of lesions, as far as they are known.
 
     Raises
     ------
@@ -185,7 +209,14 @@ def write_word(
     taken = [int(match[1]) for path in folder.review.glob("link-*") if (match := NAME.fullmatch(path.name))]
     number = 1 + max(taken, default=0)
     entry = StoredWord(
-        word=word, number=number, taken_for=taken_for, series_uid=series_uid, method=method, segment=mask
+        word=word,
+        number=number,
+        taken_for=taken_for,
+        tracking_uid=uids.get(word.lesion, ""),
+        taken_for_uid=uids.get(taken_for, ""),
+        series_uid=series_uid,
+        method=method,
+        segment=mask,
     )
     if mask is not None:  # first: a word without its mask would be damage, a mask without a word is only a spare file
         folder.keep(f"review/link-{number}.nii.gz", nifti_bytes(mask.mask.astype("uint8"), mask.grid))
@@ -198,7 +229,9 @@ def record_of(entry: StoredWord) -> Mapping[str, Any]:
         "schema": SCHEMA,
         "number": entry.number,
         "lesion": entry.word.lesion,
+        "tracking_uid": entry.tracking_uid,
         "taken_for": entry.taken_for,
+        "taken_for_tracking_uid": entry.taken_for_uid,
         "timepoint": entry.word.timepoint,
         "series_uid": entry.series_uid,
         "method": str(entry.method),

@@ -197,6 +197,13 @@ def test_a_mask_is_a_lesion_of_its_own_whoever_made_it(root: Path) -> None:
     run(root)
     assert (result(root) / "case.json").read_bytes() == content
 
+    link(root, ("L4", "T2"), "L2")
+    link(root, ("L5", "T1"), "L3")
+    back = run(root)
+    assert (uids(back), masks(back)) == (uids(before), masks(before))
+    link(root, ("L1", "T2"), "L4")
+    assert uids(run(root))["L4"] == uids(after)["L4"], "named again, by another mask"
+
 
 def test_the_case_files_word_and_the_workspaces_are_obeyed_alike(root: Path) -> None:
     before = stored(root)

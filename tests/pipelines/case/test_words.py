@@ -24,6 +24,7 @@ from pipelines.case.words import (
     kept_words,
     read_words,
     require_nothing_said,
+    tracking_uids,
     words_from,
     write_word,
 )
@@ -31,6 +32,7 @@ from pipelines.case_file import LinkWord
 from pipelines.workspace import CaseFolder
 from tests.pipelines.case.test_identity import BOTH, FOOT, HEAD, THIRD, Rois, outlined, traced, uids
 
+UIDS = {LesionId("L1"): "2.25.1", LesionId("L2"): "2.25.2"}
 GRID = Grid.from_spacing((3, 4, 5), (5.0, 2.0, 2.0))
 
 
@@ -45,7 +47,9 @@ def mask() -> Segment:
 
 
 def write(folder: CaseFolder, word: LinkWord, kept: Segment | None = None) -> StoredWord:
-    return write_word(folder, word, taken_for=LesionId("L1"), series_uid="1.2.3", method=Method.PROPAGATED, mask=kept)
+    return write_word(
+        folder, word, taken_for=LesionId("L1"), uids=UIDS, series_uid="1.2.3", method=Method.PROPAGATED, mask=kept
+    )
 
 
 # --- on disk --------------------------------------------------------------------------------------------------------
@@ -69,7 +73,10 @@ def test_a_word_keeps_its_mask_and_what_the_mask_was_taken_for(tmp_path: Path) -
     assert entry.segment is not None
     np.testing.assert_array_equal(entry.segment.mask, segment.mask)
     assert (entry.taken_for, entry.series_uid, entry.method) == ("L1", "1.2.3", Method.PROPAGATED)
+    assert (entry.tracking_uid, entry.taken_for_uid) == ("2.25.2", "2.25.1")
     assert entry.word == said("L2", segment.sha256)
+    write(folder, said("L9"))
+    assert tracking_uids(read_words(folder)) == UIDS
 
 
 def test_nothing_that_was_said_is_written_over(tmp_path: Path) -> None:
@@ -118,6 +125,7 @@ def test_a_kept_mask_is_known_by_what_it_was_taken_for_at_first(tmp_path: Path) 
         folder,
         said("L1", segment.sha256),
         taken_for=LesionId("L2"),
+        uids={},
         series_uid="1.2.3",
         method=Method.SEGMENTED,
         mask=None,
@@ -260,6 +268,19 @@ def test_a_mask_that_a_correction_displaces_is_proposed_anew_and_comes_back(read
     assert digests(back) == before
 
 
+@pytest.mark.parametrize("named", ["L1", "L2", "L9"])
+def test_the_first_mask_of_a_lesion_can_be_said_to_be_another_and_no_two_lesions_have_one_uid(
+    named: str, reading: Reading
+) -> None:
+    before = reading.now
+    for first in (("L1", "T1"), ("L2", "T1")):
+        after = reading.run(said(named, digests(before)[first], "T1"))
+        assert len(set(ids(after).values())) == len(after.lesions)
+        shared = set(ids(after)) & set(ids(before))
+        assert {name: ids(after)[name] for name in shared} == {name: ids(before)[name] for name in shared}
+        assert ids(reading.run()) == ids(after)
+
+
 def test_of_two_masks_said_to_be_one_lesion_the_later_is(reading: Reading) -> None:
     one, two = digests(reading.now)["L3", "T2"], digests(reading.now)["L2", "T2"]
     after = reading.run(said("L1", one), said("L1", two))
@@ -284,6 +305,20 @@ def test_a_doubt_that_a_reader_settled_is_a_doubt_no_more(reading: Reading) -> N
     settled = reading.run(said(doubtful.lesion, doubtful.segment.sha256))
     codes = {finding.code for row in outlined(settled) for finding in row.findings}
     assert not codes & {"LINK_SUPERSEDED", "IDENTITY_DISPLACED"}
+
+
+def test_later_masks_keep_their_names_after_a_correction_and_say_that_their_place_speaks_for_another(
+    tmp_path: Path,
+) -> None:
+    reading = Reading(tmp_path, {1: BOTH[1], 2: BOTH[2], 3: BOTH[2]})
+    before = digests(reading.now)
+    swapped = reading.run(said("L2", before["L1", "T2"]), said("L1", before["L2", "T2"]))
+    assert {place: mask for place, mask in digests(swapped).items() if place[1] == "T3"}.items() <= before.items()
+    assert ids(swapped) == ids(reading.now)
+    codes = {(row.lesion, row.timepoint): {f.code for f in row.findings} for row in outlined(swapped)}
+    assert {place for place, found in codes.items() if "IDENTITY_DISPUTED" in found} == {("L1", "T3"), ("L2", "T3")}
+    settled = reading.run(said("L1", before["L1", "T3"], "T3"), said("L2", before["L2", "T3"], "T3"))
+    assert "IDENTITY_DISPUTED" not in {finding.code for row in outlined(settled) for finding in row.findings}
 
 
 def test_an_exam_added_before_a_new_lesions_first_mask_finds_it(tmp_path: Path) -> None:
