@@ -175,8 +175,10 @@ def write_review(folder: CaseFolder, segment: Segment, *, timepoint: str, status
     """
     if segment.lesion is None:
         raise RecordError("a review is about a lesion's mask; this segment belongs to none")
-    earlier = [r for r in read_reviews(folder) if (r.lesion, r.timepoint) == (segment.lesion, timepoint)]
-    revision = 1 + max((r.revision for r in earlier), default=0)
+    stem = f"{segment.lesion}-{timepoint}"
+    # A mask whose review a crash prevented has a number too: it may not block the next word for ever.
+    parts = (path.name.removeprefix(f"{stem}.r").partition(".")[0] for path in folder.review.glob(f"{stem}.r*"))
+    revision = 1 + max((int(part) for part in parts if part.isdecimal()), default=0)
     review = StoredReview(
         lesion=segment.lesion,
         timepoint=timepoint,
@@ -187,10 +189,9 @@ def write_review(folder: CaseFolder, segment: Segment, *, timepoint: str, status
         revision=revision,
         segment=segment,
     )
-    stem = f"{segment.lesion}-{timepoint}.r{revision}"
     # The mask goes first: a review without its mask would be damage, a mask without a review is only a spare file.
-    folder.keep(f"review/{stem}.nii.gz", nifti_bytes(segment.mask.astype("uint8"), segment.grid))
-    folder.keep(f"review/{stem}.json", (json.dumps(record_of(review), indent=2) + "\n").encode())
+    folder.keep(f"review/{stem}.r{revision}.nii.gz", nifti_bytes(segment.mask.astype("uint8"), segment.grid))
+    folder.keep(f"review/{stem}.r{revision}.json", (json.dumps(record_of(review), indent=2) + "\n").encode())
     return review
 
 

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from imaging.errors import CaseFileError, ConflictError, RecordError, UsageError
 from imaging.geometry import Grid
 from imaging.lesions.lesion import IdentityStatus, Method
 from imaging.lesions.match import Basis, EventKind
+from imaging.provenance import uid_from
 from imaging.segmentation import LesionId, Segment
 from pipelines.case.document import identity_record, taken
 from pipelines.case.exams import Exams
@@ -179,20 +182,37 @@ class Reading:
     """Runs of one case in one workspace: each knows the words so far, and what the run before it called the lesions."""
 
     def __init__(self, home: Path, exams: dict[int, Rois]) -> None:
-        self.home, self.exams, self.words = home, exams, list[LinkWord]()
+        self.home, self.exams = home, exams
+        self.kept: list[StoredWord] = []
         self.count, self.now = 0, traced(home / "0", exams)
 
     def run(self, *words: LinkWord) -> Tracing:
-        self.words += words
+        self.kept += [self.stored(number, word) for number, word in enumerate(words, start=len(self.kept) + 1)]
         self.count += 1
         self.now = traced(
             self.home / str(self.count),
             self.exams,
-            words=self.words,
+            words=[entry.word for entry in self.kept],
+            kept=self.kept,
             remembered=remembered(self.now),
             tracking_uids={lesion.id: lesion.tracking_uid for lesion in self.now.lesions},
         )
         return self.now
+
+    def stored(self, number: int, word: LinkWord) -> StoredWord:
+        """The word as the workspace keeps it."""
+        shows = {digest: place[0] for place, digest in digests(self.now).items()}
+        taken_for = LesionId(shows.get(word.mask_sha256, word.lesion))
+        known = tracking_uids(self.kept) | ids(self.now)
+        return StoredWord(
+            word=word,
+            number=number,
+            taken_for=taken_for,
+            tracking_uid=known.get(word.lesion) or uid_from("case", word.lesion, word.mask_sha256),
+            taken_for_uid=known.get(taken_for, ""),
+            series_uid="",
+            method=Method.IMPORTED,
+        )
 
 
 @pytest.fixture
@@ -241,6 +261,29 @@ def test_names_and_tracking_uids_are_the_same_after_confirming_and_correcting_tw
     assert (ids(again), digests(again)) == (ids(first), digests(first))
     assert uids(again) == uids(first)
     assert [lesion for _, lesion in history(again, "L3", "T2")] == ["L3", "L3", "L1", "L2", "L9", "L1", "L3"]
+
+
+SAYINGS = st.lists(st.tuples(st.integers(0, 5), st.sampled_from(["L1", "L2", "L3", "L4", "L5"])), max_size=5)
+
+
+@settings(max_examples=15)
+@given(SAYINGS)
+def test_whatever_is_said_no_lesion_changes_its_tracking_uid_and_all_can_be_taken_back(
+    tmp_path_factory: pytest.TempPathFactory, sayings: list[tuple[int, str]]
+) -> None:
+    reading = Reading(tmp_path_factory.mktemp("reading"), THREE)
+    first, ever = reading.now, dict(ids(reading.now))
+    masks = sorted((timepoint, digest, lesion) for (lesion, timepoint), digest in digests(first).items())
+    for number, lesion in sayings:
+        timepoint, digest, _ = masks[number]
+        now = reading.run(said(lesion, digest, timepoint))
+        assert len(set(ids(now).values())) == len(now.lesions)
+        assert sorted(digests(now).values()) == sorted(digest for _, digest, _ in masks), "each mask has a lesion"
+        assert {name: ever.setdefault(name, uid) for name, uid in ids(now).items()} == ids(now)
+    again = reading.run()
+    assert again.lesions == reading.now.lesions
+    back = reading.run(*(said(lesion, digest, timepoint) for timepoint, digest, lesion in masks))
+    assert (ids(back), digests(back)) == (ids(first), digests(first))
 
 
 def test_a_mask_can_be_said_to_be_a_lesion_of_its_own_and_keeps_that_name(reading: Reading) -> None:
