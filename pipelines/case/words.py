@@ -55,9 +55,9 @@ class StoredWord:
         From 1, in the order in which things were said of the case.
     taken_for
         The lesion under which the mask stood when it was said.
-    tracking_uid, taken_for_uid
-        Of the lesion that the word names and of that one, so that a lesion without a mask for a while keeps its own;
-        empty where not known.
+    tracking_uids
+        Of the lesions that were known then and the one that the word names, as far as they are known: a lesion without
+        a mask for a while keeps its own, and no other one gets its id.
     series_uid
         The series of the mask (its volume id).
     method
@@ -69,21 +69,15 @@ class StoredWord:
     word: LinkWord
     number: int
     taken_for: LesionId
-    tracking_uid: str
-    taken_for_uid: str
+    tracking_uids: Mapping[LesionId, str]
     series_uid: str
     method: Method
     segment: Segment | None = None
 
 
 def tracking_uids(stored: Iterable[StoredWord]) -> dict[LesionId, str]:
-    """Of every lesion that a word tells of."""
-    told = [
-        pair
-        for entry in stored
-        for pair in ((entry.word.lesion, entry.tracking_uid), (entry.taken_for, entry.taken_for_uid))
-    ]
-    return {lesion: uid for lesion, uid in told if uid}
+    """Of every lesion that was known when something was said."""
+    return {lesion: uid for entry in stored for lesion, uid in entry.tracking_uids.items()}
 
 
 def words_from(written: Sequence[LinkWord], stored: Sequence[StoredWord], exams: Exams) -> tuple[LinkWord, ...]:
@@ -162,8 +156,7 @@ def read_word(path: Path) -> StoredWord:
             word=word,
             number=record["number"],
             taken_for=LesionId(record["taken_for"]),
-            tracking_uid=record["tracking_uid"],
-            taken_for_uid=record["taken_for_tracking_uid"],
+            tracking_uids={LesionId(name): str(uid) for name, uid in record["tracking_uids"].items()},
             series_uid=record["series_uid"],
             method=Method(record["method"]),
         )
@@ -172,7 +165,7 @@ def read_word(path: Path) -> StoredWord:
         (mask,) = read_nifti_masks(path.with_suffix(".nii.gz"))
     except RecordError:
         raise
-    except (KeyError, TypeError, ValueError, OSError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         raise RecordError(f"the word {path.name} is damaged ({type(error).__name__})", where=path.name) from error
     segment = replace(mask, series_uid=entry.series_uid, kind=SegmentKind.LESION, lesion=word.lesion)
     if segment.sha256 != word.mask_sha256:
@@ -195,7 +188,7 @@ def write_word(
     Parameters
     ----------
     uids
-        The Tracking UIDs of lesions, as far as they are known.
+        The Tracking UIDs of lesions, as they are known.
 
     Raises
     ------
@@ -212,8 +205,7 @@ def write_word(
         word=word,
         number=number,
         taken_for=taken_for,
-        tracking_uid=uids.get(word.lesion, ""),
-        taken_for_uid=uids.get(taken_for, ""),
+        tracking_uids=uids,
         series_uid=series_uid,
         method=method,
         segment=mask,
@@ -229,15 +221,14 @@ def record_of(entry: StoredWord) -> Mapping[str, Any]:
         "schema": SCHEMA,
         "number": entry.number,
         "lesion": entry.word.lesion,
-        "tracking_uid": entry.tracking_uid,
         "taken_for": entry.taken_for,
-        "taken_for_tracking_uid": entry.taken_for_uid,
         "timepoint": entry.word.timepoint,
         "series_uid": entry.series_uid,
         "method": str(entry.method),
         "reader": entry.word.reader,
         "mask_sha256": entry.word.mask_sha256,
         "mask_kept": entry.segment is not None,
+        "tracking_uids": {lesion: entry.tracking_uids[lesion] for lesion in sorted(entry.tracking_uids)},
     }
 
 
