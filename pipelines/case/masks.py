@@ -6,6 +6,7 @@ their author, and a reader's word (:mod:`pipelines.case.reviews`) goes before bo
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,6 +35,7 @@ from imaging.volume import Modality, Volume
 from imaging.volume.resample import resample_probability
 from pipelines.case.anatomy import Anatomy
 from pipelines.case.exams import ROLE_ORDER, Exams, Images, companion_of, ct_of, series_for
+from pipelines.case.heard import Heard, heard
 from pipelines.case.history import history_of
 from pipelines.case.identity import (
     LesionEvent,
@@ -43,6 +45,7 @@ from pipelines.case.identity import (
     event_findings,
     identities,
     lesion_events,
+    news_of,
     owners,
     shared_outlines,
     uncompared,
@@ -50,8 +53,9 @@ from pipelines.case.identity import (
 from pipelines.case.links import Links
 from pipelines.case.mask_files import named_mask, on_record
 from pipelines.case.materials import CarriedMaterial, FoundMaterial, carry_material
+from pipelines.case.renamed import renamed, superseded
 from pipelines.case.reviews import StoredReview, apply_reviews, unused_reviews
-from pipelines.case.words import Heard, as_said, heard
+from pipelines.case.words import StoredWord, kept_words, tracking_uids
 from pipelines.case_file import LesionEntry, LinkWord, PlacedPrompt
 
 __all__ = ["Ground", "Traced", "Tracing", "carried_lesions", "trace_lesions"]
@@ -78,6 +82,8 @@ class Traced:
         On a CT where the tumour cannot be outlined: where the lesion lies by registration, for material alone.
     engine_wcv
         How much the methods that proposed the mask differ in volume.
+    taken_for
+        The lesion for which the mask was made, where a reader said that it is this one.
     """
 
     lesion: LesionId
@@ -89,6 +95,7 @@ class Traced:
     primary: bool = True
     carried: BoolArray | None = None
     engine_wcv: float | None = None
+    taken_for: LesionId | None = None
     identity: Identity | None = None
     findings: tuple[Finding, ...] = ()
 
@@ -160,9 +167,27 @@ class Ground:
     reader_wcv: Mapping[tuple[LesionId, str], float] = field(default_factory=dict)  # by lesion and timepoint
     accept_gaps: bool = False
     remembered: Mapping[str, Remembered] = field(default_factory=dict)  # by the digest of the mask
-    words: Sequence[LinkWord] = ()
+    tracking_uids: Mapping[LesionId, str] = field(default_factory=dict)  # of an earlier run
+    words: Sequence[LinkWord] = ()  # the case file's and after them the workspace's, later ones last
+    kept: Sequence[StoredWord] = ()  # those of the workspace
     anatomy: Anatomy = field(default_factory=Anatomy)
     identified: bool  # whether free text of the images may be shown
+
+    @property
+    def called(self) -> dict[LesionId, str]:
+        """The Tracking UIDs by which readers' words and an earlier run know lesions."""
+        met = {known.lesion: known.tracking_uid for known in self.remembered.values() if known.tracking_uid}
+        return tracking_uids(self.kept) | met | dict(self.tracking_uids)
+
+    @property
+    def written(self) -> Sequence[LinkWord]:
+        """The words of the case file."""
+        return self.words[: len(self.words) - len(self.kept)]
+
+    @property
+    def spoken_of(self) -> set[LesionId]:
+        """The lesions that readers' words name, known or not."""
+        return {word.lesion for word in self.words}
 
 
 def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
@@ -173,12 +198,11 @@ def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
     known
         The lesions of the case file; imported annotations that match none of them become lesions of their own.
     """
-    called = {known.lesion: known.tracking_uid for known in ground.remembered.values()}
-    traces = [Trace(lesion_of(entry, ground.case_id, called), entry) for entry in known]
+    traces = [Trace(lesion_of(entry, ground.case_id, ground.called), entry) for entry in known]
     imports = {exam.id: imported_segments(exam, ground) for exam in ground.exams.timepoints}
-    traces += remembered_traces(imports, traces, ground)
     drawn = {one.segment.sha256: timepoint for timepoint, (found, _) in imports.items() for one in found}
-    said = heard(ground.words, drawn, ground.exams)
+    said = heard(ground.written, [entry.word for entry in ground.kept], drawn=drawn, exams=ground.exams)
+    traces += remembered_traces(imports, traces, said, ground)
     findings: list[Finding] = []
     events: list[LesionEvent] = []
     for timepoint in ground.exams.timepoints:
@@ -188,24 +212,67 @@ def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
         owned, happened = assign(imported, traces, timepoint, said, ground)
         events += [*happened, *come_apart(traces, timepoint, owned, happened)]
         gone = {lesion for event in happened if event.kind is EventKind.GONE for lesion in event.before}
+        judged: dict[LesionId, list[Traced]] = {}
         for trace in traces:
             trace.lost = (trace.lost or trace.lesion.id in gone) and trace.lesion.id not in owned
-            found = (
-                imported_rows(trace, timepoint, owned.get(trace.lesion.id, []))
-                or prompted_rows(trace, timepoint, ground)
-                or followed_rows(trace, timepoint, ground, beside=[one for mine in owned.values() for one in mine])
-            )
-            judged = apply_reviews(found, ground.reviews, timepoint.series, trace.lesion)
-            trace.made += [on_its_side(row, trace.lesion, timepoint, ground) for row in judged]
-        events += identified(traces, timepoint, before, owned, words=said.words, ground=ground)
+            judged[trace.lesion.id] = judged_rows(trace, timepoint, owned, ground)
+        annotated = {one.segment.sha256 for one in imported}
+        words = said.on(timepoint.id, digests_of(judged))
+        for word in words.values():
+            if word.mask_sha256 not in annotated and word.lesion not in judged:
+                uid = uid_from(ground.case_id, word.lesion, word.mask_sha256)
+                begin_spoken(word.lesion, uid, traces, timepoint, ground)
+                judged[word.lesion] = judged_rows(traces[-1], timepoint, owned, ground)
+        told = renamed(
+            judged,
+            words,
+            kept_words(ground.kept, timepoint.id),
+            lesions={trace.lesion.id: trace.lesion for trace in traces},
+            series=timepoint.series,
+            annotated=annotated,
+            reviewed={(r.lesion, r.mask_sha256) for r in ground.reviews if r.timepoint == timepoint.id},
+        )
+        for trace in traces:
+            rows = (doubted_row(row, said) for row in told[trace.lesion.id])
+            trace.made += [on_its_side(row, trace.lesion, timepoint, ground) for row in rows]
+        events += identified(traces, timepoint, before, owned, said=said, ground=ground)
     met = [trace for trace in traces if trace.entry is not None or trace.masks()]
-    rows = tuple(row for trace in met for row in carried_onto_ct(trace, ground))
+    made = tuple(row for trace in met for row in carried_onto_ct(trace, ground))
+    masks = {(row.timepoint, row.segment.sha256) for row in made if row.segment is not None}
+    masks |= {(timepoint, digest) for digest, timepoint in drawn.items()}
     return Tracing(
         lesions=tuple(trace.lesion for trace in met),
-        rows=rows,
+        rows=made,
         events=tuple(events),
-        findings=(*findings, *event_findings(events), *said.findings, *unused_reviews(ground.reviews, rows)),
+        findings=(
+            *findings,
+            *event_findings(events),
+            *said.findings(masks),
+            *unused_reviews(ground.reviews, made),
+        ),
     )
+
+
+def judged_rows(
+    trace: Trace, timepoint: Timepoint, owned: Mapping[LesionId, Sequence[Owned]], ground: Ground
+) -> list[Traced]:
+    """The lesion's masks on the exam, or why there is none, after what readers said of those masks."""
+    rows = (
+        imported_rows(trace, timepoint, owned.get(trace.lesion.id, []))
+        or prompted_rows(trace, timepoint, ground)
+        or followed_rows(trace, timepoint, ground, beside=[one for mine in owned.values() for one in mine])
+    )
+    return apply_reviews(rows, ground.reviews, timepoint.series, trace.lesion)
+
+
+def digests_of(rows: Mapping[LesionId, Sequence[Traced]]) -> set[str]:
+    return {row.segment.sha256 for own in rows.values() for row in own if row.segment is not None}
+
+
+def doubted_row(row: Traced, said: Heard) -> Traced:
+    """The row with what readers disagree about."""
+    doubts = () if row.segment is None else said.doubts_of(row.segment.sha256, row.timepoint)
+    return replace(row, findings=(*row.findings, *doubts)) if doubts else row
 
 
 def come_apart(
@@ -233,7 +300,7 @@ def come_apart(
 
 
 def remembered_traces(
-    imports: Mapping[str, tuple[list[Imported], list[Finding]]], traces: Sequence[Trace], ground: Ground
+    imports: Mapping[str, tuple[list[Imported], list[Finding]]], traces: Sequence[Trace], said: Heard, ground: Ground
 ) -> list[Trace]:
     """The lesions that an earlier run made of masks which are still here, under the ids that it gave them."""
     known = {trace.lesion.tracking_uid: trace for trace in traces}
@@ -241,14 +308,19 @@ def remembered_traces(
     found: list[Trace] = []
     met: set[str] = set()
     for timepoint, (imported, _) in imports.items():
+        words = said.on(timepoint)
         for one in imported:
             memory = ground.remembered.get(one.segment.sha256)
-            if memory is None or memory.tracking_uid in met:
+            word = words.get(one.segment.sha256)
+            if word is not None:  # it goes before what the mask was called
+                uid = ground.called.get(word.lesion)
+                memory = None if uid is None else Remembered(word.lesion, uid, Basis.READER)
+            if memory is None or not memory.tracking_uid or memory.tracking_uid in met:
                 continue
             identity, uid = memory.lesion, memory.tracking_uid
             met.add(uid)
             if uid not in known:
-                own = identity if identity not in taken else next_id(taken)
+                own = identity if identity not in taken else next_id(taken | ground.spoken_of)
                 taken.add(own)
                 known[uid] = Trace(Lesion(id=own, name=own, side=None, kind="target", tracking_uid=uid), None)
                 found.append(known[uid])
@@ -273,7 +345,7 @@ def identified(
     before: Sequence[Seen],
     owned: Mapping[LesionId, Sequence[Owned]],
     *,
-    words: Sequence[LinkWord],
+    said: Heard,
     ground: Ground,
 ) -> list[LesionEvent]:
     """Write into the exam's primary rows why each mask is its lesion's; and the lesions whose outlines have met."""
@@ -284,17 +356,21 @@ def identified(
         if row.timepoint == timepoint.id and row.primary and row.segment is not None and row.record is not None
     }
     masks: dict[LesionId, tuple[SeriesRecord, Segment]] = {}
-    bases: dict[LesionId, tuple[Basis, str | None]] = {}
+    bases: dict[LesionId, tuple[Basis, LesionId | None]] = {}
+    words: dict[LesionId, list[LinkWord]] = {}
     for lesion, (trace, number) in rows.items():
         row = trace.made[number]
         assert row.record is not None and row.segment is not None, "looked for above"
         masks[lesion] = row.record, row.segment
         mine = owned.get(lesion, ())
         fallback = Basis.FOLLOWED if row.method is Method.PROPAGATED else Basis.PLACED
-        bases[lesion] = (mine[0].basis, mine[0].taken_for) if mine else (fallback, None)
-    for lesion, identity in identities(masks, bases, before, ground.links, words).items():
+        bases[lesion] = (fallback, row.taken_for)
+        if mine and row.taken_for is None:
+            bases[lesion] = mine[0].basis, mine[0].taken_for
+        words[lesion] = words_on(row, trace, mine, said)
+    for lesion, (identity, rival) in identities(masks, bases, before, ground.links, words).items():
         trace, number = rows[lesion]
-        doubts = doubts_of(identity, f"{lesion} {timepoint.id}")
+        doubts = doubts_of(identity, rival, f"{lesion} {timepoint.id}")
         row = trace.made[number]
         trace.made[number] = replace(row, identity=identity, findings=(*row.findings, *doubts))
     met = shared_outlines(masks)
@@ -309,6 +385,17 @@ def identified(
         for pair in met
         if set(pair) <= {seen.lesion for seen in before}
     ]
+
+
+def words_on(row: Traced, trace: Trace, mine: Sequence[Owned], said: Heard) -> list[LinkWord]:
+    """What readers said of whose the mask is; of an edited one, also what they said of it before the edit."""
+    assert row.segment is not None, "words are about masks"
+    digests = {row.segment.sha256}
+    if is_drawn(row):
+        digests |= {one.segment.sha256 for one in mine}
+        beside = (other for other in trace.made if other.timepoint == row.timepoint and other.record is row.record)
+        digests |= {other.segment.sha256 for other in beside if other.segment is not None}
+    return said.of(row.timepoint, digests)
 
 
 def lesion_of(entry: LesionEntry, case_id: str, called: Mapping[LesionId, str]) -> Lesion:
@@ -342,7 +429,7 @@ class Owned:
     record: SeriesRecord
     segment: Segment
     basis: Basis
-    taken_for: str | None = None
+    taken_for: LesionId | None = None
 
 
 def imported_segments(timepoint: Timepoint, ground: Ground) -> tuple[list[Imported], list[Finding]]:
@@ -365,12 +452,12 @@ def imported_segments(timepoint: Timepoint, ground: Ground) -> tuple[list[Import
                     continue
                 if segment.mask.any():
                     memory = ground.remembered.get(here.sha256)
-                    known = here if memory is None else replace(here, tracking_uid=memory.tracking_uid)
+                    called = here.tracking_uid if memory is None else memory.tracking_uid or here.tracking_uid
                     if any(one.segment.sha256 == here.sha256 for one in segments):
                         remark = f"a mask of {timepoint.id} was stored twice, voxel for voxel; it counts once"
                         findings.append(Finding("DUPLICATE_MASK", Severity.WARNING, remark, annotation.series_uid))
                     else:
-                        segments.append(Imported(record, known))
+                        segments.append(Imported(record, replace(here, tracking_uid=called)))
                 else:
                     remark = f"segment {segment.label} of an annotation of {timepoint.id} is empty"
                     findings.append(Finding("EMPTY_MASK", Severity.WARNING, remark, annotation.series_uid))
@@ -383,7 +470,7 @@ def read_seg_on(path: Path, record: SeriesRecord) -> tuple[Segment, ...]:
 
 
 def assign(
-    imported: Sequence[Imported], traces: list[Trace], timepoint: Timepoint, heard: Heard, ground: Ground
+    imported: Sequence[Imported], traces: list[Trace], timepoint: Timepoint, said: Heard, ground: Ground
 ) -> tuple[dict[LesionId, list[Owned]], tuple[LesionEvent, ...]]:
     """Whose each imported mask is: a known lesion, else a new one; and what that says of the lesions known before.
 
@@ -392,39 +479,49 @@ def assign(
     """
     owned: dict[LesionId, list[Owned]] = {}
     told: tuple[LesionEvent, ...] = ()
-    followed = {trace.lesion.id for trace in traces if trace.masks()}
+    met = {trace.lesion.id: trace.lesion.tracking_uid for trace in traces if trace.masks()}
     for record in dict.fromkeys(one.record for one in imported):
         found = {LesionId(f"import {n}"): one.segment for n, one in enumerate(imported) if one.record is record}
         seen = [seen for trace in traces if (seen := seen_here(trace, owned, timepoint)) is not None]
-        said = heard.lesions_of(found)
-        by_machine, _ = owners(found, record, seen, ground.links)
-        settled = as_said(found, said, seen)
-        callings = owners(settled, record, seen, ground.links)[0] if said else by_machine
-        before = [entry for entry in seen if entry.lesion in followed]
+        before = [entry for entry in seen if entry.lesion in met]
+        machine, _ = owners(found, record, seen, ground.links)
+        spoken, late = said.names(found, timepoint.id)
+        settled = {word.lesion for word in spoken.values()}
+        for name, word in spoken.items():
+            if all(trace.lesion.id != word.lesion for trace in traces):
+                begin_spoken(word.lesion, own_uid(found[name], traces, ground), traces, timepoint, ground)
+        callings = machine
+        if spoken:  # the rest is matched with the lesions that readers left to it
+            rest = {name: segment for name, segment in found.items() if name not in spoken}
+            callings, _ = owners(rest, record, [entry for entry in seen if entry.lesion not in settled], ground.links)
         events: tuple[Event, ...] = ()
-        if followed and record is imported[0].record:
-            events = owners(settled, record, before, ground.links)[1].events
-        apart = uncompared(before, record, ground.links, {*said.values(), *(c.lesion for c in callings.values())})
+        if met and record is imported[0].record:
+            events = news_of(found, spoken, met=met, record=record, before=before, links=ground.links)
+        apart = uncompared(before, record, ground.links, settled | {calling.lesion for calling in callings.values()})
         names: dict[LesionId, LesionId] = {}
+        doubt: tuple[Finding, ...]
         for name in in_place_order(found):
-            segment, calling, machine = found[name], callings.get(name), by_machine.get(name)
-            doubt = tuple(finding for digest, finding in heard.disputed.items() if digest == segment.sha256)
-            if name in said:
-                lesion, basis = said[name], Basis.READER
+            calling, segment = callings.get(name), found[name]
+            memory = ground.remembered.get(segment.sha256)
+            taken_for = machine[name].lesion if name in machine else None
+            if name in spoken:
+                lesion, basis, doubt = spoken[name].lesion, Basis.READER, ()
+                taken_for = taken_for if memory is None else memory.lesion
             elif calling is not None:
-                memory = ground.remembered.get(segment.sha256)
-                kept = memory is not None and memory.tracking_uid == settled[name].tracking_uid
-                lesion, basis = calling.lesion, memory.basis if memory is not None and kept else calling.basis
-                doubt = (*doubt, *calling.findings)
+                lesion, doubt = calling.lesion, calling.findings
+                known = next(trace.lesion.tracking_uid for trace in traces if trace.lesion.id == lesion)
+                basis = calling.basis if memory is None or memory.tracking_uid != known else memory.basis
             else:
-                lesion, basis = new_lesion(segment, traces, timepoint, ground), Basis.PLACED
+                lesion, basis, doubt = new_lesion(segment, traces, timepoint, ground), Basis.PLACED, ()
+            if name in late:
+                doubt = (*doubt, superseded(late[name]))
             names[name] = lesion
             trace = next(trace for trace in traces if trace.lesion.id == lesion)
             if trace.entry is None and not trace.masks():
-                kind = "new" if followed else "target"
+                kind = "new" if met else "target"
                 called = (segment.name if ground.identified else "") or lesion
                 trace.lesion = replace(trace.lesion, kind=kind, name=called)
-                doubt = (*doubt, *apart)
+                doubt = doubt if name in spoken else (*doubt, *apart)
             mine = replace(
                 segment,
                 lesion=lesion,
@@ -432,7 +529,6 @@ def assign(
                 tracking_uid=trace.lesion.tracking_uid,
                 findings=(*segment.findings, *doubt),
             )
-            taken_for = machine.lesion if machine is not None and machine.lesion != lesion else None
             owned.setdefault(lesion, []).append(Owned(record=record, segment=mine, basis=basis, taken_for=taken_for))
         owned = {lesion: told_of_several(mine, record) for lesion, mine in owned.items()}
         told += lesion_events(timepoint.id, events, names)
@@ -468,16 +564,38 @@ def seen_here(trace: Trace, owned: Mapping[LesionId, Sequence[Owned]], timepoint
 
 
 def new_lesion(segment: Segment, traces: list[Trace], timepoint: Timepoint, ground: Ground) -> LesionId:
-    """A lesion for a mask that matches none."""
-    identity = next_id({trace.lesion.id for trace in traces})
-    uid = tracking_uid_of(ground.case_id, segment)
-    if uid in {trace.lesion.tracking_uid for trace in traces}:  # two masks that were stored with one
-        uid = tracking_uid_of(ground.case_id, replace(segment, tracking_uid=""))
-    trace = Trace(Lesion(id=identity, name=identity, side=None, kind="target", tracking_uid=uid), None)
+    """A lesion for a mask that matches none, called as an earlier run called it."""
+    uid = own_uid(segment, traces, ground)
+    taken = {trace.lesion.id for trace in traces}
+    called = next((lesion for lesion, known in ground.called.items() if known == uid and lesion not in taken), None)
+    identity = called or next_id(taken | ground.spoken_of | set(ground.called))
+    begin_trace(identity, uid, traces, timepoint, ground)
+    return identity
+
+
+def own_uid(segment: Segment, traces: Sequence[Trace], ground: Ground) -> str:
+    """The Tracking UID of a lesion that is met first in this mask.
+
+    Two masks may have been stored with one, and a lesion that was met first in this mask may be another's by now.
+    """
+    named, bare = (tracking_uid_of(ground.case_id, one) for one in (segment, replace(segment, tracking_uid="")))
+    apart = (uid_from(ground.case_id, segment.sha256, f"apart {number}") for number in itertools.count())
+    taken = {trace.lesion.tracking_uid for trace in traces}
+    return next(uid for uid in itertools.chain((named, bare), apart) if uid not in taken)
+
+
+def begin_spoken(lesion: LesionId, uid: str, traces: list[Trace], timepoint: Timepoint, ground: Ground) -> None:
+    """A lesion that a reader's word names and nobody knows here; ``uid`` unless it was known before."""
+    begin_trace(lesion, ground.called.get(lesion, uid), traces, timepoint, ground)
+
+
+def begin_trace(lesion: LesionId, uid: str, traces: list[Trace], timepoint: Timepoint, ground: Ground) -> None:
+    """A lesion that is met first on this exam, with a row on each exam before it."""
+    kind = "new" if any(trace.masks() for trace in traces) else "target"
+    trace = Trace(Lesion(id=lesion, name=lesion, side=None, kind=kind, tracking_uid=uid), None)
     for earlier in ground.exams.timepoints[: ground.exams.timepoints.index(timepoint)]:
         trace.made += followed_rows(trace, earlier, ground)
     traces.append(trace)
-    return identity
 
 
 def imported_rows(trace: Trace, timepoint: Timepoint, mine: Sequence[Imported | Owned]) -> list[Traced]:
@@ -594,15 +712,20 @@ def laterality(lesion: Lesion, mask: BoolArray, volume: Volume, timepoint: Timep
 
 
 def on_its_side(row: Traced, lesion: Lesion, timepoint: Timepoint, ground: Ground) -> Traced:
-    """A mask that somebody drew, looked at as the machine's are: on the wrong side it cannot be accepted."""
-    drawn = row.method is Method.IMPORTED or any(finding.code == "RECOMPUTATION_DIFFERS" for finding in row.findings)
-    if not drawn or lesion.side is None or row.segment is None or row.record is None:
+    """A mask that somebody drew or gave to it, looked at as the machine's are: on the wrong side none is accepted."""
+    judged = row.method is Method.IMPORTED or is_drawn(row) or row.taken_for is not None
+    if not judged or lesion.side is None or row.segment is None or row.record is None:
         return row
     conflict = laterality(lesion, row.segment.mask, ground.images.of(row.record), timepoint)
     if not conflict:
         return row
     doubted = row.segment.with_status(Status.PROPOSED, *conflict)
     return replace(row, segment=doubted, status=Status.PROPOSED, findings=(*row.findings, *conflict))
+
+
+def is_drawn(row: Traced) -> bool:
+    """Whether the mask is a reader's, in place of today's."""
+    return any(finding.code == "RECOMPUTATION_DIFFERS" for finding in row.findings)
 
 
 def proposed_row(
