@@ -26,7 +26,7 @@ from pipelines.case.document import case_from_document, event_rows, read_documen
 from pipelines.case.exams import Images, exams_from, load_exams
 from pipelines.case.label_maps import read_mask, write_label_maps
 from pipelines.case.links import changing, link_exams
-from pipelines.case.masks import Ground, carried_lesions, trace_lesions
+from pipelines.case.masks import carried_lesions, trace_lesions
 from pipelines.case.materials import find_materials, relate_materials
 from pipelines.case.naming import confirmations, lesions_named, new_lesion_id, require_unchanged, said_of
 from pipelines.case.observations import observe
@@ -38,6 +38,7 @@ from pipelines.case.reviews import (
     timepoints_of,
     write_review,
 )
+from pipelines.case.traced import Ground
 from pipelines.case.words import (
     contradictions,
     exams_of,

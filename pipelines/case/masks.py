@@ -6,59 +6,57 @@ their author, and a reader's word (:mod:`pipelines.case.reviews`) goes before bo
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from imaging.arrays import BoolArray, FloatArray
-from imaging.dicom.rtstruct import read_rtstruct
-from imaging.dicom.seg import read_seg
-from imaging.errors import BackendFailed, CaseFileError, EmptyMask, GeometryError, InputError, UsageError
+from imaging.errors import BackendFailed, CaseFileError, EmptyMask, UsageError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
-from imaging.lesions.identity import in_place_order, tracking_uid_of
-from imaging.lesions.lesion import Identity, Lesion, Method
-from imaging.lesions.match import MOST_INSIDE, Basis, Event, EventKind, share_inside
-from imaging.lesions.procedure import Procedure
+from imaging.lesions.lesion import Lesion, Method
+from imaging.lesions.match import MOST_INSIDE, Basis, EventKind, share_inside
 from imaging.lesions.side import side_of
 from imaging.provenance import Provenance, uid_from
 from imaging.segmentation import LesionId, Segment, SegmentKind, Status
-from imaging.segmentation.backend import Segmenter
 from imaging.segmentation.lesion import LesionProposal
 from imaging.segmentation.prompt import MaskPrompt
 from imaging.study import SeriesRecord
 from imaging.study.timepoint import Timepoint
 from imaging.volume import Modality, Volume
 from imaging.volume.resample import resample_probability
-from pipelines.case.anatomy import Anatomy
-from pipelines.case.exams import ROLE_ORDER, Exams, Images, companion_of, ct_of, series_for
+from pipelines.case.exams import companion_of, ct_of, series_for
 from pipelines.case.heard import Heard, heard
 from pipelines.case.history import history_of
 from pipelines.case.identity import (
     LesionEvent,
-    Remembered,
     Seen,
     doubts_of,
     event_findings,
     identities,
-    lesion_events,
-    news_of,
-    owners,
     shared_outlines,
-    uncompared,
+)
+from pipelines.case.imported import (
+    Imported,
+    Owned,
+    assign,
+    begin_spoken,
+    come_apart,
+    imported_rows,
+    imported_segments,
+    remembered_traces,
 )
 from pipelines.case.links import Links
 from pipelines.case.mask_files import named_mask, on_record
-from pipelines.case.materials import CarriedMaterial, FoundMaterial, carry_material
-from pipelines.case.renamed import renamed, superseded
-from pipelines.case.reviews import StoredReview, apply_reviews, unused_reviews
-from pipelines.case.words import StoredWord, kept_words, tracking_uids
+from pipelines.case.materials import CarriedMaterial, carry_material
+from pipelines.case.renamed import renamed
+from pipelines.case.reviews import apply_reviews, unused_reviews
+from pipelines.case.traced import Ground, Trace, Traced, Tracing, not_outlined_yet, unseen
+from pipelines.case.words import kept_words
 from pipelines.case_file import LesionEntry, LinkWord, PlacedPrompt
 
-__all__ = ["Ground", "Traced", "Tracing", "carried_lesions", "trace_lesions"]
+__all__ = ["carried_lesions", "trace_lesions"]
 
 TAKEN_IN = "WITHIN_ANOTHER_OUTLINE"
 COVERED_FRACTION = 0.5  # less of a lesion inside the field of view than this, and nothing can be proposed there
@@ -66,128 +64,6 @@ NOT_DRAWN = (
     "who outlined this exam did not outline this lesion: it may be gone, and this outline is the software's alone"
 )
 WHOLE_FRACTION = 0.98  # below it the lesion is cut by the edge of the image, beyond what resampling can explain
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Traced:
-    """One lesion on one exam: its mask, or the reason why there is none.
-
-    Parameters
-    ----------
-    record
-        The series on which it was made or looked for; None where the exam has none that compares.
-    segment
-        None unless there is a mask that can be measured.
-    carried
-        On a CT where the tumour cannot be outlined: where the lesion lies by registration, for material alone.
-    engine_wcv
-        How much the methods that proposed the mask differ in volume.
-    taken_for
-        The lesion for which the mask was made, where a reader said that it is this one.
-    """
-
-    lesion: LesionId
-    timepoint: str
-    record: SeriesRecord | None
-    segment: Segment | None
-    status: Status
-    method: Method
-    primary: bool = True
-    carried: BoolArray | None = None
-    engine_wcv: float | None = None
-    taken_for: LesionId | None = None
-    identity: Identity | None = None
-    findings: tuple[Finding, ...] = ()
-
-
-@dataclass(slots=True, eq=False)
-class Trace:
-    """What is known so far of one lesion, in time order.
-
-    ``remembered`` is a mask on a later exam that an earlier run gave to it: it tells the place until it is met again.
-    ``lost`` is it while exams with drawn masks have none of it, whatever the software proposes there; ``within`` says
-    whose outline has taken it in.
-    """
-
-    lesion: Lesion
-    entry: LesionEntry | None
-    made: list[Traced] = field(default_factory=list)
-    remembered: Seen | None = None
-    lost: bool = False
-    within: LesionId | None = None
-
-    def masks(self) -> list[Traced]:
-        """The exams on which it has a mask that nobody rejected."""
-        return [t for t in self.made if t.segment is not None and t.primary and t.status is not Status.REJECTED]
-
-    def role(self) -> str | None:
-        """The role of the series on which the lesion was first outlined: the one that follow-ups compare with."""
-        first = next(iter(self.masks()), None)
-        return None if first is None or first.record is None else first.record.role
-
-    def seen(self) -> Seen | None:
-        """The newest mask, else the remembered one."""
-        if not self.masks():
-            return self.remembered
-        newest = self.masks()[-1]
-        assert newest.record is not None and newest.segment is not None, "a mask has a series"
-        return Seen(
-            lesion=self.lesion.id,
-            tracking_uid=self.lesion.tracking_uid,
-            timepoint=newest.timepoint,
-            record=newest.record,
-            segment=newest.segment,
-            apart=newest is self.made[-1] and not self.lost,
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Tracing:
-    """The lesions; their masks in the order lesion × exam; what became of them; remarks about the case as a whole."""
-
-    lesions: tuple[Lesion, ...]
-    rows: tuple[Traced, ...]
-    events: tuple[LesionEvent, ...]
-    findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Ground:
-    """All that tracing reads and none of it changes."""
-
-    case_id: str
-    case_folder: Path
-    exams: Exams
-    images: Images
-    links: Links
-    material: Sequence[FoundMaterial]
-    procedures: Sequence[Procedure]
-    reviews: Sequence[StoredReview]
-    segmenter: Segmenter
-    reader_wcv: Mapping[tuple[LesionId, str], float] = field(default_factory=dict)  # by lesion and timepoint
-    accept_gaps: bool = False
-    remembered: Mapping[str, Remembered] = field(default_factory=dict)  # by the digest of the mask
-    tracking_uids: Mapping[LesionId, str] = field(default_factory=dict)  # of an earlier run
-    words: Sequence[LinkWord] = ()  # the case file's and after them the workspace's, later ones last
-    kept: Sequence[StoredWord] = ()  # those of the workspace
-    anatomy: Anatomy = field(default_factory=Anatomy)
-    identified: bool  # whether free text of the images may be shown
-
-    @property
-    def called(self) -> dict[LesionId, str]:
-        """The Tracking UIDs by which readers' words and an earlier run know lesions."""
-        met = {known.lesion: known.tracking_uid for known in self.remembered.values() if known.tracking_uid}
-        return tracking_uids(self.kept) | met | dict(self.tracking_uids)
-
-    @property
-    def written(self) -> Sequence[LinkWord]:
-        """The words of the case file."""
-        return self.words[: len(self.words) - len(self.kept)]
-
-    @property
-    def spoken_of(self) -> set[LesionId]:
-        """The lesions that readers' words name, known or not."""
-        return {word.lesion for word in self.words}
 
 
 def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
@@ -275,70 +151,6 @@ def doubted_row(row: Traced, said: Heard) -> Traced:
     return replace(row, findings=(*row.findings, *doubts)) if doubts else row
 
 
-def come_apart(
-    traces: Sequence[Trace],
-    timepoint: Timepoint,
-    owned: Mapping[LesionId, Sequence[Owned]],
-    happened: Sequence[LesionEvent],
-) -> list[LesionEvent]:
-    """Lesions that had been taken in by another's outline and have one of their own again, each told once."""
-    events = []
-    split = {event.before for event in happened if event.kind is EventKind.SPLIT}
-    for trace in traces:
-        whole, own = trace.within, trace.lesion.id
-        if whole is not None and own in owned:
-            trace.within = None
-            if whole in owned and (whole,) not in split:
-                both = tuple(sorted((own, whole)))
-                events.append(LesionEvent(timepoint=timepoint.id, kind=EventKind.SPLIT, before=(whole,), now=both))
-    for event in happened:
-        if event.kind is EventKind.MERGED and len(event.now) == 1:
-            for trace in traces:
-                if trace.lesion.id in event.before and trace.lesion.id not in event.now:
-                    trace.within = event.now[0]
-    return events
-
-
-def remembered_traces(
-    imports: Mapping[str, tuple[list[Imported], list[Finding]]], traces: Sequence[Trace], said: Heard, ground: Ground
-) -> list[Trace]:
-    """The lesions that an earlier run made of masks which are still here, under the ids that it gave them."""
-    known = {trace.lesion.tracking_uid: trace for trace in traces}
-    taken = {trace.lesion.id for trace in traces}
-    found: list[Trace] = []
-    met: set[str] = set()
-    for timepoint, (imported, _) in imports.items():
-        words = said.on(timepoint)
-        for one in imported:
-            memory = ground.remembered.get(one.segment.sha256)
-            word = words.get(one.segment.sha256)
-            if word is not None:  # it goes before what the mask was called
-                uid = ground.called.get(word.lesion)
-                memory = None if uid is None else Remembered(word.lesion, uid, Basis.READER)
-            if memory is None or not memory.tracking_uid or memory.tracking_uid in met:
-                continue
-            identity, uid = memory.lesion, memory.tracking_uid
-            met.add(uid)
-            if uid not in known:
-                own = identity if identity not in taken else next_id(taken | ground.spoken_of)
-                taken.add(own)
-                known[uid] = Trace(Lesion(id=own, name=own, side=None, kind="target", tracking_uid=uid), None)
-                found.append(known[uid])
-            known[uid].remembered = Seen(
-                lesion=known[uid].lesion.id,
-                tracking_uid=uid,
-                timepoint=timepoint,
-                record=one.record,
-                segment=one.segment,
-                apart=False,
-            )
-    return sorted(found, key=lambda trace: (len(trace.lesion.id), trace.lesion.id))
-
-
-def next_id(taken: Collection[str]) -> LesionId:
-    return next(LesionId(f"L{n}") for n in range(1, len(taken) + 2) if f"L{n}" not in taken)
-
-
 def identified(
     traces: Sequence[Trace],
     timepoint: Timepoint,
@@ -409,210 +221,6 @@ def lesion_of(entry: LesionEntry, case_id: str, called: Mapping[LesionId, str]) 
         tracking_uid=own if entry.prompts else called.get(entry.id, own),
         eligibility=entry.eligibility,
     )
-
-
-# --- imported -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Imported:
-    """A mask that somebody drew, on its series."""
-
-    record: SeriesRecord
-    segment: Segment
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Owned:
-    """A mask under its lesion; ``taken_for`` says whose the machine took it for, where a reader says otherwise."""
-
-    record: SeriesRecord
-    segment: Segment
-    basis: Basis
-    taken_for: LesionId | None = None
-
-
-def imported_segments(timepoint: Timepoint, ground: Ground) -> tuple[list[Imported], list[Finding]]:
-    """The masks that people drew on the exam's series, best series first, with the Tracking UIDs of an earlier run."""
-    segments: list[Imported] = []
-    findings: list[Finding] = []
-    order = {role: n for n, role in enumerate(ROLE_ORDER)}
-    for record in sorted(timepoint.series, key=lambda r: (order.get(r.role or "", len(order)), r.volume_id)):
-        for annotation in ground.exams.annotations_of(record):
-            read = read_rtstruct if annotation.modality == "RTSTRUCT" else read_seg_on
-            try:
-                found = read(annotation.path, record)
-            except (InputError, GeometryError) as error:
-                message = f"an annotation of {timepoint.id} could not be read: {error}"
-                findings.append(Finding(error.code, Severity.ERROR, message, annotation.series_uid))
-                continue
-            for segment in found:
-                here = replace(segment, series_uid=record.volume_id)
-                if ground.anatomy.shows(here):
-                    continue
-                if segment.mask.any():
-                    memory = ground.remembered.get(here.sha256)
-                    called = here.tracking_uid if memory is None else memory.tracking_uid or here.tracking_uid
-                    if any(one.segment.sha256 == here.sha256 for one in segments):
-                        remark = f"a mask of {timepoint.id} was stored twice, voxel for voxel; it counts once"
-                        findings.append(Finding("DUPLICATE_MASK", Severity.WARNING, remark, annotation.series_uid))
-                    else:
-                        segments.append(Imported(record, replace(here, tracking_uid=called)))
-                else:
-                    remark = f"segment {segment.label} of an annotation of {timepoint.id} is empty"
-                    findings.append(Finding("EMPTY_MASK", Severity.WARNING, remark, annotation.series_uid))
-    return segments, findings
-
-
-def read_seg_on(path: Path, record: SeriesRecord) -> tuple[Segment, ...]:
-    """The segments of a DICOM SEG, which holds only the slices that it fills, on all of the record's."""
-    return tuple(on_record(segment, record) for segment in read_seg(path))
-
-
-def assign(
-    imported: Sequence[Imported], traces: list[Trace], timepoint: Timepoint, said: Heard, ground: Ground
-) -> tuple[dict[LesionId, list[Owned]], tuple[LesionEvent, ...]]:
-    """Whose each imported mask is: a known lesion, else a new one; and what that says of the lesions known before.
-
-    ``traces`` grows by the new ones. Masks of one series share a lesion only where a reader says so. Events are those
-    of the best series.
-    """
-    owned: dict[LesionId, list[Owned]] = {}
-    told: tuple[LesionEvent, ...] = ()
-    met = {trace.lesion.id: trace.lesion.tracking_uid for trace in traces if trace.masks()}
-    for record in dict.fromkeys(one.record for one in imported):
-        found = {LesionId(f"import {n}"): one.segment for n, one in enumerate(imported) if one.record is record}
-        seen = [seen for trace in traces if (seen := seen_here(trace, owned, timepoint)) is not None]
-        before = [entry for entry in seen if entry.lesion in met]
-        machine, _ = owners(found, record, seen, ground.links)
-        spoken, late = said.names(found, timepoint.id)
-        settled = {word.lesion for word in spoken.values()}
-        for name, word in spoken.items():
-            if all(trace.lesion.id != word.lesion for trace in traces):
-                begin_spoken(word.lesion, own_uid(found[name], traces, ground), traces, timepoint, ground)
-        callings = machine
-        if spoken:  # the rest is matched with the lesions that readers left to it
-            rest = {name: segment for name, segment in found.items() if name not in spoken}
-            callings, _ = owners(rest, record, [entry for entry in seen if entry.lesion not in settled], ground.links)
-        events: tuple[Event, ...] = ()
-        if met and record is imported[0].record:
-            events = news_of(found, spoken, met=met, record=record, before=before, links=ground.links)
-        apart = uncompared(before, record, ground.links, settled | {calling.lesion for calling in callings.values()})
-        names: dict[LesionId, LesionId] = {}
-        doubt: tuple[Finding, ...]
-        for name in in_place_order(found):
-            calling, segment = callings.get(name), found[name]
-            memory = ground.remembered.get(segment.sha256)
-            taken_for = machine[name].lesion if name in machine else None
-            if name in spoken:
-                lesion, basis, doubt = spoken[name].lesion, Basis.READER, ()
-                taken_for = taken_for if memory is None else memory.lesion
-            elif calling is not None:
-                lesion, doubt = calling.lesion, calling.findings
-                known = next(trace.lesion.tracking_uid for trace in traces if trace.lesion.id == lesion)
-                basis = calling.basis if memory is None or memory.tracking_uid != known else memory.basis
-            else:
-                lesion, basis, doubt = new_lesion(segment, traces, timepoint, ground), Basis.PLACED, ()
-            if name in late:
-                doubt = (*doubt, superseded(late[name]))
-            names[name] = lesion
-            trace = next(trace for trace in traces if trace.lesion.id == lesion)
-            if trace.entry is None and not trace.masks():
-                kind = "new" if met else "target"
-                called = (segment.name if ground.identified else "") or lesion
-                trace.lesion = replace(trace.lesion, kind=kind, name=called)
-                doubt = doubt if name in spoken else (*doubt, *apart)
-            mine = replace(
-                segment,
-                lesion=lesion,
-                kind=SegmentKind.LESION,
-                tracking_uid=trace.lesion.tracking_uid,
-                findings=(*segment.findings, *doubt),
-            )
-            owned.setdefault(lesion, []).append(Owned(record=record, segment=mine, basis=basis, taken_for=taken_for))
-        owned = {lesion: told_of_several(mine, record) for lesion, mine in owned.items()}
-        told += lesion_events(timepoint.id, events, names)
-    return owned, told
-
-
-def told_of_several(mine: list[Owned], record: SeriesRecord) -> list[Owned]:
-    """A lesion's masks with a remark on those that share a series."""
-    sharing = sum(one.record is record for one in mine)
-    if sharing < 2:
-        return mine
-    message = f"{sharing} masks of this series were said to be this lesion; the figures are those of the first alone"
-    remark = Finding("SEVERAL_MASKS", Severity.WARNING, message, record.series_uid)
-    return [
-        replace(one, segment=replace(one.segment, findings=(*one.segment.findings, remark)))
-        if one.record is record
-        else one
-        for one in mine
-    ]
-
-
-def seen_here(trace: Trace, owned: Mapping[LesionId, Sequence[Owned]], timepoint: Timepoint) -> Seen | None:
-    """The lesion's mask on a better series of this exam, else its newest one."""
-    for mine in owned.get(trace.lesion.id, ())[:1]:
-        return Seen(
-            lesion=trace.lesion.id,
-            tracking_uid=trace.lesion.tracking_uid,
-            timepoint=timepoint.id,
-            record=mine.record,
-            segment=mine.segment,
-        )
-    return trace.seen()
-
-
-def new_lesion(segment: Segment, traces: list[Trace], timepoint: Timepoint, ground: Ground) -> LesionId:
-    """A lesion for a mask that matches none, called as an earlier run called it."""
-    uid = own_uid(segment, traces, ground)
-    taken = {trace.lesion.id for trace in traces}
-    called = next((lesion for lesion, known in ground.called.items() if known == uid and lesion not in taken), None)
-    identity = called or next_id(taken | ground.spoken_of | set(ground.called))
-    begin_trace(identity, uid, traces, timepoint, ground)
-    return identity
-
-
-def own_uid(segment: Segment, traces: Sequence[Trace], ground: Ground) -> str:
-    """The Tracking UID of a lesion that is met first in this mask.
-
-    Two masks may have been stored with one, and a lesion that was met first in this mask may be another's by now.
-    """
-    named, bare = (tracking_uid_of(ground.case_id, one) for one in (segment, replace(segment, tracking_uid="")))
-    apart = (uid_from(ground.case_id, segment.sha256, f"apart {number}") for number in itertools.count())
-    taken = {trace.lesion.tracking_uid for trace in traces}
-    return next(uid for uid in itertools.chain((named, bare), apart) if uid not in taken)
-
-
-def begin_spoken(lesion: LesionId, uid: str, traces: list[Trace], timepoint: Timepoint, ground: Ground) -> None:
-    """A lesion that a reader's word names and nobody knows here; ``uid`` unless it was known before."""
-    begin_trace(lesion, ground.called.get(lesion, uid), traces, timepoint, ground)
-
-
-def begin_trace(lesion: LesionId, uid: str, traces: list[Trace], timepoint: Timepoint, ground: Ground) -> None:
-    """A lesion that is met first on this exam, with a row on each exam before it."""
-    kind = "new" if any(trace.masks() for trace in traces) else "target"
-    trace = Trace(Lesion(id=lesion, name=lesion, side=None, kind=kind, tracking_uid=uid), None)
-    for earlier in ground.exams.timepoints[: ground.exams.timepoints.index(timepoint)]:
-        trace.made += followed_rows(trace, earlier, ground)
-    traces.append(trace)
-
-
-def imported_rows(trace: Trace, timepoint: Timepoint, mine: Sequence[Imported | Owned]) -> list[Traced]:
-    """One row a series; the first, of the best role, is the primary one."""
-    return [
-        Traced(
-            lesion=trace.lesion.id,
-            timepoint=timepoint.id,
-            record=one.record,
-            segment=one.segment,
-            status=one.segment.status,
-            method=Method.IMPORTED,
-            primary=number == 0,
-            findings=one.segment.findings,
-        )
-        for number, one in enumerate(mine)
-    ]
 
 
 # --- from prompts ---------------------------------------------------------------------------------------------------
@@ -780,7 +388,7 @@ def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground, *, beside:
     here = series_for(timepoint)
     role = trace.role()
     if role is None:
-        return [unseen(trace, timepoint.id, here, "NOT_OUTLINED_YET", "nobody outlined this lesion up to this exam")]
+        return [not_outlined_yet(trace, timepoint)]
     record = series_for(timepoint, (role,))
     if record is None:
         return [no_series(trace, timepoint, here)]
@@ -917,21 +525,6 @@ def no_series(trace: Trace, timepoint: Timepoint, here: SeriesRecord | None) -> 
         else f"this exam has no {role} series to compare with; the tumour is not outlined on another kind of image"
     )
     return unseen(trace, timepoint.id, here, "NO_COMPARABLE_SERIES", reason)
-
-
-def unseen(
-    trace: Trace, timepoint: str, record: SeriesRecord | None, code: str, reason: str, *findings: Finding
-) -> Traced:
-    """A row that says why there is no figure: never a missing row, never a 0."""
-    return Traced(
-        lesion=trace.lesion.id,
-        timepoint=timepoint,
-        record=record,
-        segment=None,
-        status=Status.NOT_ASSESSABLE,
-        method=Method.PROPAGATED,
-        findings=(Finding(code, Severity.WARNING, reason, f"{trace.lesion.id} {timepoint}"), *findings),
-    )
 
 
 def carried_onto_ct(trace: Trace, ground: Ground) -> list[Traced]:

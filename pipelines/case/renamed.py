@@ -1,6 +1,6 @@
 """The outlines of one exam under the lesions that readers say they show.
 
-Annotations are given to lesions by :mod:`pipelines.case.masks`, words before places. What a machine or a reader
+Annotations are given to lesions by :mod:`pipelines.case.imported`, words before places. What a machine or a reader
 outlined for one lesion and a reader said to be another is moved here: with its status, for it is the same outline.
 """
 
@@ -17,7 +17,7 @@ from pipelines.case_file import LinkWord
 if TYPE_CHECKING:
     from imaging.lesions.lesion import Lesion
     from imaging.study import SeriesRecord
-    from pipelines.case.masks import Traced
+    from pipelines.case.traced import Traced
     from pipelines.case.words import StoredWord
 
 __all__ = ["BY_PLACE", "renamed", "superseded"]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from imaging.lesions.lesion import Lesion
     from imaging.study import SeriesRecord
     from pipelines.case.exams import Exams
-    from pipelines.case.masks import Traced
+    from pipelines.case.traced import Traced
 
 __all__ = [
     "StoredReview",

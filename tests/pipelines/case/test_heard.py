@@ -11,7 +11,7 @@ from imaging.lesions.match import Basis, EventKind
 from imaging.segmentation import LesionId
 from pipelines.case.exams import Exams
 from pipelines.case.heard import heard
-from pipelines.case.masks import Traced, Tracing
+from pipelines.case.traced import Traced, Tracing
 from pipelines.case.words import StoredWord
 from pipelines.case_file import LesionEntry, LinkWord
 from tests.pipelines.case.test_events import followed

@@ -12,8 +12,8 @@ from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.lesions.lesion import Lesion, Method
 from imaging.segmentation import LesionId, Segment, Status
-from pipelines.case.masks import Traced
 from pipelines.case.renamed import renamed
+from pipelines.case.traced import Traced
 from pipelines.case.words import StoredWord
 from pipelines.case_file import LinkWord
 from tests.imaging.dicom.test_rtstruct import record

@@ -18,8 +18,8 @@ from imaging.provenance import uid_from
 from imaging.segmentation import LesionId, Segment
 from pipelines.case.document import identity_record, taken
 from pipelines.case.identity import Remembered
-from pipelines.case.masks import Tracing
 from pipelines.case.reviews import read_reviews
+from pipelines.case.traced import Tracing
 from pipelines.case.words import (
     StoredWord,
     contradictions,
