@@ -24,7 +24,7 @@ from pipelines.structures import STRUCTURE_KEYS, StructureEntry, structures_from
 from pipelines.toml_table import moment, moment_or_name, optional_text, tables, text
 from pipelines.workspace import SAFE_NAME
 
-__all__ = ["CaseFile", "LesionEntry", "LinkWord", "PlacedPrompt", "Review", "read_case_file"]
+__all__ = ["CaseFile", "LesionEntry", "LinkWord", "PlacedPrompt", "Review", "link_word_from", "read_case_file"]
 
 KEYS = {
     "": {"case", "lesion", "procedure", "clinical", "series", "reading", "structure"},
@@ -195,15 +195,24 @@ def reviews_from(row: Mapping[str, Any]) -> list[Review]:
 
 
 def links_from(row: Mapping[str, Any]) -> list[LinkWord]:
-    return [
-        LinkWord(
-            lesion=LesionId(text(row, "id", "lesion")),
-            timepoint=moment_or_name(link, "timepoint", "lesion.link"),
-            reader=text(link, "reader", "lesion.link"),
-            mask_sha256=text(link, "mask_sha256", "lesion.link"),
-        )
-        for link in tables(row, "link")
-    ]
+    lesion = LesionId(text(row, "id", "lesion"))
+    return [link_word_from(link, lesion, "lesion.link") for link in tables(row, "link")]
+
+
+def link_word_from(row: Mapping[str, Any], lesion: LesionId, where: str) -> LinkWord:
+    """A reader's word as the case file has it in a table, and the workspace in a file.
+
+    Raises
+    ------
+    CaseFileError
+        With the key that cannot be.
+    """
+    return LinkWord(
+        lesion=lesion,
+        timepoint=moment_or_name(row, "timepoint", where),
+        reader=text(row, "reader", where),
+        mask_sha256=text(row, "mask_sha256", where),
+    )
 
 
 def asked_across_roles(case: Mapping[str, Any]) -> bool:

@@ -560,6 +560,53 @@ def accept(
 
 @main.command()
 @click.argument("case_result", type=IMAGE)
+@click.option("--lesion", metavar="ID", help="The lesion under which the mask stands.")
+@click.option("--timepoint", metavar="ID", help="Its exam.")
+@click.option("--is", "is_lesion", metavar="ID", help="The lesion that it shows; the same one confirms the link.")
+@click.option("--new", "is_new", is_flag=True, help="It shows a lesion of its own.")
+@click.option("--mask-sha256", metavar="DIGEST", help="The mask that was looked at, as case.json lists it.")
+@click.option("--all-proposed", is_flag=True, help="Confirm every proposed link, of one lesion or exam where named.")
+@click.option("--reader", required=True, help="Who says so; stands in the case.")
+@run_command(empty_case)
+def link(
+    case_result: Path,
+    lesion: str | None,
+    timepoint: str | None,
+    *,
+    is_lesion: str | None,
+    is_new: bool,
+    mask_sha256: str | None,
+    all_proposed: bool,
+    reader: str,
+) -> tuple[Document, int]:
+    """Say as READER whose masks are: confirm what is proposed, or correct it. Every later run obeys what was said."""
+    from pipelines.follow_up import confirm_links, link_mask
+
+    if [is_lesion is not None, is_new, all_proposed].count(True) != 1:
+        refuse_usage("USAGE: say what the mask is by --is or --new, or confirm by --all-proposed")
+    if all_proposed and mask_sha256 is not None:
+        refuse_usage("USAGE: --mask-sha256 is about one mask")
+    if all_proposed:
+        document, folder, behind = confirm_links(case_result, lesion=lesion, timepoint=timepoint, reader=reader)
+    elif lesion is None or timepoint is None:
+        refuse_usage("USAGE: name one mask by --lesion and --timepoint")
+    else:
+        document, folder, behind = link_mask(
+            case_result,
+            lesion=lesion,
+            timepoint=timepoint,
+            is_lesion=is_lesion,
+            mask_sha256=mask_sha256,
+            reader=reader,
+        )
+    show_case(document, folder.root)
+    if behind:
+        Speaker.say("kept; 'osteotrace run' brings up the figures that follow, until then they say REVIEW_PENDING")
+    return document, DONE
+
+
+@main.command()
+@click.argument("case_result", type=IMAGE)
 @click.option("--format", "kind", required=True, type=click.Choice(["html", "csv", "json"]), help="Of the report.")
 @click.option("--out", type=OUT, help="A file; beside case.json where left out.")
 @run_command(empty_paths)

@@ -8,23 +8,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from imaging.dicom.scan import scan
-from imaging.errors import CaseFileError
+from imaging.errors import CaseFileError, RecordError
+from imaging.lesions.lesion import Method
+from imaging.provenance import uid_from
 from imaging.segmentation import LesionId, Status
 from imaging.segmentation.catalogue import segmenter
 from imaging.study.timepoint import require_loadable, require_one_patient
 from pipelines.case import account, outputs
 from pipelines.case.anatomy import Anatomy, draw_structures
-from pipelines.case.conclude import Case, Word, with_word
+from pipelines.case.conclude import Case, Naming, Word, with_naming, with_word
 from pipelines.case.document import case_from_document, event_rows, read_document, read_earlier
 from pipelines.case.exams import Images, exams_from, load_exams
 from pipelines.case.label_maps import read_mask, write_label_maps
 from pipelines.case.links import changing, link_exams
-from pipelines.case.masks import Ground, carried_lesions, trace_lesions
+from pipelines.case.masks import carried_lesions, trace_lesions
 from pipelines.case.materials import find_materials, relate_materials
+from pipelines.case.naming import confirmations, lesions_named, new_lesion_id, require_unchanged, said_of
 from pipelines.case.observations import observe
 from pipelines.case.reviews import (
     from_case_file,
@@ -34,12 +38,21 @@ from pipelines.case.reviews import (
     timepoints_of,
     write_review,
 )
-from pipelines.case_file import read_case_file
+from pipelines.case.traced import Ground
+from pipelines.case.words import (
+    contradictions,
+    exams_of,
+    read_words,
+    require_nothing_said,
+    tracking_uids,
+    write_word,
+)
+from pipelines.case_file import LinkWord, read_case_file
 from pipelines.documents import needed_series_refused
 from pipelines.settings import read_settings
 from pipelines.workspace import CaseFolder, case_id_of, find_case_folder
 
-__all__ = ["accept_masks", "follow_up", "judge_masks", "write_report"]
+__all__ = ["accept_masks", "confirm_links", "follow_up", "judge_masks", "link_mask", "name_masks", "write_report"]
 
 Document = dict[str, Any]
 
@@ -98,8 +111,8 @@ def follow_up(
     require_loadable(index)
     images = Images()
     earlier = read_earlier(target)
-    reviews = read_reviews(target)
-    names = {**earlier.timepoint_ids, **timepoints_of(reviews)}
+    reviews, words = read_reviews(target), read_words(target)
+    names = {**earlier.timepoint_ids, **exams_of(words), **timepoints_of(reviews)}
     exams = load_exams(exams_from(index, story, known_ids=names), images)
     outlines = draw_structures(story.structures, exams, home, accept_gaps=accept_gaps)
 
@@ -124,7 +137,9 @@ def follow_up(
         accept_gaps=accept_gaps,
         identified=identified,
         remembered=earlier.lesions,
-        words=story.links,
+        tracking_uids=earlier.tracking_uids,
+        words=(*story.links, *(entry.word for entry in words)),
+        kept=words,
         anatomy=Anatomy(outlines, links, settings.registration_error_mm),
     )
     tracing = trace_lesions(story.lesions, ground)
@@ -144,7 +159,9 @@ def follow_up(
         observations=observations,
         materials=account.material_rows(related),
         registrations=account.registration_rows(links),
-        findings=account.case_findings(index, exams, story, (*outlines.findings, *tracing.findings)),
+        findings=account.case_findings(
+            index, exams, story, (*outlines.findings, *contradictions(story.links, words), *tracing.findings)
+        ),
         provenance=account.provenance(
             index, exams, settings, story, engine.capabilities(), accept_gaps=accept_gaps, identified=identified
         ),
@@ -154,6 +171,7 @@ def follow_up(
         comparing=account.comparing(story),
     )
     require_unreviewed(target, reviews)
+    require_nothing_said(target, words)
     kept = [*write_label_maps(target, traced, related), *outputs.write_figures(target, traced, related, images)]
     return outputs.write_case(target, case, kept), target, exams.damaged or needed_series_refused(index)
 
@@ -216,6 +234,99 @@ def judge_masks(target: CaseFolder, words: Sequence[Word], *, reader: str) -> tu
         write_review(target, segment, timepoint=word.timepoint, status=word.status, reader=reader)
         case, current = with_word(case, word, reader)
         behind = behind or not current
+    return outputs.write_case(target, case, outputs.unchanged(document["outputs"])), behind
+
+
+def link_mask(
+    case_result: Path,
+    *,
+    lesion: str,
+    timepoint: str,
+    is_lesion: str | None,
+    mask_sha256: str | None = None,
+    reader: str,
+) -> tuple[Document, CaseFolder, bool]:
+    """Say as the reader that the mask under ``lesion`` is ``is_lesion``, or where None a lesion of its own.
+
+    Returns
+    -------
+    As :func:`name_masks`, with the folder.
+
+    Raises
+    ------
+    OsteotraceError
+        As :func:`pipelines.case.naming.said_of` and :func:`name_masks`; nothing was said then.
+    """
+    target = find_case_folder(case_result)
+    case = case_from_document(read_document(target))
+    said = said_of(
+        case, read_words(target), lesion=lesion, timepoint=timepoint, is_lesion=is_lesion, mask_sha256=mask_sha256
+    )
+    document, behind = name_masks(target, [said], reader=reader)
+    return document, target, behind
+
+
+def confirm_links(
+    case_result: Path, *, lesion: str | None, timepoint: str | None, reader: str
+) -> tuple[Document, CaseFolder, bool]:
+    """Confirm as the reader every link that is still proposed, of one lesion or exam where it is named.
+
+    Raises
+    ------
+    OsteotraceError
+        As :func:`pipelines.case.naming.confirmations` and :func:`name_masks`.
+    """
+    target = find_case_folder(case_result)
+    case = case_from_document(read_document(target))
+    meant = confirmations(case, read_words(target), lesion=lesion, timepoint=timepoint)
+    document, behind = name_masks(target, meant, reader=reader)
+    return document, target, behind
+
+
+def name_masks(target: CaseFolder, namings: Sequence[Naming], *, reader: str) -> tuple[Document, bool]:
+    """Keep a reader's words on whose masks are, and conclude from them what can be concluded without the images.
+
+    Returns
+    -------
+    The case document, and whether figures in it are now behind: a mask is another lesion's. :func:`follow_up` brings
+    them up; until then the observations say so.
+
+    Raises
+    ------
+    ConflictError
+        REVIEW_PENDING: a reader has saved another mask since; or somebody else said something in this moment, and the
+        words before it are kept.
+    """
+    document = read_document(target)
+    case = case_from_document(document)
+    reviews = read_reviews(target)
+    require_unchanged(case, namings, reviews)
+    behind = False
+    for naming in namings:
+        observation = case.primary(naming.taken_for, naming.timepoint)
+        if observation is None:
+            raise RecordError(f"case.json does not know {naming.taken_for} at {naming.timepoint}", where="case.json")
+        said = read_words(target)
+        uids = tracking_uids(said) | {known.id: known.tracking_uid for known in case.lesions}
+        lesion = naming.lesion
+        if lesion is None:
+            lesion = new_lesion_id(lesions_named(case, said))
+            uids[lesion] = uid_from(case.id, lesion, naming.mask_sha256)
+        drawn = observation.method is Method.IMPORTED and naming.mask_sha256 not in {r.mask_sha256 for r in reviews}
+        kept = None if drawn or lesion == naming.taken_for else naming.segment or read_mask(target, observation)
+        write_word(
+            target,
+            LinkWord(lesion=lesion, timepoint=naming.timepoint, reader=reader, mask_sha256=naming.mask_sha256),
+            taken_for=naming.taken_for,
+            uids=uids,
+            series_uid=(kept.series_uid if kept else observation.series_uid) or "",
+            method=observation.method,
+            mask=kept,
+        )
+        case, current = with_naming(case, replace(naming, lesion=lesion), reader)
+        behind = behind or not current
+    if not namings:
+        return document, False
     return outputs.write_case(target, case, outputs.unchanged(document["outputs"])), behind
 
 

@@ -124,8 +124,11 @@ class Identity:
     >>> seen = Identity(since="T0", basis=Basis.FOLLOWED, history=said)
     >>> seen.with_word(LesionId("L1"), by="reader-1").status.value
     'confirmed'
-    >>> seen.with_word(LesionId("L2"), by="reader-1").status.value
-    'corrected'
+    >>> said = seen.with_word(LesionId("L2"), by="reader-1")
+    >>> said.status.value, said.lesion, said.settled
+    ('corrected', 'L2', True)
+    >>> said.given(LesionId("L3")).status.value  # another mask was said to be L2 since
+    'proposed'
     """
 
     since: str | None
@@ -140,6 +143,22 @@ class Identity:
     def status(self) -> IdentityStatus:
         """The newest word's."""
         return self.history[-1].status
+
+    @property
+    def lesion(self) -> LesionId:
+        """Whose the mask is by the newest word."""
+        return self.history[-1].lesion
+
+    @property
+    def settled(self) -> bool:
+        """Whether a reader has said whose the mask is."""
+        return self.status is not IdentityStatus.PROPOSED
+
+    def given(self, lesion: LesionId) -> Identity:
+        """The same where the mask stands under that lesion: if nobody said so last, the machine proposes it."""
+        if lesion == self.lesion:
+            return self
+        return replace(self, history=(*self.history, IdentityWord(IdentityStatus.PROPOSED, lesion)))
 
     def with_word(self, lesion: LesionId, *, by: str) -> Identity:
         """The same after a reader's word: a confirmation, or a correction of what was said last."""

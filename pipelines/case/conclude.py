@@ -8,6 +8,7 @@ from typing import Any
 
 from imaging.finding import Finding, Severity
 from imaging.lesions.lesion import Lesion, Method, Observation
+from imaging.lesions.match import Basis
 from imaging.lesions.procedure import ClinicalRecord, Procedure
 from imaging.lesions.timeline import Comparing, LesionChange, changes_of
 from imaging.measurement.quantity import Quantity
@@ -15,9 +16,19 @@ from imaging.response.reading import Reading
 from imaging.response.thresholds import Thresholds
 from imaging.segmentation import LesionId, Segment, Status
 
-__all__ = ["REVIEW_PENDING", "Case", "CaseExam", "Word", "changes", "with_word"]
+__all__ = ["REVIEW_PENDING", "Case", "CaseExam", "Naming", "Word", "changes", "is_pending", "with_naming", "with_word"]
 
 REVIEW_PENDING = "REVIEW_PENDING"  # the code on figures that are behind a reader's word
+DOUBTS = {  # of whose a mask is, which a reader's word settles
+    "IDENTITY_AMBIGUOUS",
+    "IDENTITY_DISPLACED",
+    "IDENTITY_DISPUTED",
+    "IDENTITY_UNKNOWN",
+    "IDENTITY_UNVERIFIED",
+    "LINK_DISPUTED",
+    "LINK_SUPERSEDED",
+    "SHARED_FRAME_UNVERIFIED",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +99,29 @@ class Word:
     status: Status
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Naming:
+    """What a reader says of whose a mask is.
+
+    Parameters
+    ----------
+    lesion
+        Whose it is; None for a lesion of its own, which no other mask shows so far.
+    taken_for, timepoint
+        The lesion under which the mask stands, and its exam.
+    mask_sha256
+        Of the mask that was looked at.
+    segment
+        That mask, where a reader has just changed it; None for the one behind the figures.
+    """
+
+    lesion: LesionId | None
+    taken_for: LesionId
+    timepoint: str
+    mask_sha256: str
+    segment: Segment | None = None
+
+
 def changes(case: Case, lesion: Lesion) -> tuple[LesionChange, ...]:
     """The lesion's changes against baseline, nadir, previous and its own pre-procedure exam."""
     return changes_of(case.observations_of(lesion.id), case.moments, case.procedures, comparing=case.comparing)
@@ -113,6 +147,36 @@ def with_word(case: Case, word: Word, reader: str) -> tuple[Case, bool]:
     late = [o.primary and o.lesion == observation.lesion and o.timepoint in behind for o in rows]
     told = tuple(pending(o, observation.timepoint, reader) if old else o for o, old in zip(rows, late, strict=True))
     return replace(case, observations=told), current
+
+
+def with_naming(case: Case, naming: Naming, reader: str) -> tuple[Case, bool]:
+    """The case after a reader's word on whose a mask is, and whether its figures still are those of the lesions.
+
+    They are where the word confirms what the figures rest on. Where it takes the mask to another lesion, the figures of
+    both on that exam and what was followed from them say that they are from before it.
+    """
+    observation = case.primary(naming.taken_for, naming.timepoint)
+    if observation is None or naming.lesion is None:
+        raise ValueError("a word is about a mask that is here, and names a lesion")
+    told = observation
+    if observation.identity is not None and observation.mask_sha256 == naming.mask_sha256:
+        identity = replace(observation.identity.with_word(naming.lesion, by=reader), basis=Basis.READER)
+        findings = tuple(finding for finding in observation.findings if finding.code not in DOUBTS)
+        told = replace(observation, identity=identity, findings=findings)
+    rows = [told if o is observation else o for o in case.observations]
+    if naming.lesion == naming.taken_for:
+        return replace(case, observations=tuple(rows)), not is_pending(told)
+    other = case.primary(naming.lesion, naming.timepoint)
+    sources = [told, *([] if other is None else [other])]
+    behind = {(o.lesion, o.timepoint) for source in sources for o in (source, *followed_from(case, source))}
+    late = [o.primary and (o.lesion, o.timepoint) in behind for o in rows]
+    after = tuple(pending(o, naming.timepoint, reader) if old else o for o, old in zip(rows, late, strict=True))
+    return replace(case, observations=after), False
+
+
+def is_pending(observation: Observation) -> bool:
+    """Whether its figures are from before a reader's word."""
+    return any(finding.code == REVIEW_PENDING for finding in observation.findings)
 
 
 def named_by(observation: Observation, status: Status, reader: str) -> Observation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import imaging
@@ -321,13 +321,20 @@ def identity_from_record(row: Mapping[str, Any] | None) -> Identity | None:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What an earlier run fixed for good: the timepoints' ids, by the UIDs of their series, and whose each mask was.
+    """What an earlier run fixed for good: the timepoints' ids, by the UIDs of their series, and who is who.
 
-    ``lesions`` is by the digest of each mask that people drew; a reader's word is not among them, it speaks for itself.
+    Parameters
+    ----------
+    lesions
+        By the digest of each mask that people drew: what the machine took it for. A reader's word is not among them: it
+        speaks for itself, and with it gone the mask is again what it was taken for.
+    tracking_uids
+        Of every lesion.
     """
 
-    timepoint_ids: Mapping[str, str]
-    lesions: Mapping[str, Remembered]
+    timepoint_ids: Mapping[str, str] = field(default_factory=dict)
+    lesions: Mapping[str, Remembered] = field(default_factory=dict)
+    tracking_uids: Mapping[LesionId, str] = field(default_factory=dict)
 
 
 def read_earlier(folder: CaseFolder) -> Earlier:
@@ -339,7 +346,7 @@ def read_earlier(folder: CaseFolder) -> Earlier:
         It is damaged, or of a version that this software does not know.
     """
     if not folder.document.is_file():
-        return Earlier({}, {})
+        return Earlier()
     document = read_document(folder)
     try:
         return earlier_from(document)
@@ -353,11 +360,22 @@ def earlier_from(document: Document) -> Earlier:
         for timepoint in document["timepoints"]
         for series in (*timepoint["series"], *timepoint.get("lost", ()))
     }
+    uids = {LesionId(lesion["id"]): str(lesion["tracking_uid"]) for lesion in document["lesions"]}
     lesions = {
-        row["mask_sha256"]: Remembered(LesionId(lesion["id"]), lesion["tracking_uid"], basis)
+        row["mask_sha256"]: Remembered(taken_for, uids.get(taken_for, ""), basis)
         for lesion in document["lesions"]
         for row in lesion["observations"]
         if row["method"] == Method.IMPORTED and row["mask_sha256"]
-        if (basis := Basis((row.get("identity") or {}).get("basis", Basis.OVERLAP))) is not Basis.READER
+        for taken_for, basis in [taken(LesionId(lesion["id"]), row.get("identity"))]
     }
-    return Earlier(ids, lesions)
+    return Earlier(ids, lesions, uids)
+
+
+def taken(lesion: LesionId, identity: Mapping[str, Any] | None) -> tuple[LesionId, Basis]:
+    """What the machine took a mask for, and why; what a reader's word rests on, it does not."""
+    if identity is None:
+        return lesion, Basis.OVERLAP
+    taken_for, basis = LesionId(identity["history"][0]["lesion"]), Basis(identity["basis"])
+    if taken_for != lesion or basis is Basis.READER:
+        basis = Basis.PLACED if identity["since"] is None else Basis.OVERLAP
+    return taken_for, basis

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from imaging.finding import Finding, Severity
 from imaging.geometry import Rigid
-from imaging.lesions.identity import Known, identify
+from imaging.lesions.identity import Known, identify, in_place_order
 from imaging.lesions.lesion import Identity, IdentityStatus, IdentityWord
 from imaging.lesions.match import Basis, Event, EventKind, Link, Matching, points_of
 from imaging.segmentation import LesionId, Segment
@@ -28,6 +28,7 @@ __all__ = [
     "event_findings",
     "identities",
     "lesion_events",
+    "news_of",
     "owners",
     "shared_outlines",
     "uncompared",
@@ -70,7 +71,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """Whose an earlier run found a mask to be, and why."""
+    """Whose an earlier run found a mask to be, and why; without a Tracking UID if no mask shows that lesion now."""
 
     lesion: LesionId
     tracking_uid: str
@@ -152,9 +153,49 @@ def uncompared(
     return (Finding("IDENTITY_UNKNOWN", Severity.WARNING, message, record.series_uid),)
 
 
-def doubts_of(identity: Identity, where: str) -> tuple[Finding, ...]:
-    """What a reader should look at before believing whose the mask is."""
+def news_of(
+    found: Mapping[LesionId, Segment],
+    spoken: Mapping[LesionId, LinkWord],
+    *,
+    met: Mapping[LesionId, str],
+    record: SeriesRecord,
+    before: Sequence[Seen],
+    links: Links,
+) -> tuple[Event, ...]:
+    """What became of the lesions of the exams before, with what readers said of the masks taken as given.
+
+    Parameters
+    ----------
+    met
+        The Tracking UIDs of the lesions that were seen before.
+    """
+    taken = {met[word.lesion] for word in spoken.values() if word.lesion in met}
+    named: dict[LesionId, Segment] = {}
+    first: dict[LesionId, LesionId] = {}  # by lesion that readers named: a second mask of it is no news
+    for name in in_place_order(found):
+        segment = found[name]
+        if name not in spoken:
+            named[name] = segment.with_tracking_uid("") if segment.tracking_uid in taken else segment
+        elif first.setdefault(spoken[name].lesion, name) == name and spoken[name].lesion in met:
+            named[name] = segment.with_tracking_uid(met[spoken[name].lesion])
+    fresh = (Event(kind=EventKind.NEW, b=(name,)) for lesion, name in sorted(first.items()) if lesion not in met)
+    return (*owners(named, record, before, links)[1].events, *fresh)
+
+
+def doubts_of(identity: Identity, rival: LesionId | None, where: str) -> tuple[Finding, ...]:
+    """What a reader should look at before believing whose the mask is; nothing more once one has said so.
+
+    ``rival``: the lesion that it would be by its place alone.
+    """
+    if identity.settled:
+        return ()
     doubts = []
+    if identity.history[0].lesion != identity.lesion:
+        message = f"it was taken for {identity.history[0].lesion}, which a reader said another mask to be: confirm it"
+        doubts.append(Finding("IDENTITY_DISPLACED", Severity.WARNING, message, where))
+    if rival is not None:
+        message = f"where it lies it would rather be {rival}: confirm which one this is"
+        doubts.append(Finding("IDENTITY_DISPUTED", Severity.WARNING, message, where))
     if identity.ambiguity is not None and identity.ambiguity > DOUBTFUL:
         message = f"another lesion is nearly as likely (ambiguity {identity.ambiguity:.2f}): confirm which one this is"
         doubts.append(Finding("IDENTITY_AMBIGUOUS", Severity.WARNING, message, where))
@@ -166,12 +207,14 @@ def doubts_of(identity: Identity, where: str) -> tuple[Finding, ...]:
 
 def identities(
     masks: Mapping[LesionId, tuple[SeriesRecord, Segment]],
-    bases: Mapping[LesionId, tuple[Basis, str | None]],
+    bases: Mapping[LesionId, tuple[Basis, LesionId | None]],
     seen: Sequence[Seen],
     links: Links,
-    words: Sequence[LinkWord],
-) -> dict[LesionId, Identity]:
+    words: Mapping[LesionId, Sequence[LinkWord]],
+) -> dict[LesionId, tuple[Identity, LesionId | None]]:
     """By lesion: why its mask is taken for it, with the figures of the match wherever the two can be compared.
+
+    And the lesion that the mask would be by its place alone, if that is another one.
 
     Parameters
     ----------
@@ -179,8 +222,10 @@ def identities(
         One exam's, as they were given to lesions.
     bases
         What each rests on, and the lesion that the machine took it for where a reader says otherwise.
+    words
+        What readers said of each mask, whosever they said it is; all of it is history.
     """
-    found: dict[LesionId, Identity] = {}
+    found: dict[LesionId, tuple[Identity, LesionId | None]] = {}
     links_on = {
         record.volume_id: links_by_place(
             {name: other for name, (where, other) in masks.items() if where.volume_id == record.volume_id},
@@ -190,10 +235,12 @@ def identities(
         )
         for record, _ in masks.values()
     }
-    for lesion, (record, segment) in masks.items():
-        link = links_on[record.volume_id].get(lesion)
+    for lesion, (record, _) in masks.items():
+        link = next((link for link in links_on[record.volume_id] if link.b == lesion), None)
+        rival = None if link is None or link.a == lesion else link.a
+        link = link if rival is None else None
         basis, taken_for = bases[lesion]
-        first = IdentityWord(IdentityStatus.PROPOSED, LesionId(taken_for) if taken_for else lesion)
+        first = IdentityWord(IdentityStatus.PROPOSED, taken_for or lesion)
         before = next((entry.timepoint for entry in seen if entry.lesion == lesion), None)
         identity = Identity(since=before, basis=basis, history=(first,))
         if link is not None:
@@ -204,23 +251,23 @@ def identities(
                 dice=round(link.dice, 4),
                 distance_mm=round(link.distance_mm, 3),
             )
-        for word in words:
-            if word.mask_sha256 == segment.sha256 and word.lesion == lesion:
-                identity = identity.with_word(word.lesion, by=word.reader)
-        found[lesion] = identity
+        for word in words[lesion]:
+            identity = identity.with_word(word.lesion, by=word.reader)
+        identity = identity.given(lesion)
+        found[lesion] = (replace(identity, basis=Basis.READER) if identity.settled else identity), rival
     return found
 
 
 def links_by_place(
     found: Mapping[LesionId, Segment], record: SeriesRecord, seen: Sequence[Seen], links: Links
-) -> dict[LesionId, Link]:
-    """By lesion: how its mask on a series lies to its newest one, where place alone would join the two."""
+) -> tuple[Link, ...]:
+    """The lesions seen before and the masks on a series that place alone would join."""
     known = [
         replace(entry.known(here_from_there), tracking_uid="")
         for entry in seen
         if (here_from_there := links.path(record, entry.record) or links.claim(record, entry.record)) is not None
     ]
-    return {link.a: link for link in identify(known, found).links if link.a == link.b}
+    return identify(known, found).links
 
 
 def lesion_events(

@@ -25,8 +25,8 @@ from imaging.geometry import Grid
 from imaging.lesions.lesion import Observation
 from imaging.measurement.material import MaterialMeasurement
 from imaging.segmentation import Segment, SegmentKind, Status
-from pipelines.case.masks import Traced
 from pipelines.case.materials import FoundMaterial
+from pipelines.case.traced import Traced
 from pipelines.reports.as_json import json_text
 from pipelines.workspace import CaseFolder
 

@@ -6,55 +6,57 @@ their author, and a reader's word (:mod:`pipelines.case.reviews`) goes before bo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from imaging.arrays import BoolArray, FloatArray
-from imaging.dicom.rtstruct import read_rtstruct
-from imaging.dicom.seg import read_seg
-from imaging.errors import BackendFailed, CaseFileError, EmptyMask, GeometryError, InputError, UsageError
+from imaging.errors import BackendFailed, CaseFileError, EmptyMask, UsageError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
-from imaging.lesions.identity import in_place_order, tracking_uid_of
-from imaging.lesions.lesion import Identity, Lesion, Method
-from imaging.lesions.match import MOST_INSIDE, Basis, Event, EventKind, share_inside
-from imaging.lesions.procedure import Procedure
+from imaging.lesions.lesion import Lesion, Method
+from imaging.lesions.match import MOST_INSIDE, Basis, EventKind, share_inside
 from imaging.lesions.side import side_of
 from imaging.provenance import Provenance, uid_from
 from imaging.segmentation import LesionId, Segment, SegmentKind, Status
-from imaging.segmentation.backend import Segmenter
 from imaging.segmentation.lesion import LesionProposal
 from imaging.segmentation.prompt import MaskPrompt
 from imaging.study import SeriesRecord
 from imaging.study.timepoint import Timepoint
 from imaging.volume import Modality, Volume
 from imaging.volume.resample import resample_probability
-from pipelines.case.anatomy import Anatomy
-from pipelines.case.exams import ROLE_ORDER, Exams, Images, companion_of, ct_of, series_for
+from pipelines.case.exams import companion_of, ct_of, series_for
+from pipelines.case.heard import Heard, heard
 from pipelines.case.history import history_of
 from pipelines.case.identity import (
     LesionEvent,
-    Remembered,
     Seen,
     doubts_of,
     event_findings,
     identities,
-    lesion_events,
-    owners,
     shared_outlines,
-    uncompared,
+)
+from pipelines.case.imported import (
+    Imported,
+    Owned,
+    assign,
+    begin_spoken,
+    come_apart,
+    imported_rows,
+    imported_segments,
+    remembered_traces,
 )
 from pipelines.case.links import Links
 from pipelines.case.mask_files import named_mask, on_record
-from pipelines.case.materials import CarriedMaterial, FoundMaterial, carry_material
-from pipelines.case.reviews import StoredReview, apply_reviews, unused_reviews
-from pipelines.case.words import Heard, as_said, heard
+from pipelines.case.materials import CarriedMaterial, carry_material
+from pipelines.case.renamed import renamed
+from pipelines.case.reviews import apply_reviews, unused_reviews
+from pipelines.case.traced import Ground, Trace, Traced, Tracing, not_outlined_yet, unseen
+from pipelines.case.words import kept_words
 from pipelines.case_file import LesionEntry, LinkWord, PlacedPrompt
 
-__all__ = ["Ground", "Traced", "Tracing", "carried_lesions", "trace_lesions"]
+__all__ = ["carried_lesions", "trace_lesions"]
 
 TAKEN_IN = "WITHIN_ANOTHER_OUTLINE"
 COVERED_FRACTION = 0.5  # less of a lesion inside the field of view than this, and nothing can be proposed there
@@ -62,107 +64,6 @@ NOT_DRAWN = (
     "who outlined this exam did not outline this lesion: it may be gone, and this outline is the software's alone"
 )
 WHOLE_FRACTION = 0.98  # below it the lesion is cut by the edge of the image, beyond what resampling can explain
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Traced:
-    """One lesion on one exam: its mask, or the reason why there is none.
-
-    Parameters
-    ----------
-    record
-        The series on which it was made or looked for; None where the exam has none that compares.
-    segment
-        None unless there is a mask that can be measured.
-    carried
-        On a CT where the tumour cannot be outlined: where the lesion lies by registration, for material alone.
-    engine_wcv
-        How much the methods that proposed the mask differ in volume.
-    """
-
-    lesion: LesionId
-    timepoint: str
-    record: SeriesRecord | None
-    segment: Segment | None
-    status: Status
-    method: Method
-    primary: bool = True
-    carried: BoolArray | None = None
-    engine_wcv: float | None = None
-    identity: Identity | None = None
-    findings: tuple[Finding, ...] = ()
-
-
-@dataclass(slots=True, eq=False)
-class Trace:
-    """What is known so far of one lesion, in time order.
-
-    ``remembered`` is a mask on a later exam that an earlier run gave to it: it tells the place until it is met again.
-    ``lost`` is it while exams with drawn masks have none of it, whatever the software proposes there; ``within`` says
-    whose outline has taken it in.
-    """
-
-    lesion: Lesion
-    entry: LesionEntry | None
-    made: list[Traced] = field(default_factory=list)
-    remembered: Seen | None = None
-    lost: bool = False
-    within: LesionId | None = None
-
-    def masks(self) -> list[Traced]:
-        """The exams on which it has a mask that nobody rejected."""
-        return [t for t in self.made if t.segment is not None and t.primary and t.status is not Status.REJECTED]
-
-    def role(self) -> str | None:
-        """The role of the series on which the lesion was first outlined: the one that follow-ups compare with."""
-        first = next(iter(self.masks()), None)
-        return None if first is None or first.record is None else first.record.role
-
-    def seen(self) -> Seen | None:
-        """The newest mask, else the remembered one."""
-        if not self.masks():
-            return self.remembered
-        newest = self.masks()[-1]
-        assert newest.record is not None and newest.segment is not None, "a mask has a series"
-        return Seen(
-            lesion=self.lesion.id,
-            tracking_uid=self.lesion.tracking_uid,
-            timepoint=newest.timepoint,
-            record=newest.record,
-            segment=newest.segment,
-            apart=newest is self.made[-1] and not self.lost,
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Tracing:
-    """The lesions; their masks in the order lesion × exam; what became of them; remarks about the case as a whole."""
-
-    lesions: tuple[Lesion, ...]
-    rows: tuple[Traced, ...]
-    events: tuple[LesionEvent, ...]
-    findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Ground:
-    """All that tracing reads and none of it changes."""
-
-    case_id: str
-    case_folder: Path
-    exams: Exams
-    images: Images
-    links: Links
-    material: Sequence[FoundMaterial]
-    procedures: Sequence[Procedure]
-    reviews: Sequence[StoredReview]
-    segmenter: Segmenter
-    reader_wcv: Mapping[tuple[LesionId, str], float] = field(default_factory=dict)  # by lesion and timepoint
-    accept_gaps: bool = False
-    remembered: Mapping[str, Remembered] = field(default_factory=dict)  # by the digest of the mask
-    words: Sequence[LinkWord] = ()
-    anatomy: Anatomy = field(default_factory=Anatomy)
-    identified: bool  # whether free text of the images may be shown
 
 
 def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
@@ -173,12 +74,11 @@ def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
     known
         The lesions of the case file; imported annotations that match none of them become lesions of their own.
     """
-    called = {known.lesion: known.tracking_uid for known in ground.remembered.values()}
-    traces = [Trace(lesion_of(entry, ground.case_id, called), entry) for entry in known]
+    traces = [Trace(lesion_of(entry, ground.case_id, ground.called), entry) for entry in known]
     imports = {exam.id: imported_segments(exam, ground) for exam in ground.exams.timepoints}
-    traces += remembered_traces(imports, traces, ground)
     drawn = {one.segment.sha256: timepoint for timepoint, (found, _) in imports.items() for one in found}
-    said = heard(ground.words, drawn, ground.exams)
+    said = heard(ground.written, [entry.word for entry in ground.kept], drawn=drawn, exams=ground.exams)
+    traces += remembered_traces(imports, traces, said, ground)
     findings: list[Finding] = []
     events: list[LesionEvent] = []
     for timepoint in ground.exams.timepoints:
@@ -188,83 +88,67 @@ def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
         owned, happened = assign(imported, traces, timepoint, said, ground)
         events += [*happened, *come_apart(traces, timepoint, owned, happened)]
         gone = {lesion for event in happened if event.kind is EventKind.GONE for lesion in event.before}
+        judged: dict[LesionId, list[Traced]] = {}
         for trace in traces:
             trace.lost = (trace.lost or trace.lesion.id in gone) and trace.lesion.id not in owned
-            found = (
-                imported_rows(trace, timepoint, owned.get(trace.lesion.id, []))
-                or prompted_rows(trace, timepoint, ground)
-                or followed_rows(trace, timepoint, ground, beside=[one for mine in owned.values() for one in mine])
-            )
-            judged = apply_reviews(found, ground.reviews, timepoint.series, trace.lesion)
-            trace.made += [on_its_side(row, trace.lesion, timepoint, ground) for row in judged]
-        events += identified(traces, timepoint, before, owned, words=said.words, ground=ground)
+            judged[trace.lesion.id] = judged_rows(trace, timepoint, owned, ground)
+        annotated = {one.segment.sha256 for one in imported}
+        words = said.on(timepoint.id, digests_of(judged))
+        for word in words.values():
+            if word.mask_sha256 not in annotated and word.lesion not in judged:
+                uid = uid_from(ground.case_id, word.lesion, word.mask_sha256)
+                begin_spoken(word.lesion, uid, traces, timepoint, ground)
+                judged[word.lesion] = judged_rows(traces[-1], timepoint, owned, ground)
+        told = renamed(
+            judged,
+            words,
+            kept_words(ground.kept, timepoint.id),
+            lesions={trace.lesion.id: trace.lesion for trace in traces},
+            series=timepoint.series,
+            annotated=annotated,
+            reviewed={(r.lesion, r.mask_sha256) for r in ground.reviews if r.timepoint == timepoint.id},
+        )
+        for trace in traces:
+            rows = (doubted_row(row, said) for row in told[trace.lesion.id])
+            trace.made += [on_its_side(row, trace.lesion, timepoint, ground) for row in rows]
+        events += identified(traces, timepoint, before, owned, said=said, ground=ground)
     met = [trace for trace in traces if trace.entry is not None or trace.masks()]
-    rows = tuple(row for trace in met for row in carried_onto_ct(trace, ground))
+    made = tuple(row for trace in met for row in carried_onto_ct(trace, ground))
+    masks = {(row.timepoint, row.segment.sha256) for row in made if row.segment is not None}
+    masks |= {(timepoint, digest) for digest, timepoint in drawn.items()}
     return Tracing(
         lesions=tuple(trace.lesion for trace in met),
-        rows=rows,
+        rows=made,
         events=tuple(events),
-        findings=(*findings, *event_findings(events), *said.findings, *unused_reviews(ground.reviews, rows)),
+        findings=(
+            *findings,
+            *event_findings(events),
+            *said.findings(masks),
+            *unused_reviews(ground.reviews, made),
+        ),
     )
 
 
-def come_apart(
-    traces: Sequence[Trace],
-    timepoint: Timepoint,
-    owned: Mapping[LesionId, Sequence[Owned]],
-    happened: Sequence[LesionEvent],
-) -> list[LesionEvent]:
-    """Lesions that had been taken in by another's outline and have one of their own again, each told once."""
-    events = []
-    split = {event.before for event in happened if event.kind is EventKind.SPLIT}
-    for trace in traces:
-        whole, own = trace.within, trace.lesion.id
-        if whole is not None and own in owned:
-            trace.within = None
-            if whole in owned and (whole,) not in split:
-                both = tuple(sorted((own, whole)))
-                events.append(LesionEvent(timepoint=timepoint.id, kind=EventKind.SPLIT, before=(whole,), now=both))
-    for event in happened:
-        if event.kind is EventKind.MERGED and len(event.now) == 1:
-            for trace in traces:
-                if trace.lesion.id in event.before and trace.lesion.id not in event.now:
-                    trace.within = event.now[0]
-    return events
+def judged_rows(
+    trace: Trace, timepoint: Timepoint, owned: Mapping[LesionId, Sequence[Owned]], ground: Ground
+) -> list[Traced]:
+    """The lesion's masks on the exam, or why there is none, after what readers said of those masks."""
+    rows = (
+        imported_rows(trace, timepoint, owned.get(trace.lesion.id, []))
+        or prompted_rows(trace, timepoint, ground)
+        or followed_rows(trace, timepoint, ground, beside=[one for mine in owned.values() for one in mine])
+    )
+    return apply_reviews(rows, ground.reviews, timepoint.series, trace.lesion)
 
 
-def remembered_traces(
-    imports: Mapping[str, tuple[list[Imported], list[Finding]]], traces: Sequence[Trace], ground: Ground
-) -> list[Trace]:
-    """The lesions that an earlier run made of masks which are still here, under the ids that it gave them."""
-    known = {trace.lesion.tracking_uid: trace for trace in traces}
-    taken = {trace.lesion.id for trace in traces}
-    found: list[Trace] = []
-    met: set[str] = set()
-    for timepoint, (imported, _) in imports.items():
-        for one in imported:
-            memory = ground.remembered.get(one.segment.sha256)
-            if memory is None or memory.tracking_uid in met:
-                continue
-            identity, uid = memory.lesion, memory.tracking_uid
-            met.add(uid)
-            if uid not in known:
-                own = identity if identity not in taken else next_id(taken)
-                taken.add(own)
-                known[uid] = Trace(Lesion(id=own, name=own, side=None, kind="target", tracking_uid=uid), None)
-                found.append(known[uid])
-            known[uid].remembered = Seen(
-                lesion=known[uid].lesion.id,
-                tracking_uid=uid,
-                timepoint=timepoint,
-                record=one.record,
-                segment=one.segment,
-                apart=False,
-            )
-    return sorted(found, key=lambda trace: (len(trace.lesion.id), trace.lesion.id))
+def digests_of(rows: Mapping[LesionId, Sequence[Traced]]) -> set[str]:
+    return {row.segment.sha256 for own in rows.values() for row in own if row.segment is not None}
 
 
-def next_id(taken: Collection[str]) -> LesionId:
-    return next(LesionId(f"L{n}") for n in range(1, len(taken) + 2) if f"L{n}" not in taken)
+def doubted_row(row: Traced, said: Heard) -> Traced:
+    """The row with what readers disagree about."""
+    doubts = () if row.segment is None else said.doubts_of(row.segment.sha256, row.timepoint)
+    return replace(row, findings=(*row.findings, *doubts)) if doubts else row
 
 
 def identified(
@@ -273,7 +157,7 @@ def identified(
     before: Sequence[Seen],
     owned: Mapping[LesionId, Sequence[Owned]],
     *,
-    words: Sequence[LinkWord],
+    said: Heard,
     ground: Ground,
 ) -> list[LesionEvent]:
     """Write into the exam's primary rows why each mask is its lesion's; and the lesions whose outlines have met."""
@@ -284,17 +168,21 @@ def identified(
         if row.timepoint == timepoint.id and row.primary and row.segment is not None and row.record is not None
     }
     masks: dict[LesionId, tuple[SeriesRecord, Segment]] = {}
-    bases: dict[LesionId, tuple[Basis, str | None]] = {}
+    bases: dict[LesionId, tuple[Basis, LesionId | None]] = {}
+    words: dict[LesionId, list[LinkWord]] = {}
     for lesion, (trace, number) in rows.items():
         row = trace.made[number]
         assert row.record is not None and row.segment is not None, "looked for above"
         masks[lesion] = row.record, row.segment
         mine = owned.get(lesion, ())
         fallback = Basis.FOLLOWED if row.method is Method.PROPAGATED else Basis.PLACED
-        bases[lesion] = (mine[0].basis, mine[0].taken_for) if mine else (fallback, None)
-    for lesion, identity in identities(masks, bases, before, ground.links, words).items():
+        bases[lesion] = (fallback, row.taken_for)
+        if mine and row.taken_for is None:
+            bases[lesion] = mine[0].basis, mine[0].taken_for
+        words[lesion] = words_on(row, trace, mine, said)
+    for lesion, (identity, rival) in identities(masks, bases, before, ground.links, words).items():
         trace, number = rows[lesion]
-        doubts = doubts_of(identity, f"{lesion} {timepoint.id}")
+        doubts = doubts_of(identity, rival, f"{lesion} {timepoint.id}")
         row = trace.made[number]
         trace.made[number] = replace(row, identity=identity, findings=(*row.findings, *doubts))
     met = shared_outlines(masks)
@@ -311,6 +199,17 @@ def identified(
     ]
 
 
+def words_on(row: Traced, trace: Trace, mine: Sequence[Owned], said: Heard) -> list[LinkWord]:
+    """What readers said of whose the mask is; of an edited one, also what they said of it before the edit."""
+    assert row.segment is not None, "words are about masks"
+    digests = {row.segment.sha256}
+    if is_drawn(row):
+        digests |= {one.segment.sha256 for one in mine}
+        beside = (other for other in trace.made if other.timepoint == row.timepoint and other.record is row.record)
+        digests |= {other.segment.sha256 for other in beside if other.segment is not None}
+    return said.of(row.timepoint, digests)
+
+
 def lesion_of(entry: LesionEntry, case_id: str, called: Mapping[LesionId, str]) -> Lesion:
     """The lesion of the case file; one without a prompt may be that which an earlier run called so."""
     own = uid_from(case_id, entry.id)
@@ -322,179 +221,6 @@ def lesion_of(entry: LesionEntry, case_id: str, called: Mapping[LesionId, str]) 
         tracking_uid=own if entry.prompts else called.get(entry.id, own),
         eligibility=entry.eligibility,
     )
-
-
-# --- imported -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Imported:
-    """A mask that somebody drew, on its series."""
-
-    record: SeriesRecord
-    segment: Segment
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Owned:
-    """A mask under its lesion; ``taken_for`` says whose the machine took it for, where a reader says otherwise."""
-
-    record: SeriesRecord
-    segment: Segment
-    basis: Basis
-    taken_for: str | None = None
-
-
-def imported_segments(timepoint: Timepoint, ground: Ground) -> tuple[list[Imported], list[Finding]]:
-    """The masks that people drew on the exam's series, best series first, with the Tracking UIDs of an earlier run."""
-    segments: list[Imported] = []
-    findings: list[Finding] = []
-    order = {role: n for n, role in enumerate(ROLE_ORDER)}
-    for record in sorted(timepoint.series, key=lambda r: (order.get(r.role or "", len(order)), r.volume_id)):
-        for annotation in ground.exams.annotations_of(record):
-            read = read_rtstruct if annotation.modality == "RTSTRUCT" else read_seg_on
-            try:
-                found = read(annotation.path, record)
-            except (InputError, GeometryError) as error:
-                message = f"an annotation of {timepoint.id} could not be read: {error}"
-                findings.append(Finding(error.code, Severity.ERROR, message, annotation.series_uid))
-                continue
-            for segment in found:
-                here = replace(segment, series_uid=record.volume_id)
-                if ground.anatomy.shows(here):
-                    continue
-                if segment.mask.any():
-                    memory = ground.remembered.get(here.sha256)
-                    known = here if memory is None else replace(here, tracking_uid=memory.tracking_uid)
-                    if any(one.segment.sha256 == here.sha256 for one in segments):
-                        remark = f"a mask of {timepoint.id} was stored twice, voxel for voxel; it counts once"
-                        findings.append(Finding("DUPLICATE_MASK", Severity.WARNING, remark, annotation.series_uid))
-                    else:
-                        segments.append(Imported(record, known))
-                else:
-                    remark = f"segment {segment.label} of an annotation of {timepoint.id} is empty"
-                    findings.append(Finding("EMPTY_MASK", Severity.WARNING, remark, annotation.series_uid))
-    return segments, findings
-
-
-def read_seg_on(path: Path, record: SeriesRecord) -> tuple[Segment, ...]:
-    """The segments of a DICOM SEG, which holds only the slices that it fills, on all of the record's."""
-    return tuple(on_record(segment, record) for segment in read_seg(path))
-
-
-def assign(
-    imported: Sequence[Imported], traces: list[Trace], timepoint: Timepoint, heard: Heard, ground: Ground
-) -> tuple[dict[LesionId, list[Owned]], tuple[LesionEvent, ...]]:
-    """Whose each imported mask is: a known lesion, else a new one; and what that says of the lesions known before.
-
-    ``traces`` grows by the new ones. Masks of one series share a lesion only where a reader says so. Events are those
-    of the best series.
-    """
-    owned: dict[LesionId, list[Owned]] = {}
-    told: tuple[LesionEvent, ...] = ()
-    followed = {trace.lesion.id for trace in traces if trace.masks()}
-    for record in dict.fromkeys(one.record for one in imported):
-        found = {LesionId(f"import {n}"): one.segment for n, one in enumerate(imported) if one.record is record}
-        seen = [seen for trace in traces if (seen := seen_here(trace, owned, timepoint)) is not None]
-        said = heard.lesions_of(found)
-        by_machine, _ = owners(found, record, seen, ground.links)
-        settled = as_said(found, said, seen)
-        callings = owners(settled, record, seen, ground.links)[0] if said else by_machine
-        before = [entry for entry in seen if entry.lesion in followed]
-        events: tuple[Event, ...] = ()
-        if followed and record is imported[0].record:
-            events = owners(settled, record, before, ground.links)[1].events
-        apart = uncompared(before, record, ground.links, {*said.values(), *(c.lesion for c in callings.values())})
-        names: dict[LesionId, LesionId] = {}
-        for name in in_place_order(found):
-            segment, calling, machine = found[name], callings.get(name), by_machine.get(name)
-            doubt = tuple(finding for digest, finding in heard.disputed.items() if digest == segment.sha256)
-            if name in said:
-                lesion, basis = said[name], Basis.READER
-            elif calling is not None:
-                memory = ground.remembered.get(segment.sha256)
-                kept = memory is not None and memory.tracking_uid == settled[name].tracking_uid
-                lesion, basis = calling.lesion, memory.basis if memory is not None and kept else calling.basis
-                doubt = (*doubt, *calling.findings)
-            else:
-                lesion, basis = new_lesion(segment, traces, timepoint, ground), Basis.PLACED
-            names[name] = lesion
-            trace = next(trace for trace in traces if trace.lesion.id == lesion)
-            if trace.entry is None and not trace.masks():
-                kind = "new" if followed else "target"
-                called = (segment.name if ground.identified else "") or lesion
-                trace.lesion = replace(trace.lesion, kind=kind, name=called)
-                doubt = (*doubt, *apart)
-            mine = replace(
-                segment,
-                lesion=lesion,
-                kind=SegmentKind.LESION,
-                tracking_uid=trace.lesion.tracking_uid,
-                findings=(*segment.findings, *doubt),
-            )
-            taken_for = machine.lesion if machine is not None and machine.lesion != lesion else None
-            owned.setdefault(lesion, []).append(Owned(record=record, segment=mine, basis=basis, taken_for=taken_for))
-        owned = {lesion: told_of_several(mine, record) for lesion, mine in owned.items()}
-        told += lesion_events(timepoint.id, events, names)
-    return owned, told
-
-
-def told_of_several(mine: list[Owned], record: SeriesRecord) -> list[Owned]:
-    """A lesion's masks with a remark on those that share a series."""
-    sharing = sum(one.record is record for one in mine)
-    if sharing < 2:
-        return mine
-    message = f"{sharing} masks of this series were said to be this lesion; the figures are those of the first alone"
-    remark = Finding("SEVERAL_MASKS", Severity.WARNING, message, record.series_uid)
-    return [
-        replace(one, segment=replace(one.segment, findings=(*one.segment.findings, remark)))
-        if one.record is record
-        else one
-        for one in mine
-    ]
-
-
-def seen_here(trace: Trace, owned: Mapping[LesionId, Sequence[Owned]], timepoint: Timepoint) -> Seen | None:
-    """The lesion's mask on a better series of this exam, else its newest one."""
-    for mine in owned.get(trace.lesion.id, ())[:1]:
-        return Seen(
-            lesion=trace.lesion.id,
-            tracking_uid=trace.lesion.tracking_uid,
-            timepoint=timepoint.id,
-            record=mine.record,
-            segment=mine.segment,
-        )
-    return trace.seen()
-
-
-def new_lesion(segment: Segment, traces: list[Trace], timepoint: Timepoint, ground: Ground) -> LesionId:
-    """A lesion for a mask that matches none."""
-    identity = next_id({trace.lesion.id for trace in traces})
-    uid = tracking_uid_of(ground.case_id, segment)
-    if uid in {trace.lesion.tracking_uid for trace in traces}:  # two masks that were stored with one
-        uid = tracking_uid_of(ground.case_id, replace(segment, tracking_uid=""))
-    trace = Trace(Lesion(id=identity, name=identity, side=None, kind="target", tracking_uid=uid), None)
-    for earlier in ground.exams.timepoints[: ground.exams.timepoints.index(timepoint)]:
-        trace.made += followed_rows(trace, earlier, ground)
-    traces.append(trace)
-    return identity
-
-
-def imported_rows(trace: Trace, timepoint: Timepoint, mine: Sequence[Imported | Owned]) -> list[Traced]:
-    """One row a series; the first, of the best role, is the primary one."""
-    return [
-        Traced(
-            lesion=trace.lesion.id,
-            timepoint=timepoint.id,
-            record=one.record,
-            segment=one.segment,
-            status=one.segment.status,
-            method=Method.IMPORTED,
-            primary=number == 0,
-            findings=one.segment.findings,
-        )
-        for number, one in enumerate(mine)
-    ]
 
 
 # --- from prompts ---------------------------------------------------------------------------------------------------
@@ -594,15 +320,20 @@ def laterality(lesion: Lesion, mask: BoolArray, volume: Volume, timepoint: Timep
 
 
 def on_its_side(row: Traced, lesion: Lesion, timepoint: Timepoint, ground: Ground) -> Traced:
-    """A mask that somebody drew, looked at as the machine's are: on the wrong side it cannot be accepted."""
-    drawn = row.method is Method.IMPORTED or any(finding.code == "RECOMPUTATION_DIFFERS" for finding in row.findings)
-    if not drawn or lesion.side is None or row.segment is None or row.record is None:
+    """A mask that somebody drew or gave to it, looked at as the machine's are: on the wrong side none is accepted."""
+    judged = row.method is Method.IMPORTED or is_drawn(row) or row.taken_for is not None
+    if not judged or lesion.side is None or row.segment is None or row.record is None:
         return row
     conflict = laterality(lesion, row.segment.mask, ground.images.of(row.record), timepoint)
     if not conflict:
         return row
     doubted = row.segment.with_status(Status.PROPOSED, *conflict)
     return replace(row, segment=doubted, status=Status.PROPOSED, findings=(*row.findings, *conflict))
+
+
+def is_drawn(row: Traced) -> bool:
+    """Whether the mask is a reader's, in place of today's."""
+    return any(finding.code == "RECOMPUTATION_DIFFERS" for finding in row.findings)
 
 
 def proposed_row(
@@ -657,7 +388,7 @@ def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground, *, beside:
     here = series_for(timepoint)
     role = trace.role()
     if role is None:
-        return [unseen(trace, timepoint.id, here, "NOT_OUTLINED_YET", "nobody outlined this lesion up to this exam")]
+        return [not_outlined_yet(trace, timepoint)]
     record = series_for(timepoint, (role,))
     if record is None:
         return [no_series(trace, timepoint, here)]
@@ -794,21 +525,6 @@ def no_series(trace: Trace, timepoint: Timepoint, here: SeriesRecord | None) -> 
         else f"this exam has no {role} series to compare with; the tumour is not outlined on another kind of image"
     )
     return unseen(trace, timepoint.id, here, "NO_COMPARABLE_SERIES", reason)
-
-
-def unseen(
-    trace: Trace, timepoint: str, record: SeriesRecord | None, code: str, reason: str, *findings: Finding
-) -> Traced:
-    """A row that says why there is no figure: never a missing row, never a 0."""
-    return Traced(
-        lesion=trace.lesion.id,
-        timepoint=timepoint,
-        record=record,
-        segment=None,
-        status=Status.NOT_ASSESSABLE,
-        method=Method.PROPAGATED,
-        findings=(Finding(code, Severity.WARNING, reason, f"{trace.lesion.id} {timepoint}"), *findings),
-    )
 
 
 def carried_onto_ct(trace: Trace, ground: Ground) -> list[Traced]:

@@ -22,9 +22,9 @@ from imaging.study import SeriesRecord
 from imaging.study.timepoint import Timepoint
 from imaging.volume.resample import resample_mask
 from pipelines.case.history import history_of
-from pipelines.case.masks import Ground, Traced
 from pipelines.case.materials import FoundMaterial, carry_material
 from pipelines.case.surroundings import not_outlined, surroundings_of
+from pipelines.case.traced import Ground, Traced
 from pipelines.settings import Settings
 
 __all__ = ["observe"]

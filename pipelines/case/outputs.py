@@ -15,8 +15,8 @@ from pipelines.case.conclude import REVIEW_PENDING, Case
 from pipelines.case.document import case_document, read_document
 from pipelines.case.exams import Images
 from pipelines.case.label_maps import Related
-from pipelines.case.masks import Traced
 from pipelines.case.materials import FoundMaterial
+from pipelines.case.traced import Traced
 from pipelines.reports.as_csv import as_csv
 from pipelines.reports.as_html import as_html
 from pipelines.reports.as_json import json_text

@@ -5,12 +5,14 @@ A review is two files under ``WORKSPACE/<case id>/review/``: the mask as the rea
     L1-T0.r1.json      {"schema": "osteotrace.review/1", "lesion": "L1", "timepoint": "T0", "revision": 1, …}
     L1-T0.r1.nii.gz    the mask
 
-A later word on the same mask is revision 2; revision 1 stays. Nothing in this folder is ever written over.
+A later word on the same mask is revision 2; revision 1 stays. Nothing in this folder is ever written over. What readers
+said of whose masks are lies beside the reviews (:mod:`pipelines.case.words`).
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from imaging.lesions.lesion import Lesion
     from imaging.study import SeriesRecord
     from pipelines.case.exams import Exams
-    from pipelines.case.masks import Traced
+    from pipelines.case.traced import Traced
 
 __all__ = [
     "StoredReview",
@@ -46,6 +48,7 @@ __all__ = [
 ]
 
 SCHEMA = "osteotrace.review/1"
+NAME = re.compile(r".+\.r[0-9]+\.json")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -91,7 +94,7 @@ def read_reviews(folder: CaseFolder) -> tuple[StoredReview, ...]:
         If a stored review or its mask is damaged: a reader's work is never passed over in silence.
     """
     newest: dict[tuple[str, str], StoredReview] = {}
-    for path in sorted(folder.review.glob("*.json")):
+    for path in stored_in(folder):
         review = read_review(path)
         key = (review.lesion, review.timepoint)
         if key not in newest or newest[key].revision < review.revision:
@@ -126,7 +129,7 @@ def readers_wcv(folder: CaseFolder) -> dict[tuple[LesionId, str], float]:
     Of each reader the newest word counts. Standard deviation ÷ mean of the readers' volumes, in voxels of that series.
     """
     words: dict[tuple[LesionId, str, str], dict[str, StoredReview]] = {}
-    for review in sorted((read_review(path) for path in folder.review.glob("*.json")), key=lambda r: r.revision):
+    for review in sorted((read_review(path) for path in stored_in(folder)), key=lambda r: r.revision):
         words.setdefault((review.lesion, review.timepoint, review.series_uid), {})[review.reader] = review
     found: dict[tuple[LesionId, str], float] = {}
     for (lesion, timepoint, _), by_reader in sorted(words.items()):
@@ -151,6 +154,11 @@ def require_unreviewed(folder: CaseFolder, known: Sequence[StoredReview]) -> Non
     ]:
         message = "a reader saved a review while the case was computed; run it again and that word is obeyed"
         raise ConflictError(message, code="REVIEWED_MEANWHILE")
+
+
+def stored_in(folder: CaseFolder) -> list[Path]:
+    """The reviews in the folder; what readers said of whose masks are lies beside them."""
+    return sorted(path for path in folder.review.glob("*.json") if NAME.fullmatch(path.name))
 
 
 def read_review(path: Path) -> StoredReview:
@@ -194,8 +202,10 @@ def write_review(folder: CaseFolder, segment: Segment, *, timepoint: str, status
     """
     if segment.lesion is None:
         raise RecordError("a review is about a lesion's mask; this segment belongs to none")
-    earlier = [r for r in read_reviews(folder) if (r.lesion, r.timepoint) == (segment.lesion, timepoint)]
-    revision = 1 + max((r.revision for r in earlier), default=0)
+    stem = f"{segment.lesion}-{timepoint}"
+    # A mask whose review a crash prevented has a number too: it may not block the next word for ever.
+    parts = (path.name.removeprefix(f"{stem}.r").partition(".")[0] for path in folder.review.glob(f"{stem}.r*"))
+    revision = 1 + max((int(part) for part in parts if part.isdecimal()), default=0)
     review = StoredReview(
         lesion=segment.lesion,
         timepoint=timepoint,
@@ -207,10 +217,9 @@ def write_review(folder: CaseFolder, segment: Segment, *, timepoint: str, status
         segment=segment,
         tracking_uid=segment.tracking_uid,
     )
-    stem = f"{segment.lesion}-{timepoint}.r{revision}"
     # The mask goes first: a review without its mask would be damage, a mask without a review is only a spare file.
-    folder.keep(f"review/{stem}.nii.gz", nifti_bytes(segment.mask.astype("uint8"), segment.grid))
-    folder.keep(f"review/{stem}.json", (json.dumps(record_of(review), indent=2) + "\n").encode())
+    folder.keep(f"review/{stem}.r{revision}.nii.gz", nifti_bytes(segment.mask.astype("uint8"), segment.grid))
+    folder.keep(f"review/{stem}.r{revision}.json", (json.dumps(record_of(review), indent=2) + "\n").encode())
     return review
 
 

@@ -47,7 +47,9 @@ ACTIONS = (
     Action(
         "reject", "R", "Reject", "This outline is wrong: it gives no figures and no later exam is followed from it."
     ),
-    Action("withdraw", "U", "Undecide", "Take back a verdict that is not saved yet."),
+    Action("confirm_link", "I", "Confirm link", "This mask shows the lesion under which it stands."),
+    Action("choose_lesion", "Shift+I", "Whose is it?", "Say which lesion this mask shows, or that it is a new one."),
+    Action("withdraw", "U", "Undecide", "Take back what was said of this mask and is not saved yet."),
     Action("save", "S", "Save", "Keep outlines and verdicts as revisions; the figures follow."),
     Action("save", "Ctrl+S", "", "As S."),
 )

@@ -14,6 +14,7 @@ from imaging.arrays import BoolArray
 from imaging.segmentation import LesionId
 from pipelines.case.conclude import REVIEW_PENDING
 from pipelines.case.reviews import StoredReview
+from pipelines.case.words import StoredWord, newest_words
 from pipelines.review.views import View
 
 __all__ = ["Place", "blocked", "masks_on", "observation_at", "told_behind", "torn_places", "words_ahead"]
@@ -45,9 +46,15 @@ def blocked(observation: Document) -> str:
 
 
 def words_ahead(
-    document: Document, views: Sequence[View], reviews: Sequence[StoredReview]
+    document: Document, views: Sequence[View], reviews: Sequence[StoredReview], links: Sequence[StoredWord] = ()
 ) -> dict[Place, StoredReview]:
-    """The saved words that the case's figures have not followed yet."""
+    """The saved words on masks that the case's figures have not followed yet.
+
+    Parameters
+    ----------
+    links
+        What readers said of whose masks are: one that was given to another lesion is looked for there.
+    """
     ahead = {}
     grids = {view.key: view.record.grid for view in views}
     for review in reviews:
@@ -57,6 +64,9 @@ def words_ahead(
             continue
         measured = observation["mask_sha256"] == review.mask_sha256
         followed = measured and (observation["status"] == review.status or bool(blocked(observation)))
+        word = newest_words((entry.word for entry in links), review.timepoint).get(review.mask_sha256)
+        if word is not None and word.lesion != review.lesion:
+            followed = followed or not is_behind(observation)
         if not followed and review.segment.grid.shape == grid.shape:
             ahead[place] = review
     return ahead
@@ -64,8 +74,12 @@ def words_ahead(
 
 def told_behind(document: Document) -> bool:
     """Whether the document itself says that figures in it are behind."""
-    rows = (row for lesion in document["lesions"] for row in lesion["observations"])
-    return any(finding["code"] == REVIEW_PENDING for row in rows for finding in row["findings"])
+    return any(is_behind(row) for lesion in document["lesions"] for row in lesion["observations"])
+
+
+def is_behind(observation: Document) -> bool:
+    """Whether its figures are from before a reader's word."""
+    return any(finding["code"] == REVIEW_PENDING for finding in observation["findings"])
 
 
 def torn_places(document: Document, views: Sequence[View]) -> set[Place]:

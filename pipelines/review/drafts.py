@@ -7,7 +7,7 @@ word of a reader: no run reads it. The next review of the case begins with it, a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from imaging.errors import RecordError
 from imaging.formats.nifti import nifti_bytes, read_nifti_masks
 from imaging.geometry import Grid
 from imaging.segmentation import LesionId, Status
+from pipelines.review.whose import Link
 from pipelines.workspace import CaseFolder
 
 __all__ = ["Draft", "drop_draft", "read_drafts", "write_draft"]
@@ -33,8 +34,8 @@ class Draft:
     ----------
     revision
         The newest saved word on the lesion's mask when it was painted; 0 where there was none.
-    verdict
-        What the reader said of it; None where nothing.
+    verdict, link
+        What the reader said of it, and of whose it is; None where nothing.
     """
 
     lesion: LesionId
@@ -43,6 +44,7 @@ class Draft:
     reader: str
     revision: int
     verdict: Status | None
+    link: Link | None
     mask: BoolArray
 
 
@@ -62,6 +64,7 @@ def write_draft(target: CaseFolder, draft: Draft, grid: Grid) -> None:
         "reader": draft.reader,
         "revision": draft.revision,
         "verdict": draft.verdict and str(draft.verdict),
+        "link": draft.link and {"lesion": draft.link.lesion},
     }
     name = stem(draft.lesion, draft.timepoint)
     target.write(f"{name}.nii.gz", nifti_bytes(np.where(draft.mask, INSIDE, OUTSIDE), grid))
@@ -89,11 +92,19 @@ def read_drafts(target: CaseFolder) -> Iterator[Draft]:
                 reader=record["reader"],
                 revision=record["revision"],
                 verdict=record["verdict"] and Status(record["verdict"]),
+                link=link_from(record.get("link")),
                 mask=parts[2] if 2 in parts else ~parts[1],
             )
         except (KeyError, TypeError, ValueError, OSError) as error:
             message = f"the draft {path.name} is damaged ({type(error).__name__}); move it away to review without it"
             raise RecordError(message, where=path.name) from error
+
+
+def link_from(record: Mapping[str, str | None] | None) -> Link | None:
+    if record is None:
+        return None
+    lesion = record["lesion"]
+    return Link(None if lesion is None else LesionId(lesion))
 
 
 def drop_draft(target: CaseFolder, lesion: LesionId, timepoint: str) -> None:

@@ -19,19 +19,21 @@ from qtpy.QtWidgets import (
 )
 
 from imaging.errors import OsteotraceError
-from imaging.segmentation import Status
+from imaging.segmentation import LesionId, Status
 from pipelines.reports.palette import lesion_colour_on_dark
 from pipelines.review.actions import ACTIONS, Action
 from pipelines.review.behind import Place
+from pipelines.review.chooser import Chooser
 from pipelines.review.computation import Computation
 from pipelines.review.session import Row
 from pipelines.review.stage import PLANES, Stage
 from pipelines.review.tools import TOOLS, Tool
 from pipelines.review.views import shown_first
+from pipelines.review.whose import NEW, explained, identity_of, link_text
 
 __all__ = ["Panel"]
 
-COLUMNS = ("Lesion", "Exam", "Status", "Volume mL", "95 % interval")
+COLUMNS = ("Lesion", "Exam", "Status", "Link", "Volume mL (95 %)")
 SETTLE_MS = 250  # after the last stroke: count voxels
 DRAFT_MS = 1500  # after the last stroke: keep a draft; a crash costs less than two seconds
 BUTTONS_A_ROW = 3
@@ -66,11 +68,12 @@ class Panel(QWidget):
         self.remarks, self.message = QLabel(), QLabel()
         for text in (self.remarks, self.message):
             text.setWordWrap(True)
+        self.chooser = Chooser(self.session, self.doing_with(self.say_whose))
         self.computation = Computation(self.session, self.computed)
         self.settle, self.draft = self.timer(SETTLE_MS, self.fill), self.timer(DRAFT_MS, self.keep_drafts)
         layout = QVBoxLayout(self)
         heading = QLabel(f"{self.session.document['case_id']} · reader: {self.session.reader}")
-        for widget in (heading, self.table, self.remarks, self.buttons(), self.message):
+        for widget in (heading, self.table, self.chooser, self.remarks, self.buttons(), self.message):
             layout.addWidget(widget)
         stage.on_paint, stage.on_visit, stage.on_refusal = self.painted, self.fill, self.say
         self.begin()
@@ -127,6 +130,9 @@ class Panel(QWidget):
 
         return do
 
+    def doing_with(self, method: Callable[[LesionId | None], None]) -> Callable[[LesionId | None], None]:
+        return lambda lesion: self.doing(lambda: method(lesion))()
+
     def timer(self, milliseconds: int, then: Callable[[], None]) -> QTimer:
         timer = QTimer(self)
         timer.setSingleShot(True)
@@ -168,7 +174,9 @@ class Panel(QWidget):
             for column, text in enumerate(self.texts(row)):
                 item = QTableWidgetItem(text)
                 if column == 0:
-                    item.setForeground(QColor(lesion_colour_on_dark(self.session.lesions.index(row.place.lesion))))
+                    item.setForeground(QColor(lesion_colour_on_dark(self.session.numbers[row.place.lesion] - 1)))
+                if column == COLUMNS.index("Link"):
+                    item.setToolTip(explained(row.identity))
                 self.table.setItem(number, column, item)
         if self.stage.current in self.places:
             self.table.selectRow(self.places.index(self.stage.current))
@@ -177,21 +185,26 @@ class Panel(QWidget):
         self.title()
 
     def remark(self) -> None:
-        """The findings that travel with the current figure."""
+        """Whose the current mask is taken to be, and the findings that travel with its figure."""
         place = self.stage.current
         observation = None if place is None else self.session.observation(place)
         findings = [] if observation is None else observation["findings"]
-        self.remarks.setText("\n".join(f"{row['severity']}: {row['message']} ({row['code']})" for row in findings))
+        told = [
+            explained(identity_of(observation)),
+            *(f"{f['severity']}: {f['message']} ({f['code']})" for f in findings),
+        ]
+        self.remarks.setText("\n".join(line for line in told if line))
+        self.chooser.show_place(place)
 
     def texts(self, row: Row) -> Sequence[str]:
         volume = "—" if row.volume_ml is None else f"{row.volume_ml:.2f}"
-        interval = "" if row.interval95_ml is None else "{:.1f} – {:.1f}".format(*row.interval95_ml)
+        interval = "" if row.interval95_ml is None else " ({:.1f} – {:.1f})".format(*row.interval95_ml)
         return (
             self.session.name(row.place.lesion),
             row.place.timepoint,
-            MARKS[row.status] + (" · edited" if row.edited else "") + (" *" if row.unsaved else ""),
-            volume,
-            interval,
+            MARKS[row.status] + (" · edited" if row.edited else "") + (" *" if row.judged else ""),
+            link_text(row.identity, row.place.lesion, row.link),
+            volume + interval,
         )
 
     def title(self) -> None:
@@ -298,6 +311,19 @@ class Panel(QWidget):
             self.session.reject(self.stage.current)
             self.decided("rejected")
 
+    def confirm_link(self) -> None:
+        if self.stage.current is not None:
+            self.say_whose(self.stage.current.lesion)
+
+    def choose_lesion(self) -> None:
+        self.chooser.open()
+
+    def say_whose(self, lesion: LesionId | None) -> None:
+        """The current mask shows that lesion; None is a new one."""
+        if self.stage.current is not None:
+            self.session.say_whose(self.stage.current, lesion)
+            self.decided(f"shows {lesion or NEW}")
+
     def withdraw(self) -> None:
         if self.stage.current is not None:
             self.session.withdraw(self.stage.current)
@@ -333,11 +359,18 @@ class Panel(QWidget):
             self.say(f"{count} saved; table and report hold them" if count else "nothing to save")
         self.fill()
 
+    def stay(self) -> None:
+        """Go to the first lesion if the case has the current one no more: its masks were said to be others."""
+        lesions = self.session.lesions
+        if lesions and self.stage.current is not None and self.stage.current.lesion not in lesions:
+            self.stage.jump(lesions[0])
+
     def computed(self, trouble: str) -> None:
         """The figures are there, or the reason why they are not; what was painted meanwhile is as it was."""
         try:
             if not trouble:
                 self.session.reload()
+                self.stay()
         except OsteotraceError as error:
             trouble = f"{error.code}: {error}"
         if trouble:

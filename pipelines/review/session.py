@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from imaging.errors import ConflictError, EmptyMask, InputError
+from imaging.lesions.lesion import Identity
 from imaging.provenance import Provenance, array_sha256
 from imaging.segmentation import LesionId, Segment, SegmentKind, Status
-from pipelines.case.conclude import Word
+from pipelines.case.conclude import Naming, Word
 from pipelines.case.document import read_document
 from pipelines.case.reviews import StoredReview, read_reviews
-from pipelines.follow_up import judge_masks
+from pipelines.case.words import read_words
+from pipelines.follow_up import judge_masks, name_masks
 from pipelines.review.behind import (
     Place,
     blocked,
@@ -25,6 +27,7 @@ from pipelines.review.behind import (
 from pipelines.review.drafts import Draft, drop_draft, read_drafts, write_draft
 from pipelines.review.sheet import Sheet
 from pipelines.review.views import View, read_views
+from pipelines.review.whose import Link, identity_of
 from pipelines.run_log import Run
 from pipelines.workspace import CaseFolder
 
@@ -43,8 +46,10 @@ class Row:
         Gross volume; of an edited mask its voxels, without an interval until the case was computed anew.
     status
         As it will be saved.
-    edited, unsaved
-        Whether the mask differs from the one on disk; whether anything about it does.
+    identity, link
+        Whose the mask is taken to be, and what the reader says of that and has not saved.
+    edited, judged, unsaved
+        Whether the mask differs from the one on disk; whether it or the verdict on it does; whether anything does.
     blocked
         Why it cannot be accepted; empty if it can.
     """
@@ -53,7 +58,10 @@ class Row:
     volume_ml: float | None
     interval95_ml: tuple[float, float] | None
     status: Status
+    identity: Identity | None
+    link: Link | None
     edited: bool
+    judged: bool
     unsaved: bool
     blocked: str
 
@@ -63,6 +71,14 @@ class Verdict:
     """A word that is not saved yet, and the digest of the mask about which it was said: it holds for no other."""
 
     status: Status
+    mask_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSaid:
+    """A word on whose a mask is that is not saved yet, and the digest of that mask."""
+
+    link: Link
     mask_sha256: str
 
 
@@ -83,9 +99,13 @@ class Session:
         self.target, self.run, self.reader = target, run, reader
         self.views: tuple[View, ...] = read_views(target, run)
         self.document: Document = read_document(target)
+        self.numbers = {
+            lesion: number for number, lesion in enumerate(self.lesions, start=1)
+        }  # of the labels; it grows
         self.sheets: dict[tuple[str, str], Sheet] = {}
         self.verdicts: dict[Place, Verdict] = {}
-        self.revisions = self.stored_revisions()
+        self.links: dict[Place, LinkSaid] = {}
+        self.revisions, self.said = self.stored_revisions(), self.stored_words()
         self.ahead: dict[Place, StoredReview] = {}
         self.torn: set[Place] = set()
         self.behind = False  # whether figures on disk are behind what was saved
@@ -128,8 +148,7 @@ class Session:
         if view.key not in self.sheets:
             if view.record.grid is None:
                 raise InputError("a refused series cannot be painted on")
-            numbers = {lesion: number for number, lesion in enumerate(self.lesions, start=1)}
-            self.sheets[view.key] = Sheet.of(view.record.grid, numbers, masks_on(view, self.ahead))
+            self.sheets[view.key] = Sheet.of(view.record.grid, self.numbers, masks_on(view, self.ahead))
         return self.sheets[view.key]
 
     def rows(self) -> Iterator[Row]:
@@ -145,14 +164,17 @@ class Session:
         edited = self.edited(place)
         ahead = edited or place in self.ahead or place in self.torn  # of the figures on disk
         volume = observation["volume_ml"]
-        verdict = self.verdict(place)
+        verdict, link = self.verdict(place), self.link(place)
         return Row(
             place=place,
             volume_ml=self.painted_ml(place) if ahead else volume and volume["value"],
             interval95_ml=None if ahead or not volume or not volume["interval95"] else tuple(volume["interval95"]),
             status=verdict or self.undecided(place, observation),
+            identity=identity_of(observation),
+            link=link,
             edited=edited,
-            unsaved=edited or verdict is not None,
+            judged=edited or verdict is not None,
+            unsaved=edited or verdict is not None or link is not None,
             blocked="" if ahead else blocked(observation),
         )
 
@@ -219,13 +241,43 @@ class Session:
         verdict = self.verdicts.get(place)
         return verdict.status if verdict is not None and verdict.mask_sha256 == self.digest(place) else None
 
+    def say_whose(self, place: Place, lesion: LesionId | None) -> None:
+        """Say that the mask, as it stands now, shows that lesion; None is a lesion of its own.
+
+        Raises
+        ------
+        InputError
+            NOTHING_TO_LINK.
+        """
+        observation = self.observation(place)
+        row = None if observation is None else self.row(place, observation)
+        if row is None or not row.volume_ml:
+            raise InputError(f"{place.lesion} has no outline of its own at {place.timepoint}", code="NOTHING_TO_LINK")
+        identity = row.identity
+        if identity is not None and identity.settled and identity.lesion == lesion and not row.edited:
+            self.links.pop(place, None)  # that is how it stands on disk
+        else:
+            self.links[place] = LinkSaid(Link(lesion), self.digest(place))
+
+    def link(self, place: Place) -> Link | None:
+        """The word on whose the mask is as it is now; a stroke or an undo after the word makes it void."""
+        said = self.links.get(place)
+        return said.link if said is not None and said.mask_sha256 == self.digest(place) else None
+
+    def whose(self, place: Place) -> LesionId | None:
+        """Whose the mask is by the newest word, saved or not; None is a lesion of its own."""
+        link, observation = self.link(place), self.observation(place)
+        identity = identity_of(observation)
+        return link.lesion if link is not None else place.lesion if identity is None else identity.lesion
+
     def digest(self, place: Place) -> str:
         view = self.view_of(place)
         return "" if view is None else array_sha256(self.sheet(view).mask(place.lesion))
 
     def withdraw(self, place: Place) -> None:
-        """Take back a verdict that was not saved."""
+        """Take back what was said and not saved."""
         self.verdicts.pop(place, None)
+        self.links.pop(place, None)
 
     def keep_drafts(self) -> None:
         """Put what is painted or said and not saved where a crash cannot take it.
@@ -243,8 +295,8 @@ class Session:
                     self.keep_draft(place, view, sheet)
 
     def keep_draft(self, place: Place, view: View, sheet: Sheet) -> None:
-        verdict = self.verdict(place)
-        if not sheet.edited(place.lesion) and verdict is None:
+        verdict, link = self.verdict(place), self.link(place)
+        if not sheet.edited(place.lesion) and verdict is None and link is None:
             if place in self.drafted:
                 drop_draft(self.target, place.lesion, place.timepoint)
                 self.drafted.discard(place)
@@ -256,6 +308,7 @@ class Session:
             reader=self.reader,
             revision=self.revisions.get(place, 0),
             verdict=verdict,
+            link=link,
             mask=sheet.mask(place.lesion),
         )
         write_draft(self.target, draft, sheet.grid)
@@ -276,6 +329,8 @@ class Session:
             self.sheet(view).put(draft.lesion, draft.mask)
             if draft.verdict is not None:
                 self.verdicts[place] = Verdict(draft.verdict, self.digest(place))
+            if draft.link is not None and draft.link.lesion in (None, *self.lesions):
+                self.links[place] = LinkSaid(draft.link, self.digest(place))
             self.revisions[place] = draft.revision
             self.drafted.add(place)
             restored.append(place)
@@ -284,7 +339,7 @@ class Session:
     # --- keeping it ------------------------------------------------------------------------------------------------
 
     def words(self) -> list[Word]:
-        """What there is to save.
+        """What there is to save of outlines and verdicts.
 
         Raises
         ------
@@ -293,9 +348,31 @@ class Session:
         InputError
             TWO_OUTLINES: a lesion was painted on two series of one exam, and only one of them can be measured.
         """
-        return [self.word(row) for row in self.rows() if row.unsaved]
+        rows = [row for row in self.rows() if row.judged]
+        return [Word(timepoint=row.place.timepoint, segment=self.segment(row), status=row.status) for row in rows]
 
-    def word(self, row: Row) -> Word:
+    def namings(self) -> list[Naming]:
+        """What there is to save of whose masks are.
+
+        Raises
+        ------
+        InputError
+            As :meth:`words`.
+        """
+        return [self.naming(row, row.link) for row in self.rows() if row.link is not None]
+
+    def naming(self, row: Row, link: Link) -> Naming:
+        segment = self.segment(row)
+        return Naming(
+            lesion=link.lesion,
+            taken_for=row.place.lesion,
+            timepoint=row.place.timepoint,
+            mask_sha256=segment.sha256,
+            segment=segment,
+        )
+
+    def segment(self, row: Row) -> Segment:
+        """The mask of the row as the reader left it."""
         view = self.view_of(row.place)
         if view is None:
             raise InputError(f"{row.place.timepoint} has no series to save a mask on")
@@ -308,7 +385,7 @@ class Session:
             mask = sheet.saved.get(row.place.lesion, mask)  # what is rejected is what was there
         if not mask.any():
             raise EmptyMask(f"nothing is left of {row.place.lesion} at {row.place.timepoint}: undo, or reject it")
-        segment = Segment(
+        return Segment(
             mask=mask,
             grid=sheet.grid,
             kind=SegmentKind.LESION,
@@ -317,10 +394,9 @@ class Session:
             provenance=Provenance(self.reader),
             series_uid=view.record.volume_id,
         )
-        return Word(timepoint=row.place.timepoint, segment=segment, status=row.status)
 
     def save(self) -> int:
-        """Keep every unsaved word as a revision; how many there were.
+        """Keep every unsaved word as a revision; of how many masks there were some.
 
         Nothing is written over: where another reader saved in the meantime, both revisions stay and the newer counts.
 
@@ -332,11 +408,15 @@ class Session:
             REVIEWED_MEANWHILE: somebody else saved a word on the same mask since it was opened here; nothing was saved.
             The next try saves over it.
         """
-        words = self.words()
-        stored = self.stored_revisions()
+        words, namings = self.words(), self.namings()
+        stored, said = self.stored_revisions(), self.stored_words()
         overtaken = [place for place in map(place_of, words) if stored.get(place, 0) != self.revisions.get(place, 0)]
+        overtaken += [
+            Place(n.taken_for, n.timepoint) for n in namings if said.get(n.mask_sha256) != self.said.get(n.mask_sha256)
+        ]
         if overtaken:
             self.revisions |= {place: stored[place] for place in overtaken if place in stored}
+            self.said = said
             names = ", ".join(f"{place.lesion} at {place.timepoint}" for place in overtaken)
             raise ConflictError(
                 f"somebody else saved {names} since it was opened here; save again to let your word follow theirs",
@@ -345,14 +425,20 @@ class Session:
         if words:
             self.document, behind = judge_masks(self.target, words, reader=self.reader)
             self.behind = self.behind or behind
-            self.settle(words)
-        return len(words)
+        if namings:
+            self.document, behind = name_masks(self.target, namings, reader=self.reader)
+            self.behind = self.behind or behind
+            self.said = self.stored_words()
+        places = dict.fromkeys([*map(place_of, words), *(Place(n.taken_for, n.timepoint) for n in namings)])
+        if places:
+            self.settle(list(places))
+        return len(places)
 
-    def settle(self, words: Sequence[Word]) -> None:
+    def settle(self, places: Sequence[Place]) -> None:
         """What was saved is no longer a change."""
-        places = [place_of(word) for word in words]
         for place in places:
             self.verdicts.pop(place, None)
+            self.links.pop(place, None)
             drop_draft(self.target, place.lesion, place.timepoint)
         for sheet in self.sheets.values():
             sheet.settle()
@@ -360,16 +446,20 @@ class Session:
         now = revisions_in(reviews)
         # Of what was saved here alone: what others saved was not seen yet.
         self.revisions |= {place: now[place] for place in places if place in now}
-        self.ahead = words_ahead(self.document, self.views, reviews)
+        self.ahead = words_ahead(self.document, self.views, reviews, read_words(self.target))
 
     def compare(self) -> None:
         """Find out which figures on disk are behind what was saved."""
-        self.ahead = words_ahead(self.document, self.views, read_reviews(self.target))
+        self.ahead = words_ahead(self.document, self.views, read_reviews(self.target), read_words(self.target))
         self.torn = torn_places(self.document, self.views)
         self.behind = bool(self.ahead or self.torn) or told_behind(self.document)
 
     def stored_revisions(self) -> dict[Place, int]:
         return revisions_in(read_reviews(self.target))
+
+    def stored_words(self) -> dict[str, int]:
+        """By the digest of a mask: the number of the newest word on whose it is."""
+        return {entry.word.mask_sha256: entry.number for entry in read_words(self.target)}
 
     def reload(self) -> None:
         """Take the results of a new computation; what is painted and not saved stays."""
@@ -377,6 +467,10 @@ class Session:
         self.views = read_views(self.target, self.run)
         unseen = {place: self.revisions.get(place, 0) for place in self.unsaved}  # the mask on the screen stays
         self.revisions = self.stored_revisions() | unseen
+        if not self.links:
+            self.said = self.stored_words()
+        for lesion in self.lesions:
+            self.numbers.setdefault(lesion, 1 + max(self.numbers.values(), default=0))
         self.compare()
         for view in self.views:
             if view.key in self.sheets:

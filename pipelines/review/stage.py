@@ -159,7 +159,7 @@ class Stage:
             sheet.turned(),
             name=f"{view.timepoint} lesions",
             opacity=0.9,
-            colormap=colours_of({number: lesion_colour_on_dark(number - 1) for number in sheet.numbers.values()}),
+            colormap=lesion_colours(sheet),
             **placed,
         )
         lesions.contour = OUTLINE
@@ -185,6 +185,7 @@ class Stage:
     def refresh(self) -> None:
         """Draw the sheets anew, after masks came from disk."""
         for pane in self.panes:
+            pane.lesions.colormap = lesion_colours(pane.sheet)  # a reader may have named a new lesion
             pane.lesions.refresh()
 
     # --- where one looks -------------------------------------------------------------------------------------------
@@ -325,6 +326,10 @@ class Stage:
         """Material shown, or hidden."""
         for pane in self.panes:
             pane.material.visible = not pane.material.visible
+
+
+def lesion_colours(sheet: Sheet) -> DirectLabelColormap:
+    return colours_of({number: lesion_colour_on_dark(number - 1) for number in sheet.numbers.values()})
 
 
 def colours_of(by_number: Mapping[int, str]) -> DirectLabelColormap:

@@ -19,7 +19,7 @@ from imaging.errors import InputError
 from imaging.measurement.measure import measure_segment
 from imaging.segmentation.segment import Segment
 from imaging.study import SeriesRecord
-from pipelines.case.masks import read_seg_on
+from pipelines.case.imported import read_seg_on
 from tests.imaging.dicom.hazards.series import ROOT, Plan, decimal, write
 from tests.imaging.dicom.test_rtstruct import rtstruct
 

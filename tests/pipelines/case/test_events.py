@@ -20,8 +20,9 @@ from imaging.segmentation.lesion import LesionProposal
 from imaging.volume import Modality, Volume
 from pipelines.case.exams import Images
 from pipelines.case.links import Link, Links, Node
-from pipelines.case.masks import Traced, Tracing, trace_lesions
+from pipelines.case.masks import trace_lesions
 from pipelines.case.reviews import StoredReview
+from pipelines.case.traced import Traced, Tracing
 from tests.pipelines.case.test_identity import FOOT, GRID, HEAD, Rois, exam, ground_of
 
 WHOLE, PART, OTHER = (7, 4, 4), (7, 4, 0), (7, 4, 8)  # either part lies in the whole by half

@@ -24,7 +24,8 @@ from pipelines.case.document import identity_from_record, identity_record
 from pipelines.case.exams import Exams, Images
 from pipelines.case.identity import Remembered, shared_outlines
 from pipelines.case.links import Links
-from pipelines.case.masks import Ground, Traced, Tracing, trace_lesions
+from pipelines.case.masks import trace_lesions
+from pipelines.case.traced import Ground, Traced, Tracing
 from pipelines.case_file import LesionEntry, LinkWord
 from pipelines.structures import StructureEntry, StructureKind
 from tests.imaging.dicom.test_rtstruct import FRAME, contour, record, rtstruct

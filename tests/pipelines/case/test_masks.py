@@ -15,8 +15,9 @@ from imaging.study import Verdict
 from imaging.study.timepoint import Timepoint
 from imaging.volume import Modality, Volume
 from pipelines.case.exams import Images, series_for
-from pipelines.case.masks import Traced, choice_doubt, studies_meant, trace_lesions
+from pipelines.case.masks import choice_doubt, studies_meant, trace_lesions
 from pipelines.case.reviews import StoredReview, timepoints_of
+from pipelines.case.traced import Traced
 from pipelines.case_file import LesionEntry, LinkWord, PlacedPrompt
 from tests.imaging.dicom.test_rtstruct import record
 from tests.pipelines.case.test_identity import BOTH, GRID, HEAD, exam, ground_of, outlined, traced

@@ -35,7 +35,7 @@ def coloured(picture: np.ndarray, lesion: int, where: tuple[slice, slice]) -> in
 class Reading:
     """``osteotrace review`` in a process of its own, and the hands on it."""
 
-    def __init__(self, screen: Screen, folder: Path) -> None:
+    def __init__(self, screen: Screen, folder: Path, middle: tuple[slice, slice] = MIDDLE) -> None:
         self.screen = screen
         self.process = subprocess.Popen(
             [OSTEOTRACE, "review", folder, "--reader", "reader-1", "--json"],
@@ -45,7 +45,7 @@ class Reading:
         assert self.process.poll() is None, self.process.communicate()
         self.window = screen.window("osteotrace ·")
         screen.hand("windowfocus", "--sync", self.window)
-        until(lambda: coloured(screen.picture(), 0, MIDDLE) > 50, "the first lesion's outline in the first pane")
+        until(lambda: coloured(screen.picture(), 0, middle) > 50, "the first lesion's outline in the first pane")
 
     @property
     def title(self) -> str:
