@@ -54,8 +54,8 @@ def test_matching_does_not_depend_on_the_pose_or_the_grid(turn_deg: list[float],
     balls = {"L1": LEFT, "L2": RIGHT}
     matching = match_lesions(exam(balls), exam(balls, FINER, pose), b_from_a=pose)
     assert links_of(matching) == {"L1": "L1", "L2": "L2"}
-    # both lattices place a boundary to about 1 mm, a ninth of the small ball's radius: 3/2 · 1/9 of its Dice
-    assert all(link.dice > 0.83 and link.distance_mm < 1.0 for link in matching.links)
+    # two lattices together place a boundary to about 1.2 mm, 2/15 of the small ball's radius: 3/2 · 2/15 of its Dice
+    assert all(link.dice > 0.8 and link.distance_mm < 1.0 for link in matching.links)
 
 
 def test_matching_backwards_gives_the_same_links_and_the_opposite_events() -> None:
