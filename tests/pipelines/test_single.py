@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,8 @@ def cemented(tmp_path: Path) -> Path:
 def test_bone_by_totalsegmentator_is_used_where_it_is_asked_for(
     cemented: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Where other tests of this process left the stand-ins on the path, they are not there yet for this one.
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if Path(entry).resolve() != STAND_INS.resolve()])
     with pytest.raises(BackendUnavailable, match="pip install torch TotalSegmentator"):
         cement_in_image([cemented], bone="totalsegmentator")
     monkeypatch.syspath_prepend(STAND_INS)
