@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -14,14 +15,14 @@ from imaging.geometry import Grid
 from imaging.measurement.runs import Runs
 from imaging.segmentation.segment import Segment
 
-__all__ = ["MM3_PER_ML", "Extent", "PrincipalAxes", "component_count", "covariance_mm2", "principal_axes"]
+__all__ = ["MM3_PER_ML", "Extent", "PrincipalAxes", "component_count", "principal_axes"]
 
 MM3_PER_ML = 1000.0
 AXIS_FACTOR = 4.0  # axis = 4√λ; Source: IBSI reference manual, features TDIC, P9VJ, 7J51
 ANY_NEIGHBOUR = np.ones((3, 3, 3), dtype=bool)  # voxels that touch by a corner are one piece
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Extent:
     """A mask without the empty space around it: every other measure works on this crop.
 
@@ -102,6 +103,25 @@ class Extent:
         x, y, z = self.grid.points([[s / self.voxel_count for s in sums]])[0]
         return (float(x), float(y), float(z))
 
+    @cached_property
+    def scatter(self) -> list[list[int]]:
+        """n·Σij − Σi·Σj of the voxel indices, in whole numbers; the mask is counted once for all that rests on it."""
+        return _scatter(self.mask, self.voxel_count)
+
+    @cached_property
+    def covariance_mm2(self) -> FloatArray:
+        """The covariance (3, 3) of the voxel centres, LPS, n − 1 in its denominator; zeros for one voxel.
+
+        Examples
+        --------
+        >>> row = np.ones((1, 1, 3), dtype=bool)
+        >>> Extent.of(Segment(mask=row, grid=Grid.from_spacing((1, 1, 3), (1.0, 1.0, 2.0)))).covariance_mm2[0].tolist()
+        [4.0, 0.0, 0.0]
+        """
+        steps, n = self.grid.affine[:3, :3], self.voxel_count
+        scatter = np.array(self.scatter, dtype=np.float64)
+        return np.asarray(steps @ (scatter / (n * max(n - 1.0, 1.0))) @ steps.T)
+
 
 @dataclass(frozen=True, slots=True)
 class PrincipalAxes:
@@ -138,25 +158,10 @@ def principal_axes(extent: Extent) -> PrincipalAxes:
     >>> principal_axes(Extent.of(Segment(mask=row, grid=Grid.from_spacing((1, 1, 3), (1.0, 1.0, 1.0)))))
     PrincipalAxes(major_mm=4.0, minor_mm=None, least_mm=None)
     """
-    rank = _rank(_scatter(extent.mask, extent.voxel_count))
-    variances = np.linalg.eigvalsh(covariance_mm2(extent))[::-1].clip(min=0.0).tolist()
+    rank = _rank(extent.scatter)
+    variances = np.linalg.eigvalsh(extent.covariance_mm2)[::-1].clip(min=0.0).tolist()
     lengths = [AXIS_FACTOR * math.sqrt(variance) if i < rank else None for i, variance in enumerate(variances)]
     return PrincipalAxes(lengths[0], lengths[1], lengths[2])
-
-
-def covariance_mm2(extent: Extent) -> FloatArray:
-    """The covariance (3, 3) of the voxel centres, LPS, n − 1 in its denominator; zeros for one voxel.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> row = np.ones((1, 1, 3), dtype=bool)
-    >>> covariance_mm2(Extent.of(Segment(mask=row, grid=Grid.from_spacing((1, 1, 3), (1.0, 1.0, 2.0)))))[0].tolist()
-    [4.0, 0.0, 0.0]
-    """
-    steps, n = extent.grid.affine[:3, :3], extent.voxel_count
-    scatter = np.array(_scatter(extent.mask, n), dtype=np.float64)
-    return np.asarray(steps @ (scatter / (n * max(n - 1.0, 1.0))) @ steps.T)
 
 
 def component_count(extent: Extent) -> int:

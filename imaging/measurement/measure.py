@@ -12,7 +12,7 @@ from imaging.finding import Finding, Severity
 from imaging.measurement import concept
 from imaging.measurement.blur import lost_to_blur_mm
 from imaging.measurement.diameter import InPlaneAxes, Point, in_plane_axes, max_diameter_3d
-from imaging.measurement.extent import MM3_PER_ML, Extent, component_count, covariance_mm2, principal_axes
+from imaging.measurement.extent import MM3_PER_ML, Extent, component_count, principal_axes
 from imaging.measurement.gaps import GapShare, imaged_part, without_gaps
 from imaging.measurement.intensity import intensity_of
 from imaging.measurement.partial_volume import partial_volume
@@ -152,7 +152,7 @@ def measure_segment(
     reader = _reader(segment, floor, engines=engine_wcv, readers=reader_wcv)
     extent = Extent.of(segment)
     surface = surface_of(extent)
-    axes, spread = principal_axes(extent), covariance_mm2(extent)
+    axes = principal_axes(extent)
     slices = None if volume is None else volume.acquired_slices
     column = _column(segment, extent)
     plane = in_plane_axes(extent if slices is None else Extent.of(imaged_part(column, slices)))
@@ -169,7 +169,7 @@ def measure_segment(
             line,
             grid=grid,
             slice_count=extent.slice_count,
-            blur_mm=lost_to_blur_mm(length, spread, grid),
+            blur_mm=lost_to_blur_mm(length, extent.covariance_mm2, grid),
             reader=reader,
             modality=modality,
         )
