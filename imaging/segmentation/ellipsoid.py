@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from imaging.arrays import FloatArray, frozen
+from imaging.arrays import BoolArray, FloatArray, frozen
 from imaging.errors import GeometryError
+from imaging.geometry import Grid
 
-__all__ = ["Ellipsoid"]
+__all__ = ["Ellipsoid", "voxels_in"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,6 +135,29 @@ class Ellipsoid:
         """The six ends of its axes, LPS mm, shape (6, 3)."""
         steps = self.axes * self.half_lengths_mm
         return np.asarray(np.concatenate([self.centre + steps.T, self.centre - steps.T]), dtype=np.float64)
+
+
+def voxels_in(solid: Ellipsoid, grid: Grid) -> BoolArray:
+    """The voxels of a grid whose centres lie in an ellipsoid; only those about it are looked at.
+
+    Examples
+    --------
+    >>> from imaging.geometry import Grid
+    >>> ball = Ellipsoid.ball((2.0, 0.0, 0.0), radius_mm=1.0)
+    >>> voxels_in(ball, Grid.from_spacing((1, 1, 5), (1.0, 1.0, 1.0))).tolist()
+    [[[False, True, True, True, False]]]
+    """
+    reach = solid.bounds_mm(np.eye(3))
+    ends = np.array(np.meshgrid(*np.stack([solid.centre - reach, solid.centre + reach]).T, indexing="ij"))
+    indices = grid.indices(ends.reshape(3, 8).T)
+    last = np.array(grid.shape) - 1
+    low = np.clip(np.floor(indices.min(axis=0)).astype(int), 0, last)
+    high = np.clip(np.ceil(indices.max(axis=0)).astype(int), 0, last) + 1
+    window = tuple(map(slice, low, high))
+    inside = np.zeros(grid.shape, dtype=bool)
+    part = np.indices(inside[window].shape).reshape(3, -1).T + low
+    inside[window] = (solid.level(grid.points(part)) <= 1).reshape(inside[window].shape)
+    return inside
 
 
 def _orthonormal(first: FloatArray, second: FloatArray) -> FloatArray:

@@ -12,15 +12,13 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import combinations, product
-
-import numpy as np
+from itertools import combinations
 
 from imaging.arrays import BoolArray
 from imaging.errors import UsageError
-from imaging.geometry import Grid, Rigid
+from imaging.geometry import Rigid
 from imaging.registration.rigid import Registration, register
-from imaging.segmentation.ellipsoid import Ellipsoid
+from imaging.segmentation.ellipsoid import voxels_in
 from imaging.segmentation.prior import ellipsoid_from_prompts, gives_size
 from imaging.study import SeriesRecord
 from imaging.study.timepoint import Timepoint
@@ -215,7 +213,7 @@ def changing(exams: Exams, lesions: Sequence[LesionEntry], material: Mapping[str
 
     One image of a pair is enough: a point that is left out there is compared with nothing.
     """
-    out = {name: np.array(mask) for name, mask in material.items()}
+    out = dict(material)
     for lesion in lesions:
         placed = [(exams.named(prompt.timepoint).id, prompt.prompt) for prompt in lesion.prompts]
         for timepoint in exams.timepoints:
@@ -225,17 +223,6 @@ def changing(exams: Exams, lesions: Sequence[LesionEntry], material: Mapping[str
                 continue
             with suppress(UsageError):  # a prompt that cannot be is told of in the row of its lesion
                 solid = ellipsoid_from_prompts(prompts)[0].scaled(LESION_TIMES)
-                fill(out.setdefault(record.volume_id, np.zeros(record.grid.shape, dtype=bool)), record.grid, solid)
+                inside = voxels_in(solid, record.grid)
+                out[record.volume_id] = inside | out.get(record.volume_id, inside)
     return out
-
-
-def fill(mask: BoolArray, grid: Grid, solid: Ellipsoid) -> None:
-    """Set what lies in an ellipsoid."""
-    half = solid.bounds_mm(np.eye(3))
-    corners = solid.centre + half * np.array(list(product((-1.0, 1.0), repeat=3)))
-    index = grid.indices(corners)
-    low = np.clip(np.floor(index.min(axis=0)), 0, grid.shape).astype(int)
-    high = np.clip(np.ceil(index.max(axis=0)) + 1, low, grid.shape).astype(int)
-    inside = np.stack(np.meshgrid(*map(np.arange, low, high), indexing="ij"), axis=-1).reshape(-1, 3)
-    hit = inside[solid.level(grid.points(inside)) <= 1.0] if len(inside) else inside
-    mask[tuple(hit.T)] = True

@@ -13,7 +13,7 @@ from imaging.arrays import BoolArray, FloatArray
 from imaging.errors import BackendFailed, GeometryError
 from imaging.finding import Finding, Severity
 from imaging.segmentation.backend import Capabilities
-from imaging.segmentation.ellipsoid import Ellipsoid
+from imaging.segmentation.ellipsoid import Ellipsoid, voxels_in
 from imaging.segmentation.lesion import LesionProposal
 from imaging.segmentation.marks import doubts_of_marks, marked_voxels
 from imaging.segmentation.prior import ellipsoid_from_prompts, gives_size
@@ -143,17 +143,8 @@ def proposal_from(
 def _inside(question: Question) -> BoolArray:
     """The voxels in the expected shape, at least the one that holds its centre."""
     grid, shape = question.volume.grid, question.expected
-    reach = shape.bounds_mm(np.eye(3))
-    ends = np.array(np.meshgrid(*np.stack([shape.centre - reach, shape.centre + reach]).T, indexing="ij"))
-    indices = grid.indices(ends.reshape(3, 8).T)
-    last = np.array(grid.shape) - 1
-    low = np.clip(np.floor(indices.min(axis=0)).astype(int), 0, last)
-    high = np.clip(np.ceil(indices.max(axis=0)).astype(int), 0, last) + 1
-    window = tuple(map(slice, low, high))
-    inside = np.zeros(grid.shape, dtype=bool)
-    part = np.indices(inside[window].shape).reshape(3, -1).T + low
-    inside[window] = (shape.level(grid.points(part)) <= 1).reshape(inside[window].shape)
-    centre = np.clip(np.rint(grid.indices([shape.centre])[0]).astype(int), 0, last)
+    inside = voxels_in(shape, grid)
+    centre = np.clip(np.rint(grid.indices([shape.centre])[0]).astype(int), 0, np.array(grid.shape) - 1)
     inside[tuple(centre)] = True
     return inside
 
