@@ -114,11 +114,11 @@ def find_again(
     bone: BoolArray | None = None,
 ) -> MaterialFind:
     """The material of a CT, by all that is known of it at the time."""
-    usable = before is not None and before.before_from_volume is not None
+    usable = before if before is not None and before.before_from_volume is not None else None
     return find_material(
         volume,
-        before=images.of(before.record) if usable and before is not None else None,
-        before_from_volume=before.before_from_volume if before is not None else None,
+        before=images.of(usable.record) if usable else None,
+        before_from_volume=usable.before_from_volume if usable else None,
         lesion_masks=lesion_masks,
         bone=bone,
         agents=history.agents,
