@@ -1,32 +1,32 @@
 """The command line: parse, call, print, exit code.
 
-Every command keeps its promises in one place, :func:`run_command`: with ``--json`` exactly one document goes to stdout
-at every exit code but 2, everything else goes to stderr, and the exit code says what happened:
-
-===  ==================================================================
-  0  done
-  1  internal error (ours)
-  2  the call makes no sense
-  3  all input refused
-  4  partial: some series or cases refused or failed, the rest done
-130  interrupted
-===  ==================================================================
-
-Modules that compute are imported inside the commands, so that ``--help`` stays instant.
+What every command promises is kept in one place, :mod:`pipelines.command`. Modules that compute are imported inside the
+commands, so that ``--help`` stays instant.
 """
 
 from __future__ import annotations
 
-import functools
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 import imaging
+from pipelines.command import DONE, INTERNAL, INTERRUPTED, PARTIAL, REFUSED, Document, refuse_usage, run_command
+from pipelines.empty import (
+    empty_batch,
+    empty_case,
+    empty_cement,
+    empty_compare,
+    empty_measure,
+    empty_paths,
+    empty_plan,
+    empty_register,
+    empty_scan,
+    empty_segment,
+)
+from pipelines.terminal import Speaker, quantity_text, say_findings, series_line, show_batch, show_case
 
 if TYPE_CHECKING:
     from imaging.finding import Finding
@@ -35,111 +35,12 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-DONE, INTERNAL, USAGE, REFUSED, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 4, 130
-
-Document = dict[str, Any]
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-FILE_WIDTH = 160  # columns of a table that goes into a file or a pipe
 IMAGE = click.Path(exists=True, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 OUT = click.Path(path_type=Path)
 POINT = (float, float, float)
 LEAST_GIB = 0.5  # the libraries alone take 0.33 GiB of address space, and some of them hang where they get less
 TIMEOUT = "One case may take so long; 0 is without limit."
-
-
-class Speaker:
-    """What people see: nothing with -q, results and remarks by default, steps with -v.
-
-    Results go to stdout, unless that belongs to the JSON document.
-    """
-
-    level = 0
-    stdout_is_taken = False
-
-    @classmethod
-    def say(cls, text: str) -> None:
-        if cls.level >= 0:
-            click.echo(text, err=cls.stdout_is_taken)
-
-    @classmethod
-    def detail(cls, text: str) -> None:
-        if cls.level > 0:
-            click.echo(text, err=True)
-
-
-def run_command(empty: Callable[[list[Finding]], Document]) -> Callable[[Command], Command]:
-    """Wrap a command that returns (document, exit code): print the document if asked, turn errors into codes.
-
-    ``empty`` makes the command's document when there is nothing but an error to put into it.
-    """
-
-    def wrap(command: Command) -> Command:
-        @click.option("--json", "as_json", is_flag=True, help="Print one JSON document to stdout.")
-        @click.option("-v", "--verbose", is_flag=True, help="Say what is being done.")
-        @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-        @functools.wraps(command)
-        def wrapped(*args: Any, as_json: bool, verbose: bool, quiet: bool, **kwargs: Any) -> None:
-            Speaker.level, Speaker.stdout_is_taken = int(verbose) - int(quiet), as_json
-            document, code = guarded(command, empty, *args, **kwargs)
-            if as_json:
-                write_json(document)
-            sys.exit(code)
-
-        return wrapped  # type: ignore[return-value]
-
-    return wrap
-
-
-def guarded(
-    command: Callable[..., tuple[Document, int]], empty: Callable[[list[Finding]], Document], *args: Any, **kwargs: Any
-) -> tuple[Document, int]:
-    """Run a command; whatever goes wrong becomes a document and an exit code."""
-    from imaging.errors import OsteotraceError, UsageError
-    from pipelines.documents import error_finding
-
-    try:
-        return command(*args, **kwargs)
-    except UsageError as error:
-        refuse_usage(f"{error.code}: {error}")
-    except OsteotraceError as error:
-        click.echo(f"{error.code}: {error}", err=True)
-        return empty([error_finding(error.code, str(error), error.where)]), REFUSED
-    except KeyboardInterrupt:
-        click.echo("interrupted; what was finished is on disk", err=True)
-        return empty([error_finding("INTERRUPTED", "interrupted by the user")]), INTERRUPTED
-    except click.exceptions.Exit:
-        raise
-    except click.ClickException:
-        raise
-    except Exception as error:  # noqa: BLE001 — the one place: a fault of ours becomes a code, never a bare traceback
-        return empty([internal_error(error)]), INTERNAL
-
-
-def refuse_usage(message: str) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(USAGE)
-
-
-def internal_error(error: Exception) -> Finding:
-    """What a person may see of a fault of ours: its class and place, never its text, which may hold patient data."""
-    import traceback
-
-    from pipelines.documents import error_finding
-
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
-    click.echo(f"INTERNAL_ERROR: {place}; please report this line (-v shows the way there)", err=True)
-    for frame in traceback.extract_tb(error.__traceback__):
-        Speaker.detail(f"  {Path(frame.filename).name}:{frame.lineno} {frame.name}")
-    return error_finding("INTERNAL_ERROR", place)
-
-
-def write_json(document: Document) -> None:
-    from pipelines.reports.as_json import json_text
-
-    sys.stdout.write(json_text(document))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -149,67 +50,6 @@ def main() -> None:
 
     Points are LPS millimetres: +x is the patient's left, +y back, +z head. Research software, not a medical device.
     """
-
-
-def empty_scan(findings: list[Finding]) -> Document:
-    from imaging.study import Index
-    from pipelines.documents import scan_document
-
-    return scan_document(Index(findings=tuple(findings)), key=b"")
-
-
-def empty_segment(findings: list[Finding]) -> Document:
-    from pipelines.documents import segment_document
-
-    return segment_document(mask=None, volume=None, backend=None, seconds=None, confidence=None, findings=findings)
-
-
-def empty_measure(findings: list[Finding]) -> Document:
-    from pipelines.documents import measure_document
-
-    return measure_document([], findings)
-
-
-def empty_compare(findings: list[Finding]) -> Document:
-    from pipelines.documents import compare_document
-
-    return compare_document(None, findings=findings)
-
-
-def empty_cement(findings: list[Finding]) -> Document:
-    from pipelines.documents import cement_document
-
-    return cement_document([], findings)
-
-
-def empty_plan(findings: list[Finding]) -> Document:
-    from pipelines.documents import plan_document
-
-    return plan_document(None, findings)
-
-
-def empty_register(findings: list[Finding]) -> Document:
-    from pipelines.documents import register_document
-
-    return register_document(None, findings)
-
-
-def empty_case(findings: list[Finding]) -> Document:
-    from pipelines.case.document import empty_document
-
-    return empty_document(findings)
-
-
-def empty_batch(findings: list[Finding]) -> Document:
-    from pipelines.batch.batch_document import batch_document
-
-    return batch_document((), findings)
-
-
-def empty_paths(findings: list[Finding]) -> Document:
-    from imaging.formats.record import findings_record
-
-    return {"schema": "osteotrace.outputs/1", "outputs": [], "findings": findings_record(findings)}
 
 
 PATHS = click.argument("paths", nargs=-1, required=True, type=IMAGE)
@@ -250,14 +90,6 @@ def no_image() -> Finding:
     from pipelines.documents import error_finding
 
     return error_finding("NO_IMAGE", "no CT or MR series is here; skipped lists what was seen and why")
-
-
-def series_line(row: Document) -> str:
-    shape = "×".join(map(str, row["shape"])) if row["shape"] else "—"
-    return (
-        f"{row['verdict']:<9} {row['modality']:<2} {row['role'] or '—':<5} {row['acquired'] or 'undated':<19} "
-        f"{shape:<12} {row['volume_id'][-24:]} {row['code'] or ''}"
-    )
 
 
 def verdict_code(index: Index) -> int:
@@ -680,57 +512,6 @@ def batch_code(document: Document, *, dry_run: bool) -> int:
     if counts["done"] == 0:
         return REFUSED
     return DONE if counts["done"] == counts["cases"] and not counts["partial"] else PARTIAL
-
-
-def show_batch(document: Document) -> None:
-    """Every row that is not whole, what would be done, and the sum."""
-    for row in document["cases"]:
-        if row["code"]:
-            names = f" [{', '.join(row['folders'])}]" if "folders" in row else ""
-            Speaker.say(f"{row['status']:<7} {row['case']}{names} {row['code']}: {row['message']}")
-    for case in document.get("planned", ()):
-        Speaker.say(f"to do   {case}")
-    say_findings(document["findings"])
-    counts = document["counts"]
-    rest = ", ".join(f"{counts[name]} {name}" for name in ("done", "partial", "refused", "failed", "resumed"))
-    Speaker.say(f"{counts['cases']} cases: {rest}")
-
-
-def show_case(document: Document, folder: Path) -> None:
-    """The table that a person reads first, and where the report lies."""
-    if Speaker.level < 0:
-        return
-    from rich.console import Console
-
-    from pipelines.reports.table import volumes_and_changes
-
-    console = Console(stderr=Speaker.stdout_is_taken)
-    if not console.is_terminal:
-        console = Console(stderr=Speaker.stdout_is_taken, width=FILE_WIDTH)
-    console.print(volumes_and_changes(document))
-    Speaker.say(f"report: {folder / 'report.html'}")
-
-
-def quantity_text(quantity: Document | None) -> str:
-    """A figure and its interval, as a person reads them.
-
-    Examples
-    --------
-    >>> quantity_text({"value": 12.34, "unit": "mL", "method": "", "interval95": [11.8, 12.9]})
-    '12.3 mL (95 % 11.8 to 12.9)'
-    >>> quantity_text(None)
-    '—'
-    """
-    if quantity is None:
-        return "—"
-    bounds = quantity["interval95"]
-    interval = "" if bounds is None else f" (95 % {bounds[0]:.3g} to {bounds[1]:.3g})"
-    return f"{quantity['value']:.3g} {quantity['unit']}{interval}"
-
-
-def say_findings(findings: list[Document]) -> None:
-    for finding in findings:
-        Speaker.say(f"  {finding['severity']}: {finding['code']}: {finding['message']}")
 
 
 if __name__ == "__main__":
