@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from imaging.dicom import tags
+from imaging.dicom.candidate import Candidate
 from imaging.dicom.elements import Elements
 from imaging.dicom.facts import Facts
 from imaging.dicom.file import DEFLATED, WINDOWS, DicomFile, open_dicom
@@ -25,7 +26,6 @@ from imaging.dicom.kind import Kind
 from imaging.dicom.own import read_own
 from imaging.dicom.pattern import Header, Pattern, Seen, freedom, header_of
 from imaging.dicom.pixels import PixelFormat, pixel_format, require_size
-from imaging.dicom.records import Candidate
 from imaging.dicom.remembered import Watched
 from imaging.dicom.row import Row, read_row
 from imaging.dicom.source import FLAGS

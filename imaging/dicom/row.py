@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from imaging.dicom import tags
+from imaging.dicom.candidate import Candidate
 from imaging.dicom.elements import Elements
 from imaging.dicom.file import PARSE_ERRORS, DicomFile, open_dicom
 from imaging.dicom.frames import read_frames
 from imaging.dicom.instance import Instance, read_instance
 from imaging.dicom.kind import Kind, annotation_modality, author_of, kind_of
-from imaging.dicom.records import Candidate
 from imaging.errors import InputError
 from imaging.study.series import Annotation, SeriesUid, Skipped
 

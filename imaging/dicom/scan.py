@@ -15,11 +15,12 @@ from pathlib import Path
 
 from imaging.dicom import tags
 from imaging.dicom.alike import Alike
+from imaging.dicom.candidate import Candidate
 from imaging.dicom.completeness import with_siblings_compared
 from imaging.dicom.file import ARCHIVE, open_dicom, parser_silenced
 from imaging.dicom.folder import Found, files_under, members_under, referenced_files
 from imaging.dicom.identity import contradicted_patients
-from imaging.dicom.records import Candidate, series_records
+from imaging.dicom.records import series_records
 from imaging.dicom.row import Row
 from imaging.study.series import Annotation, Index, SeriesRecord, Skipped
 
