@@ -66,6 +66,7 @@ class Pair:
     drawn_ml: float
     proposed: FloatArray | None = None
     proposed_ml: float | None = None
+    proposed_wcv: float = 0.0
 
 
 def phantom_pairs(seed: int, slices_mm: tuple[float, float]) -> Iterator[Pair]:
@@ -105,6 +106,7 @@ def phantom_pairs(seed: int, slices_mm: tuple[float, float]) -> Iterator[Pair]:
             drawn_ml=millilitres(drawn, image.grid),
             proposed=brought(found.mask, image.grid, t1.grid, later_from_before),
             proposed_ml=found.volume_ml,
+            proposed_wcv=found.volume_wcv or 0.0,
         )
 
 

@@ -24,7 +24,7 @@ class ReaderPart:
     floor
         The least that is assumed for such an image.
     engines
-        Spread of the methods that proposed the mask; it counts until a reader has accepted it.
+        How far the methods that proposed the mask are off; it counts until a reader has accepted it.
     readers
         Spread of two or more readers' masks of this lesion on this exam.
     accepted

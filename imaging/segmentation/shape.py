@@ -61,11 +61,16 @@ class Trust:
         Softness on either side of the expected surface.
     scale
         Length of the likeliest body over that of the ellipsoid.
+    volume_cv, doubted_cv
+        How far the volumes of outlines from such a shape are off as measured, as coefficients of variation, beyond
+        what the engines differ by (all of them see the same shape and the same image): without and with a warning.
     """
 
     inside: float
     outside: float
     scale: float = 1.0
+    volume_cv: float = 0.0
+    doubted_cv: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -6,6 +6,7 @@ their author, and a reader's word (:mod:`pipelines.case.reviews`) goes before bo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -426,11 +427,19 @@ def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground, *, beside:
         *oedema_doubt(volume, second),
     )
     origin = ground.segmenter.capabilities().provenance()
+    inherited = as_unsure_as(previous, proposal)
     return [
         proposed_row(
-            trace, timepoint, record, proposal, origin, volume=volume, method=Method.PROPAGATED, findings=remarks
+            trace, timepoint, record, inherited, origin, volume=volume, method=Method.PROPAGATED, findings=remarks
         )
     ]
+
+
+def as_unsure_as(previous: Traced, proposal: LesionProposal) -> LesionProposal:
+    """What follows a mask that nobody has accepted may be off by all that that one may be off by."""
+    if previous.status is not Status.PROPOSED or previous.engine_wcv is None:
+        return proposal
+    return replace(proposal, volume_wcv=math.hypot(proposal.volume_wcv or 0.0, previous.engine_wcv))
 
 
 def earlier_image(previous: Traced, record: SeriesRecord, second: Volume | None, ground: Ground) -> Volume | None:

@@ -43,7 +43,7 @@ class Traced:
     carried
         On a CT where the tumour cannot be outlined: where the lesion lies by registration, for material alone.
     engine_wcv
-        How much the methods that proposed the mask differ in volume.
+        How far the volume of a proposed mask may be off, and that of the masks which it follows unaccepted.
     taken_for
         The lesion for which the mask was made, where a reader said that it is this one.
     """
