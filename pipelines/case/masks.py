@@ -53,6 +53,7 @@ from pipelines.case.materials import CarriedMaterial, carry_material
 from pipelines.case.renamed import renamed
 from pipelines.case.reviews import apply_reviews, unused_reviews
 from pipelines.case.traced import Ground, Trace, Traced, Tracing, not_outlined_yet, unseen
+from pipelines.case.treated import is_untreated
 from pipelines.case.words import kept_words
 from pipelines.case_file import LesionEntry, LinkWord, PlacedPrompt
 
@@ -530,7 +531,7 @@ def no_series(trace: Trace, timepoint: Timepoint, here: SeriesRecord | None) -> 
 def carried_onto_ct(trace: Trace, ground: Ground) -> list[Traced]:
     """The rows of a lesion, those on CT without a mask now saying where the lesion lies by registration.
 
-    The newest mask from before the CT is carried (what was there before the procedure), else the first after it.
+    The mask that the lesion had before its treatment is carried, else the newest before the CT, else the first after.
     """
     rows = []
     order = {timepoint.id: n for n, timepoint in enumerate(ground.exams.timepoints)}
@@ -543,7 +544,8 @@ def carried_onto_ct(trace: Trace, ground: Ground) -> list[Traced]:
             continue
         before = [t for t in trace.masks() if order[t.timepoint] < order[row.timepoint]]
         after = [t for t in trace.masks() if order[t.timepoint] > order[row.timepoint]]
-        source = before[-1] if before else (after[0] if after else None)
+        untreated = [t for t in before if is_untreated(t.lesion, t.timepoint, timepoint, ground)]
+        source = next(iter((*untreated[-1:], *before[-1:], *after)), None)
         prior = None if source is None else registered_prior(source, record, ground.links)[0]
         if source is None or prior is None:
             rows.append(row)
@@ -553,7 +555,16 @@ def carried_onto_ct(trace: Trace, ground: Ground) -> list[Traced]:
         )
         carried = Finding("LESION_CARRIED", Severity.INFO, reason, f"{trace.lesion.id} {row.timepoint}")
         kept = tuple(finding for finding in row.findings if finding.code != "NO_COMPARABLE_SERIES")
-        rows.append(replace(row, record=record, method=Method.CARRIED, carried=prior >= 0.5, findings=(*kept, carried)))
+        rows.append(
+            replace(
+                row,
+                record=record,
+                method=Method.CARRIED,
+                carried=prior >= 0.5,
+                carried_from=source.timepoint,
+                findings=(*kept, carried),
+            )
+        )
     return rows
 
 
