@@ -151,6 +151,8 @@ def recovery_sentence(material: Mapping[str, Any]) -> str:
         return "recovery not interpretable (mixed with blood, fades)"
     if not material["injected"] or any(row.get("ml") is None for row in material["injected"]):
         return "no injected amount to compare with"
+    if any(finding["code"] == "INJECTED_NOT_CERTAIN" for finding in material.get("findings") or ()):
+        return "which injected amount to compare with is not certain"
     if material["volume_ml"] is None:
         return "imaged volume unknown"
     return f"{_imaged_of_injected(material)}; {RECOVERY_LIMITS}"
@@ -171,7 +173,8 @@ def fill_sentence(material: Mapping[str, Any]) -> str:
     percent = float(fill["value"]) * (1 if fill["unit"] == "%" else 100)
     part = rounded(percent, 0 if percent >= 1 or percent == 0 else 1)
     name = MATERIAL_WORDS.get(material["kind"], "Radiodense material")
-    place = "of the lesion as contoured before treatment"
+    late = any(finding["code"] == "LESION_OUTLINED_LATE" for finding in material.get("findings") or ())
+    place = f"of the lesion as contoured {'after' if late else 'before'} treatment"
     return f"{name} occupies {part}{NBSP}% {place}; no adequacy threshold exists."
 
 
