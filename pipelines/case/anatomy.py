@@ -178,8 +178,12 @@ def draw_structures(
     Raises
     ------
     CaseFileError
-        An exam or a series that is not here, a path that leads out of the case folder, several segments in a file.
+        An exam or a series that is not here, a path that leads out of the case folder, several segments in a file, one
+        structure outlined twice on one exam.
     """
+    exams_of = {(entry.name, exams.named(entry.timepoint).id) for entry in entries}
+    if len(exams_of) < len(entries):  # an id and a date may mean one exam
+        raise CaseFileError("a structure is outlined twice on one exam; give one mask", where="structure")
     drawn: list[Drawn] = []
     unusable: list[Place] = []
     findings: list[Finding] = []
