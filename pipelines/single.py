@@ -21,8 +21,10 @@ from imaging.formats.nifti import nifti_bytes
 from imaging.formats.nrrd import displacement_bytes
 from imaging.measurement.approach import plan_approach
 from imaging.measurement.change import measure_change
+from imaging.measurement.leak import CANAL_OR_FORAMEN, NamedPlaces
 from imaging.measurement.material import relate_material
 from imaging.measurement.measure import SegmentMeasurement, measure_segment
+from imaging.measurement.structure import Structure
 from imaging.response.lesion import lesion_responses, with_categories
 from imaging.segmentation import LesionId, Segment
 from imaging.segmentation.backends.totalsegmentator import TOTALSEGMENTATOR, find_bone_learned
@@ -284,8 +286,9 @@ def cement_in_image(
     ground = bone_on(volume, bone, image, lesion=lesion_mask, material=found.mask(), accept_gaps=accept_gaps)
     findings += ground.findings
     canal = None if neural is None else one_mask_on(volume, neural, image, accept_gaps=accept_gaps)
+    nerves = None if canal is None else (Structure(name=CANAL_OR_FORAMEN, mask=canal, grid=volume.grid),)
     rows = []
-    for material in relate_material(found, lesions=masks, bone=ground.mask, neural=canal):
+    for material in relate_material(found, lesions=masks, bone=ground.mask, named=NamedPlaces(nerves=nerves)):
         name = None
         if out is not None:
             name = f"{material.id}-{material.kind}.nii.gz"

@@ -113,3 +113,20 @@ def test_a_displacement_field_is_never_written_over_what_is_read(overwritten: st
             bones=str(tmp_path / "bones.nrrd#1"),
             deformable=tmp_path / "." / overwritten,
         )
+
+
+def test_cement_in_a_canal_that_the_tumour_has_reached_is_listed_as_in_it(cemented: Path, tmp_path: Path) -> None:
+    z, y, x = np.indices(GRID.shape)
+    tumour = ((z - 15) ** 2 + (y - 20) ** 2 + (x - 20) ** 2 <= 64).astype(np.uint8)
+    canal = np.zeros(GRID.shape, np.uint8)
+    canal[10:20, 18:22, 18:22] = 1
+    for name, mask in (("tumour", tumour), ("canal", canal)):
+        (tmp_path / f"{name}.nii.gz").write_bytes(nifti_bytes(mask, GRID))
+    document = cement_in_image(
+        [cemented], lesions=[str(tmp_path / "tumour.nii.gz")], neural=str(tmp_path / "canal.nii.gz")
+    )
+    (row,) = document["materials"]
+    (leak,) = row["leaks"]
+    assert leak["compartment"] == "canal_or_foramen" and leak["distance_mm"]["value"] == 0.0
+    assert leak["volume_ml"]["value"] == pytest.approx(row["neural_ml"]["value"])
+    assert row["leak_ml"]["value"] == 0.0
