@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imaging.errors import ConflictError, RecordError
+from imaging.errors import ConflictError, RecordError, UsageError
 from imaging.finding import Finding, Severity
 from imaging.formats.nifti import nifti_bytes, read_nifti_masks
 from imaging.lesions.lesion import Method
@@ -199,7 +199,11 @@ def write_review(folder: CaseFolder, segment: Segment, *, timepoint: str, status
     ------
     ConflictError
         If another reader saved that revision in the meantime; nothing is lost and the call can be made again.
+    UsageError
+        NO_READER.
     """
+    if not reader.strip():
+        raise UsageError("a review is somebody's: name the reader", code="NO_READER")
     if segment.lesion is None:
         raise RecordError("a review is about a lesion's mask; this segment belongs to none")
     stem = f"{segment.lesion}-{timepoint}"

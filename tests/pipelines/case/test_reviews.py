@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from imaging.errors import UsageError
 from imaging.geometry import Grid
 from imaging.segmentation import LesionId, Segment, Status
 from pipelines.case.reviews import read_reviews, write_review
@@ -15,11 +16,11 @@ from pipelines.workspace import CaseFolder
 GRID = Grid.from_spacing((3, 4, 5), (5.0, 2.0, 2.0))
 
 
-def judged(folder: CaseFolder, status: Status = Status.ACCEPTED) -> int:
+def judged(folder: CaseFolder, status: Status = Status.ACCEPTED, reader: str = "me") -> int:
     mask = np.zeros(GRID.shape, dtype=bool)
     mask[1, 1:3, 2:4] = True
     segment = Segment(mask=mask, grid=GRID, lesion=LesionId("L1"), series_uid="1.2.3")
-    return write_review(folder, segment, timepoint="T0", status=status, reader="me").revision
+    return write_review(folder, segment, timepoint="T0", status=status, reader=reader).revision
 
 
 def test_the_newest_revision_counts_and_all_are_kept(tmp_path: Path) -> None:
@@ -36,3 +37,12 @@ def test_a_mask_without_a_review_as_a_crash_leaves_it_does_not_block_the_next(co
     folder = CaseFolder(tmp_path)
     folder.keep("review/L1-T0.r1.nii.gz", content)
     assert judged(folder) == 2
+
+
+@pytest.mark.parametrize("reader", ["", " "])
+def test_a_review_has_a_reader(reader: str, tmp_path: Path) -> None:
+    folder = CaseFolder(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        judged(folder, reader=reader)
+    assert caught.value.code == "NO_READER"
+    assert not folder.review.exists()
