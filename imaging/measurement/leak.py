@@ -169,6 +169,11 @@ def find_leaks(
     def amount_of(part: BoolArray, method: str) -> Quantity:
         return share_of(volume, float(np.count_nonzero(part) * voxel_ml), method)
 
+    def to_nerve_of(away_mm: float) -> Quantity:
+        # Borders lie up to half a voxel before either centre, and nerves that were carried anywhere within their error.
+        low = away_mm - 2 * grid.half_diagonal_mm - known.error_mm
+        return Quantity(away_mm, "mm", TO_NERVE, (max(low, 0.0), away_mm + known.error_mm))
+
     def neural_part(part: BoolArray, name: str) -> Leak:
         return Leak(compartment=name, volume_ml=amount_of(part, IN_NERVE_HOW), distance_mm=IN_NERVE, neural=True)
 
@@ -178,7 +183,7 @@ def find_leaks(
             yield Leak(
                 compartment=held,
                 volume_ml=amount_of(part, method),
-                distance_mm=None if to_nerve is None else Quantity(float(to_nerve[part].min()), "mm", TO_NERVE),
+                distance_mm=None if to_nerve is None else to_nerve_of(float(to_nerve[part].min())),
                 neural=held == CANAL_OR_FORAMEN,
             )
 

@@ -147,6 +147,19 @@ def test_named_places_tell_what_is_neural_and_where_the_rest_leaked():
     assert [leak.distance_mm.value for leak in row.leaks] == [0.0, pytest.approx(1.0)]
 
 
+@pytest.mark.parametrize("error_mm", [0.0, 2.0])
+def test_a_leak_s_distance_to_a_nerve_holds_the_borders_and_the_registration(error_mm: float):
+    # Cement to x 65 and a nerve from x 70, borders 4 mm apart; carried, 2 mm less or more.
+    nerve = block(slice(0, 10), slice(10, 20), slice(70, 74))
+    named = NamedPlaces(nerves=(place("S1 left", nerve, error_mm),))
+    (row,) = relate_material(found((CEMENT, L1, SegmentKind.CEMENT)), lesions={L1: LESION}, bone=BONE, named=named)
+    (leak,) = row.leaks
+    low, high = leak.distance_mm.interval95
+    assert leak.distance_mm.value == pytest.approx(5.0)
+    assert low <= 4.0 - error_mm and 4.0 + error_mm <= high
+    assert low == pytest.approx(5.0 - np.sqrt(1 + 1 + 4) - error_mm)
+
+
 def test_a_place_that_holds_half_of_a_leak_does_not_name_it():
     half = block(slice(0, 10), slice(0, 15), slice(63, 66))
     named = NamedPlaces(others=(place("disc", half),))
