@@ -134,7 +134,7 @@ def follow_up(
         procedures=story.procedures,
         reviews=(*reviews, *from_case_file(story.reviews, exams)),
         segmenter=engine,
-        reader_wcv=readers_wcv(target),
+        reader_wcv=readers_wcv(target, [entry.word for entry in words]),
         accept_gaps=accept_gaps,
         identified=identified,
         remembered=earlier.lesions,

@@ -26,7 +26,8 @@ from imaging.formats.nifti import nifti_bytes, read_nifti_masks
 from imaging.lesions.lesion import Method
 from imaging.provenance import Provenance
 from imaging.segmentation import LesionId, Segment, SegmentKind, Status
-from pipelines.case_file import Review
+from pipelines.case.words import newest_words
+from pipelines.case_file import LinkWord, Review
 from pipelines.workspace import CaseFolder
 
 if TYPE_CHECKING:
@@ -123,14 +124,18 @@ def unused_reviews(reviews: Sequence[StoredReview], rows: Sequence[Traced]) -> l
     ]
 
 
-def readers_wcv(folder: CaseFolder) -> dict[tuple[LesionId, str], float]:
+def readers_wcv(folder: CaseFolder, links: Sequence[LinkWord] = ()) -> dict[tuple[LesionId, str], float]:
     """How much readers differ in volume where two or more of them accepted a mask of one lesion on one series.
 
     Of each reader the newest word counts. Standard deviation ÷ mean of the readers' volumes, in voxels of that series.
+    ``links`` are words on whose masks are, later ones last: a mask that was said to be another lesion's since is that
+    one's, and tells nothing of how readers outline the lesion under which it was accepted.
     """
     words: dict[tuple[LesionId, str, str], dict[str, StoredReview]] = {}
     for review in sorted((read_review(path) for path in stored_in(folder)), key=lambda r: r.revision):
-        words.setdefault((review.lesion, review.timepoint, review.series_uid), {})[review.reader] = review
+        said = newest_words(links, review.timepoint).get(review.mask_sha256)
+        lesion = review.lesion if said is None else said.lesion
+        words.setdefault((lesion, review.timepoint, review.series_uid), {})[review.reader] = review
     found: dict[tuple[LesionId, str], float] = {}
     for (lesion, timepoint, _), by_reader in sorted(words.items()):
         masks = [r.segment.mask for r in by_reader.values() if r.segment and r.status is Status.ACCEPTED]
