@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from imaging.errors import CaseFileError, EmptyMask
+from imaging.finding import Finding, Severity
 from imaging.formats.nifti import nifti_bytes
 from imaging.geometry import Grid, Rigid
 from imaging.registration.rigid import Registration
@@ -295,6 +296,20 @@ def test_that_another_canal_may_be_nearer_than_the_nearest_is_told(folder: Path)
     ]
     assert around.canal.value == pytest.approx(18.0)
     assert around.canal.interval95[0] == pytest.approx(12.0)  # to the edge
+
+
+@pytest.mark.parametrize("forced", [None, "2.25.1"])
+def test_an_exam_that_was_refused_costs_its_structures_alone(folder: Path, forced: str | None) -> None:
+    missing = Finding("MISSING_SLICES", Severity.ERROR, "two are missing")
+    refused = replace(FIRST, grid=None, verdict=Verdict.REFUSED, code=missing.code, findings=(missing,))
+    exams = replace(EXAMS, timepoints=(replace(EXAMS.timepoints[0], series=(), lost=(refused,)), *EXAMS.timepoints[1:]))
+    entries = (replace(WHOLE[0], series=forced), entry("foramen", "S1 left", "anatomy.nii.gz#2", "T2"))
+    drawn = draw_structures(entries, exams, folder, accept_gaps=False)
+    assert [(finding.code, finding.where) for finding in drawn.findings] == [("EXAM_REFUSED", "canal T0")]
+    assert "MISSING_SLICES" in drawn.findings[0].message
+    assert [one.entry.name for one in drawn.drawn] == ["S1 left"]
+    with pytest.raises(CaseFileError):  # a series that never was one of the exam's
+        draw_structures((replace(WHOLE[0], series="2.25.9"),), exams, folder, accept_gaps=False)
 
 
 def test_a_structure_s_mask_beside_the_images_is_no_lesion(folder: Path) -> None:
