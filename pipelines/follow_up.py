@@ -39,6 +39,7 @@ from pipelines.case.reviews import (
     write_review,
 )
 from pipelines.case.traced import Ground
+from pipelines.case.treated import outlined_late
 from pipelines.case.words import (
     contradictions,
     exams_of,
@@ -133,7 +134,7 @@ def follow_up(
         procedures=story.procedures,
         reviews=(*reviews, *from_case_file(story.reviews, exams)),
         segmenter=engine,
-        reader_wcv=readers_wcv(target),
+        reader_wcv=readers_wcv(target, [entry.word for entry in words]),
         accept_gaps=accept_gaps,
         identified=identified,
         remembered=earlier.lesions,
@@ -147,7 +148,8 @@ def follow_up(
 
     say("measuring")
     observations = observe(traced, ground, settings)
-    related = relate_materials(found, carried_lesions(traced), lesions, images, ground.anatomy)
+    late, on_ct = outlined_late(traced, ground), carried_lesions(traced)
+    related = relate_materials(found, on_ct, lesions, images, ground.anatomy, outlined_late=late)
 
     say("reporting")
     case = Case(

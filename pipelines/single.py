@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,10 @@ from imaging.formats.nifti import nifti_bytes
 from imaging.formats.nrrd import displacement_bytes
 from imaging.measurement.approach import plan_approach
 from imaging.measurement.change import measure_change
+from imaging.measurement.leak import CANAL_OR_FORAMEN, NamedPlaces
 from imaging.measurement.material import relate_material
 from imaging.measurement.measure import SegmentMeasurement, measure_segment
+from imaging.measurement.structure import Structure
 from imaging.response.lesion import lesion_responses, with_categories
 from imaging.segmentation import LesionId, Segment
 from imaging.segmentation.backends.totalsegmentator import TOTALSEGMENTATOR, find_bone_learned
@@ -282,8 +286,9 @@ def cement_in_image(
     ground = bone_on(volume, bone, image, lesion=lesion_mask, material=found.mask(), accept_gaps=accept_gaps)
     findings += ground.findings
     canal = None if neural is None else one_mask_on(volume, neural, image, accept_gaps=accept_gaps)
+    nerves = None if canal is None else (Structure(name=CANAL_OR_FORAMEN, mask=canal, grid=volume.grid),)
     rows = []
-    for material in relate_material(found, lesions=masks, bone=ground.mask, neural=canal):
+    for material in relate_material(found, lesions=masks, bone=ground.mask, named=NamedPlaces(nerves=nerves)):
         name = None
         if out is not None:
             name = f"{material.id}-{material.kind}.nii.gz"
@@ -347,12 +352,13 @@ def bone_on(
 def lesions_on(
     volume: Volume, arguments: Sequence[str], image: Sequence[Path], *, accept_gaps: bool
 ) -> dict[LesionId, BoolArray]:
-    """The lesion masks on the CT's grid, named by their segment, else L1, L2 and so on."""
+    """The lesion masks on the CT's grid, named by their segment, else L1, L2 and so on; no two by one name."""
     masks: dict[LesionId, BoolArray] = {}
     for argument in arguments:
         for segment in open_masks(argument, image=list(image), accept_gaps=accept_gaps):
-            name = LesionId(segment.lesion or segment.name or f"L{len(masks) + 1}")
-            masks[name if name not in masks else LesionId(f"L{len(masks) + 1}")] = on_grid(segment, volume)
+            free = (name for n in count(len(masks) + 1) if (name := f"L{n}") not in masks)
+            own = segment.lesion or segment.name
+            masks[LesionId(own if own and own not in masks else next(free))] = on_grid(segment, volume)
     return masks
 
 
@@ -402,6 +408,10 @@ def register_images(
         raise UsageError("--out is a .json file", code="BAD_OUTPUT_NAME")
     if deformable is not None and deformable.suffix != ".nrrd":
         raise UsageError("--deformable is a .nrrd file", code="BAD_OUTPUT_NAME")
+    read = [fixed, moving] if bones is None else [fixed, moving, Path(bones.partition("#")[0])]
+    if deformable is not None and any(deformable.resolve() == path.resolve() for path in read):
+        message = "--deformable is one of the files that are read; inputs are never written to"
+        raise UsageError(message, code="BAD_OUTPUT_NAME")
     here = open_image([fixed], modality=fixed_modality, series=fixed_series, accept_gaps=accept_gaps)
     there = open_image([moving], modality=moving_modality, series=moving_series, accept_gaps=accept_gaps)
     registration = register(here, there)
@@ -409,10 +419,8 @@ def register_images(
     if bones is not None:
         from imaging.registration.parts import register_parts
 
-        named = {
-            segment.name or str(segment.label): on_grid(segment, here)
-            for segment in open_masks(bones, image=[fixed], accept_gaps=accept_gaps)
-        }
+        segments = open_masks(bones, image=[fixed], accept_gaps=accept_gaps)
+        named = {name: on_grid(segment, here) for name, segment in by_name(segments).items()}
         document["bones"] = [
             {"name": name, **documents.transform_record(found)}
             for name, found in register_parts(here, there, registration, named).items()
@@ -426,3 +434,9 @@ def register_images(
             atomic_write(deformable, displacement_bytes(bent.displacement_mm, bent.grid))
     atomic_write(out, json_text(document).encode())
     return document
+
+
+def by_name(segments: Sequence[Segment]) -> dict[str, Segment]:
+    """The segments of one file by name, with their numbers where several have one name or none."""
+    times = Counter(segment.name for segment in segments)
+    return {s.name if s.name and times[s.name] == 1 else f"{s.name}#{s.label}": s for s in segments}

@@ -9,11 +9,13 @@ from enum import StrEnum
 from typing import Any
 
 from imaging.errors import CaseFileError
+from imaging.measurement.leak import CANAL_OR_FORAMEN, EXTRAOSSEOUS_TUMOUR, UNSPECIFIED
 from pipelines.toml_table import moment_or_name, optional_text, text
 
 __all__ = ["STRUCTURE_KEYS", "StructureEntry", "StructureKind", "structures_from"]
 
 STRUCTURE_KEYS = {"kind", "name", "timepoint", "series", "mask", "reader"}
+TAKEN = {name.replace("_", " ") for name in (CANAL_OR_FORAMEN, EXTRAOSSEOUS_TUMOUR, UNSPECIFIED)}
 # Names stand in reports and tables: letters, digits and what people put between them, as much as fits on a line.
 SAFE_NAME = re.compile(r"[^\W_][\w .()+-]{0,63}")
 
@@ -48,7 +50,8 @@ def structures_from(rows: Sequence[Mapping[str, Any]]) -> tuple[StructureEntry, 
     Raises
     ------
     CaseFileError
-        A value cannot be, one name is given to two kinds, or one structure is there twice for one exam.
+        A value cannot be, one name is given to two kinds, it is one that a leak without a place has, or one structure
+        is there twice for one exam.
 
     Examples
     --------
@@ -74,6 +77,8 @@ def structure_from(row: Mapping[str, Any], where: str) -> StructureEntry:
     if not SAFE_NAME.fullmatch(name):
         message = "a name is up to 64 letters, digits, spaces and any of . ( ) + _ -, and begins with a letter or digit"
         raise CaseFileError(f"{where}: {message}", where=where)
+    if name.replace("_", " ").casefold() in TAKEN:
+        raise CaseFileError(f"{where}: {name} is what leaks are called that lie in no named place", where=where)
     return StructureEntry(
         kind=StructureKind(kind),
         name=name,

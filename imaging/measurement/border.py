@@ -54,6 +54,20 @@ class Border:
         """The largest distance of points (n, 3) from the surface's vertices."""
         return float(np.asarray(KDTree(self.vertices).query(points)[0]).max())
 
+    def from_point_mm(self, point: FloatArray) -> float:
+        """The least distance of a point (3,) from the surface.
+
+        Examples
+        --------
+        >>> grid, mask = Grid.from_spacing((3, 3, 12), (1.0, 1.0, 1.0)), np.zeros((3, 3, 12), bool)
+        >>> mask[1, 1, 1:4] = True
+        >>> Border.of(mask, grid).from_point_mm(np.array([9.0, 1.0, 1.0]))
+        5.5
+        """
+        away = np.linalg.norm(self.vertices - point, axis=1)
+        near = self._points(away <= float(away.min()) + FARTHEST_IN_TRIANGLE * self._longest_side_mm())
+        return float(np.linalg.norm(near - point, axis=1).min())
+
     def nearest_mm(self, other: Border) -> float:
         """The least distance of two surfaces that do not cross.
 

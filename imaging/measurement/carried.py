@@ -80,8 +80,8 @@ def material_inside(
     by_threshold = (value * min(relative_interval[0], 1.0), value * max(relative_interval[1], 1.0))
     parts = (("outline of the material", by_threshold), ("registration", by_place))
     error = TwoPartError.technical_alone(interval, value, *(parts if registration_error_mm > 0.0 else parts[:1]))
-    method = f"material of the CT of {source_date} within the contour; interval from ± {registration_error_mm:g} mm"
-    message = f"material was carried from the CT of {source_date} by registration (± {registration_error_mm:g} mm)"
+    method = f"material of the CT of {source_date} within the contour; interval from ± {registration_error_mm:.2g} mm"
+    message = f"material was carried from the CT of {source_date} by registration (± {registration_error_mm:.2g} mm)"
     return Quantity(value, "mL", method, interval, error=error), Finding("MATERIAL_CARRIED", Severity.INFO, message)
 
 

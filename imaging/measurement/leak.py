@@ -7,7 +7,7 @@ parts below 0.05 mL are not told from noise and stay in the upper bound only.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -41,6 +41,7 @@ NEIGHBOURHOOD_MM = 30.0  # ground and nerves farther away than this from all mat
 
 TO_NERVE = "shortest distance of voxel centres to canal or foramen"
 IN_NERVE = Quantity(0.0, "mm", TO_NERVE)
+IN_NERVE_HOW = "connected part in canal or foramen, undilated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +130,8 @@ def find_leaks(
         Canal and foramina, where they are modelled.
     named
         Places that are told apart. What lies in canal or foramen is a neural part, with no exemption for bone, lesion
-        or nearness, and is no leak beyond the ground as well.
+        or nearness, and is no leak beyond the ground as well. A part that lies in several of them, and in none by as
+        much as is listed, is named by the one that holds most of it.
     compartments
         What else a leak may lie in, by name; of two that hold equally much the first counts. What is not given is
         "unspecified", never guessed.
@@ -157,27 +159,49 @@ def find_leaks(
     masks |= {name: mask[box] for name, mask in (compartments or {}).items()}
     places = _Places(masks, None if neural is None or known.nerves else neural[box])
 
-    def listed(part: BoolArray, method: str, least_ml: float, name: str | None = None) -> Iterator[Leak]:
-        labels, _ = ndimage.label(part, structure=np.ones((3, 3, 3), dtype=bool))
+    def parts_of(whole: BoolArray, least_ml: float) -> Iterator[BoolArray]:
+        labels, _ = ndimage.label(whole, structure=np.ones((3, 3, 3), dtype=bool))
         sizes = np.bincount(labels.ravel())[1:] * voxel_ml
         for number in np.argsort(-sizes, kind="stable") + 1:
             if sizes[number - 1] >= least_ml:
-                inside = labels == number
-                held = name or places.holding(inside)
-                yield Leak(
-                    compartment=held,
-                    volume_ml=share_of(volume, float(sizes[number - 1]), method),
-                    distance_mm=None if to_nerve is None else Quantity(float(to_nerve[inside].min()), "mm", TO_NERVE),
-                    neural=held == CANAL_OR_FORAMEN,
-                )
+                yield labels == number
+
+    def amount_of(part: BoolArray, method: str) -> Quantity:
+        return share_of(volume, float(np.count_nonzero(part) * voxel_ml), method)
+
+    def to_nerve_of(away_mm: float) -> Quantity:
+        # Borders lie up to half a voxel before either centre, and nerves that were carried anywhere within their error.
+        low = away_mm - 2 * grid.half_diagonal_mm - known.error_mm
+        return Quantity(away_mm, "mm", TO_NERVE, (max(low, 0.0), away_mm + known.error_mm))
+
+    def neural_part(part: BoolArray, name: str) -> Leak:
+        return Leak(compartment=name, volume_ml=amount_of(part, IN_NERVE_HOW), distance_mm=IN_NERVE, neural=True)
+
+    def listed(whole: BoolArray, method: str, least_ml: float, name: str | None = None) -> Iterator[Leak]:
+        for part in parts_of(whole, least_ml):
+            held = name or places.holding(part)
+            yield Leak(
+                compartment=held,
+                volume_ml=amount_of(part, method),
+                distance_mm=None if to_nerve is None else to_nerve_of(float(to_nerve[part].min())),
+                neural=held == CANAL_OR_FORAMEN,
+            )
 
     nerves = []
-    in_nerve = np.zeros(beyond.shape, dtype=bool)
+    in_nerve, told = np.zeros(beyond.shape, dtype=bool), np.zeros(beyond.shape, dtype=bool)
+    held_by: dict[str, BoolArray] = {}
     for nerve in known.nerves or ():
-        held = nerve.on(here)
-        in_nerve |= held
-        parts = listed(material[box] & held, "connected part in canal or foramen, undilated", MIN_NEURAL_ML, nerve.name)
-        nerves += [replace(part, distance_mm=IN_NERVE, neural=True) for part in parts]
+        held_by[nerve.name] = nerve.on(here) & ~in_nerve  # where two overlap, the first has it: no part is told twice
+        in_nerve |= held_by[nerve.name]
+    in_nerves = _Places(held_by, None)
+    for name, held in held_by.items():
+        for part in parts_of(material[box] & held, MIN_NEURAL_ML):
+            told |= part
+            nerves.append(neural_part(part, name))
+    # What is large enough as a whole may lie in several of them, in none by enough.
+    for part in parts_of(material[box] & in_nerve, MIN_NEURAL_ML):
+        if not (part & told).any():
+            nerves.append(neural_part(part, in_nerves.most(part)))
     beyond &= ~in_nerve
     leaks = [*listed(beyond, "connected part beyond bone and lesions", MIN_LEAK_ML)]
     method = f"beyond bone and lesions by more than {margin_mm:.2g} mm, parts of {MIN_LEAK_ML} mL and more"
@@ -197,6 +221,10 @@ class _Places:
 
     named: Mapping[str, BoolArray]
     neural: BoolArray | None
+
+    def most(self, part: BoolArray) -> str:
+        """The named place with most of a part's voxels, the first of two."""
+        return max(self.named, key=lambda name: int(np.count_nonzero(part & self.named[name])))
 
     def holding(self, part: BoolArray) -> str:
         """The place with most of a part's voxels, the first of two; none where as much lies in no place."""

@@ -237,7 +237,7 @@ def _jacobian(places_mm: FloatArray) -> FloatArray:
 
 def _reasons_against(evidence: Mapping[str, float]) -> list[str]:
     e = evidence
-    off_mm = e.get("inconsistent_mm", np.inf)
+    off_mm = e.get("inconsistent_mm")
     doubts = (
         (e["correlation_after"] <= e["correlation_before"], "the images match no better when bent"),
         (
@@ -245,7 +245,11 @@ def _reasons_against(evidence: Mapping[str, float]) -> list[str]:
             f"tissue would shrink to {e['jacobian_least']:.2f} or swell to {e['jacobian_most']:.2f} of its volume",
         ),
         (e["displacement_most_mm"] > MOST_MM, f"tissue would move by {e['displacement_most_mm']:.0f} mm"),
-        (off_mm > MOST_INCONSISTENT_MM, f"there and back again misses by {off_mm:.1f} mm on average"),
+        (off_mm is None, "the way back cannot be found"),
+        (
+            off_mm is not None and off_mm > MOST_INCONSISTENT_MM,
+            f"there and back again misses by {off_mm or 0.0:.1f} mm on average",
+        ),
     )
     return [text for holds, text in doubts if holds]
 

@@ -35,6 +35,7 @@ POINTS, STEPS = 8000, 30
 MOST_MOVE_MM, MOST_TURN_DEG = 12.0, 12.0
 STARTS_MM, STARTS_DEG = 4.0, 4.0  # other starts, either way along and about each axis
 APART_MM = 3.0  # an end that far away is another answer
+TOO_LITTLE = "the part is too small, or the images show too little of it"
 
 
 def register_parts(
@@ -97,24 +98,28 @@ def _one(first: Level, other: Level, start: Rigid, *, alike: bool) -> Registrati
     """Where a part lies; ``first`` holds nothing else."""
     comparison = Comparison.of(first, spread_points(first, first.body, POINTS), other)
     points = comparison.points
-    if len(points) < FEWEST_POINTS or min(*first.grid.shape) < 2:
-        return _refused(start, ["the part is too small, or the images show too little of it"])
     smooth_first, smooth_other = coarser(first, MIDDLE_MM), coarser(other, MIDDLE_MM)
     smooth = Comparison.of(smooth_first, spread_points(smooth_first, smooth_first.body, POINTS // 2), smooth_other)
+    if len(points) < FEWEST_POINTS or not len(smooth.points) or min(*first.grid.shape) < 2:
+        return _refused(start, [TOO_LITTLE])
     starts = _starts(start, points)
     climbed = [ascend(smooth, s, steps=STEPS).other_from_first for s in starts]
     ends = [ascend(comparison, s, steps=STEPS) for s in climbed]
     answer, *rivals = distinct(ends, points, apart_mm=APART_MM, count=len(ends))
+    exchanged = Comparison.of(other, answer.other_from_first.apply(points), first)
+    if len(exchanged.points) < FEWEST_POINTS:
+        return _refused(start, [TOO_LITTLE])
     evidence = evidence_for(
         answer,
         comparison=comparison,
-        exchanged=Comparison.of(other, answer.other_from_first.apply(points), first),
+        exchanged=exchanged,
         body=comparison,
         tissue=None,
         first=first,
         rivals=rivals,
         starts=starts,
         ends=[e.other_from_first for e in ends],
+        agreeing_mm=APART_MM,
         steps=STEPS,
     )
     moved_mm = displacement_mm(answer.other_from_first, start, points)

@@ -143,6 +143,7 @@ def evidence_for(
     rivals: Sequence[Found],
     starts: Sequence[Rigid],
     ends: Sequence[Rigid],
+    agreeing_mm: float,
     steps: int,
 ) -> Evidence:
     """All figures for an answer.
@@ -163,6 +164,8 @@ def evidence_for(
         Other summits, their correlations measured as the answer's own is.
     starts, ends
         Where each began, and where it led.
+    agreeing_mm
+        An end as near as this to the answer is the answer.
     steps
         How long the ascents of the halves may take.
     """
@@ -177,7 +180,7 @@ def evidence_for(
     captured = [
         displacement_mm(start, transform, points)
         for start, end in zip(starts, ends, strict=True)
-        if displacement_mm(end, transform, points) < SHAKE_SHIFT_MM[0]
+        if displacement_mm(end, transform, points) < agreeing_mm
     ]
     back = ascend(exchanged, transform.inverse(), steps=steps).other_from_first.inverse()
     return Evidence(

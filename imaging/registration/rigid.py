@@ -55,6 +55,7 @@ SHIFT_STARTS, TURNED_STARTS = 6, 4
 SUMMITS_KEPT = 4
 SUMMITS_FINE = 2
 APART_MM = 8.0  # nearer summits on 10 mm blocks are one
+COARSE_AGREEING_MM = 12.0  # of ends on the coarsest blocks, with the answer on fine ones: a block, and what it rounds
 RIVAL_APART_MM = 10.0  # a summit that far away is another answer
 # Bone does not bend, so points lie closer together there, where there is much of it: half of them on a pelvis, whose
 # soft tissue gravity presses flat; a quarter in a thigh, along whose femur more of them would slide.
@@ -137,11 +138,7 @@ def register(
     body = Comparison.of(first[-1], spread_points(first[-1], first[-1].body, COARSE.points), other[-1])
     other_body = other[-1].body_points()
     if len(body.points) < FEWEST_POINTS or len(other_body) < FEWEST_POINTS / 4 or min(*first[-1].grid.shape) < 2:
-        return Registration(
-            fixed_from_moving=start or Rigid.identity(),
-            accepted=False,
-            findings=(rejection(["one of the images shows too little of a body"]),),
-        )
+        return nothing_in_common(start or Rigid.identity(), "one of the images shows too little of a body")
     ends = coarse_ends(body, other_body, named, step_mm=2.0 * coarse_mm)
     # answers are ranked on one and the same set of points: those that an ascent chose near its start do not compare
     ranking = Comparison.of(first[1], spread_points(first[1], first[1].body, MIDDLE.points), other[1])
@@ -153,16 +150,22 @@ def register(
     )
 
     points = places(first[1], other[1], answer.other_from_first, DOUBT_POINTS)
+    comparison = Comparison.of(first[1], points, other[1])
+    exchanged = Comparison.of(other[1], answer.other_from_first.apply(points), first[1])
+    transform = answer.other_from_first.inverse() if fixed_is_first else answer.other_from_first
+    if min(len(comparison.points), len(exchanged.points)) < FEWEST_POINTS:
+        return nothing_in_common(transform, "the images show too little of one body")
     evidence = evidence_for(
         answer,
-        comparison=Comparison.of(first[1], points, other[1]),
-        exchanged=Comparison.of(other[1], answer.other_from_first.apply(points), first[1]),
+        comparison=comparison,
+        exchanged=exchanged,
         body=body,
         tissue=ranking if first[1].bone.any() or other[1].bone.any() else None,
         first=first[1],
         rivals=rivals,
         starts=ends.starts,
         ends=ends.all,
+        agreeing_mm=COARSE_AGREEING_MM,
         steps=MIDDLE.steps,
     )
     alike = fixed.modality is moving.modality and fixed.role == moving.role
@@ -175,7 +178,6 @@ def register(
         figures["distance_from_shared_frame_mm"] = distance
         if not reasons and distance > FRAME_DISAGREES_MM:
             findings = (frame_disagrees(distance),)
-    transform = answer.other_from_first.inverse() if fixed_is_first else answer.other_from_first
     return Registration(fixed_from_moving=transform, accepted=not reasons, evidence=figures, findings=findings)
 
 
@@ -253,6 +255,10 @@ def coarse_blocks_mm(*levels: Level) -> float:
 
 def body_volume(level: Level) -> float:
     return float(level.body.sum() * level.grid.voxel_volume_mm3)
+
+
+def nothing_in_common(fixed_from_moving: Rigid, reason: str) -> Registration:
+    return Registration(fixed_from_moving=fixed_from_moving, accepted=False, findings=(rejection([reason]),))
 
 
 def frame_disagrees(distance_mm: float) -> Finding:

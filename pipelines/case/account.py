@@ -14,6 +14,7 @@ from imaging.finding import Finding, Severity
 from imaging.formats.record import findings_record, matrix_record, quantity_record
 from imaging.lesions.timeline import Comparing
 from imaging.measurement.material import SYRINGE_ML, MaterialMeasurement, recovered_fraction
+from imaging.measurement.quantity import Quantity
 from imaging.segmentation import SegmentKind
 from imaging.segmentation.backend import Capabilities
 from imaging.segmentation.material_kind import agent_kind
@@ -70,29 +71,57 @@ def series_row(record: SeriesRecord) -> Row:
 def material_rows(related: Sequence[tuple[FoundMaterial, Sequence[MaterialMeasurement]]]) -> list[Row]:
     """The contract's material rows, each with what had been injected into its lesion and how much of it is seen.
 
-    A recovered fraction is given for cement alone, and only where one row holds all of a lesion's cement: glue mixes
-    with blood and fades, and on a clipped CT cement and glue may be one piece.
+    A recovered fraction is given for cement alone, and only where one row holds all of a lesion's cement and it is sure
+    what that is to be compared with: glue mixes with blood and fades, and on a clipped CT cement and glue may be one
+    piece.
     """
     rows = []
     for found, measured in related:
         stem = found.timepoint.id
         for row in measured:
             injected = injected_rows(found.history, row)
-            cement_ml = sum(entry["ml"] for entry in injected if is_cement(entry["agent"]))
-            only_cement = bool(injected) and all(is_cement(entry["agent"]) for entry in injected)
-            fraction = recovered_fraction(row.volume_ml, cement_ml) if only_cement and cement_ml > 0 else None
+            doubts = (*beyond_injected(found.history, row, injected), *unsure_of(found.history, row, measured))
             rows.append(
                 {
                     "timepoint": stem,
                     **material_record(
-                        replace(row, findings=(*row.findings, *beyond_injected(found.history, row, injected))),
+                        replace(row, findings=(*row.findings, *doubts)),
                         mask=f"segmentations/{stem}.nii.gz",
                     ),
                     "injected": injected,
-                    "recovered_fraction": quantity_record(fraction),
+                    "recovered_fraction": quantity_record(recovered(found.history, row, measured)),
                 }
             )
     return rows
+
+
+def recovered(history: History, row: MaterialMeasurement, measured: Sequence[MaterialMeasurement]) -> Quantity | None:
+    """The row's share of what was injected; None where another row may hold some of that, or that is not sure."""
+    injected = injected_rows(history, row)
+    injected_ml = float(sum(entry["ml"] for entry in injected))
+    if row.kind in (SegmentKind.METAL, SegmentKind.EMBOLIC) or not all(is_cement(entry["agent"]) for entry in injected):
+        return None
+    beside = [other for other in measured if other is not row and other.kind is not SegmentKind.METAL]
+    if not injected_ml or unsure_of(history, row, measured) or any(other.lesion == row.lesion for other in beside):
+        return None
+    return recovered_fraction(row.volume_ml, injected_ml)
+
+
+def unsure_of(
+    history: History, row: MaterialMeasurement, measured: Sequence[MaterialMeasurement]
+) -> tuple[Finding, ...]:
+    """A remark where it is not sure what had been injected into the row's lesion by then."""
+    shared = [p.id for p in history.procedures if p.lesion is None]
+    others = any(other.lesion != row.lesion and other.kind is not SegmentKind.METAL for other in measured)
+    if row.lesion is None or row.kind is SegmentKind.METAL or not injected_rows(history, row):
+        return ()
+    if not history.known:
+        message = "which of the procedures lie before this CT is not certain, and so is what had been injected by then"
+    elif shared and others:
+        message = f"{', '.join(shared)} names no lesion, and material lies in several places: what went where is open"
+    else:
+        return ()
+    return (Finding("INJECTED_NOT_CERTAIN", Severity.WARNING, message, row.lesion),)
 
 
 def beyond_injected(history: History, row: MaterialMeasurement, injected: Sequence[Row]) -> tuple[Finding, ...]:

@@ -173,13 +173,18 @@ def draw_structures(
     """The masks of the structures that a case file names, each on its series.
 
     A mask that cannot be used costs what rests on it alone: a finding has the code that it would have as a lesion's
-    (FILE_NOT_FOUND, LABEL_NOT_FOUND, GEOMETRY_MISMATCH for the voxels of no series, EMPTY_MASK, …).
+    (FILE_NOT_FOUND, LABEL_NOT_FOUND, GEOMETRY_MISMATCH for the voxels of no series, EMPTY_MASK, …); so has one whose
+    series was refused (EXAM_REFUSED).
 
     Raises
     ------
     CaseFileError
-        An exam or a series that is not here, a path that leads out of the case folder, several segments in a file.
+        An exam or a series that is not here, a path that leads out of the case folder, several segments in a file, one
+        structure outlined twice on one exam.
     """
+    exams_of = {(entry.name, exams.named(entry.timepoint).id) for entry in entries}
+    if len(exams_of) < len(entries):  # an id and a date may mean one exam
+        raise CaseFileError("a structure is outlined twice on one exam; give one mask", where="structure")
     drawn: list[Drawn] = []
     unusable: list[Place] = []
     findings: list[Finding] = []
@@ -216,6 +221,12 @@ def series_of(entry: StructureEntry, timepoint: Timepoint, segment: Segment) -> 
     series = [record for record in timepoint.series if record.grid is not None]
     if entry.series is not None:
         series = [record for record in series if entry.series in (record.volume_id, record.series_uid)]
+    lost = [record for record in timepoint.lost if entry.series in (None, record.volume_id, record.series_uid)]
+    if not series and lost:
+        why = ", ".join(sorted({record.code or "damaged" for record in lost}))
+        raise InputError(
+            f"the series of {timepoint.id} on which it was outlined was refused ({why})", code="EXAM_REFUSED"
+        )
     if not series:
         raise CaseFileError(f"{timepoint.id} has no series on which {entry.name} can have been outlined")
     order = {role: number for number, role in enumerate(ROLE_ORDER)}

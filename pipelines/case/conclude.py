@@ -138,7 +138,8 @@ def with_word(case: Case, word: Word, reader: str) -> tuple[Case, bool]:
     ]
     same = observation.mask_sha256 == word.segment.sha256
     current = same and Status.REJECTED not in (word.status, observation.status)
-    settled = tuple(finding for finding in observation.findings if finding.code != REVIEW_PENDING)
+    answered = {REVIEW_PENDING, *(["NOT_AMONG_MASKS"] if word.status is Status.ACCEPTED else [])}
+    settled = tuple(finding for finding in observation.findings if finding.code not in answered)
     judged = replace(named_by(observation, word.status, reader), findings=settled) if same else observation
     behind = set() if same else {observation.timepoint}
     if not current:

@@ -54,12 +54,13 @@ from pipelines.case.materials import CarriedMaterial, carry_material
 from pipelines.case.renamed import renamed
 from pipelines.case.reviews import apply_reviews, unused_reviews
 from pipelines.case.traced import Ground, Trace, Traced, Tracing, not_outlined_yet, unseen
+from pipelines.case.treated import is_untreated
 from pipelines.case.words import kept_words
 from pipelines.case_file import LesionEntry, LinkWord, PlacedPrompt
 
 __all__ = ["carried_lesions", "trace_lesions"]
 
-TAKEN_IN = "WITHIN_ANOTHER_OUTLINE"
+TAKEN_IN, ALONE = "WITHIN_ANOTHER_OUTLINE", "NOT_AMONG_MASKS"
 COVERED_FRACTION = 0.5  # less of a lesion inside the field of view than this, and nothing can be proposed there
 NOT_DRAWN = (
     "who outlined this exam did not outline this lesion: it may be gone, and this outline is the software's alone"
@@ -87,7 +88,7 @@ def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
         findings += trouble
         before = [seen for trace in traces if trace.masks() and (seen := trace.seen()) is not None]
         owned, happened = assign(imported, traces, timepoint, said, ground)
-        events += [*happened, *come_apart(traces, timepoint, owned, happened)]
+        parted = come_apart(traces, timepoint, owned, happened)
         gone = {lesion for event in happened if event.kind is EventKind.GONE for lesion in event.before}
         judged: dict[LesionId, list[Traced]] = {}
         for trace in traces:
@@ -111,8 +112,12 @@ def trace_lesions(known: Sequence[LesionEntry], ground: Ground) -> Tracing:
         )
         for trace in traces:
             rows = (doubted_row(row, said) for row in told[trace.lesion.id])
-            trace.made += [on_its_side(row, trace.lesion, timepoint, ground) for row in rows]
-        events += identified(traces, timepoint, before, owned, said=said, ground=ground)
+            trace.made += [met_again(on_its_side(row, trace.lesion, timepoint, ground), trace) for row in rows]
+        found = {trace.lesion.id for trace in traces if not trace.lost}
+        events += [
+            event for event in happened if event.kind is not EventKind.GONE or not found.issuperset(event.before)
+        ]
+        events += [*parted, *identified(traces, timepoint, before, owned, said=said, ground=ground)]
     met = [trace for trace in traces if trace.entry is not None or trace.masks()]
     made = tuple(row for trace in met for row in carried_onto_ct(trace, ground))
     masks = {(row.timepoint, row.segment.sha256) for row in made if row.segment is not None}
@@ -140,6 +145,14 @@ def judged_rows(
         or followed_rows(trace, timepoint, ground, beside=[one for mine in owned.values() for one in mine])
     )
     return apply_reviews(rows, ground.reviews, timepoint.series, trace.lesion)
+
+
+def met_again(row: Traced, trace: Trace) -> Traced:
+    """The row, of a lesion that is lost no longer where a reader says that this mask shows it."""
+    if row.segment is None or not row.primary or row.status is not Status.ACCEPTED:
+        return row
+    trace.lost = False
+    return replace(row, findings=tuple(finding for finding in row.findings if finding.code != ALONE))
 
 
 def digests_of(rows: Mapping[LesionId, Sequence[Traced]]) -> set[str]:
@@ -414,11 +427,7 @@ def followed_rows(trace: Trace, timepoint: Timepoint, ground: Ground, *, beside:
         if doubt
         else ()
     )
-    alone = (
-        (Finding("NOT_AMONG_MASKS", Severity.WARNING, NOT_DRAWN, f"{trace.lesion.id} {timepoint.id}"),)
-        if trace.lost
-        else ()
-    )
+    alone = (Finding(ALONE, Severity.WARNING, NOT_DRAWN, f"{trace.lesion.id} {timepoint.id}"),) if trace.lost else ()
     remarks = (
         *volume.findings,
         *cut,
@@ -539,7 +548,7 @@ def no_series(trace: Trace, timepoint: Timepoint, here: SeriesRecord | None) -> 
 def carried_onto_ct(trace: Trace, ground: Ground) -> list[Traced]:
     """The rows of a lesion, those on CT without a mask now saying where the lesion lies by registration.
 
-    The newest mask from before the CT is carried (what was there before the procedure), else the first after it.
+    The mask that the lesion had before its treatment is carried, else the newest before the CT, else the first after.
     """
     rows = []
     order = {timepoint.id: n for n, timepoint in enumerate(ground.exams.timepoints)}
@@ -552,7 +561,8 @@ def carried_onto_ct(trace: Trace, ground: Ground) -> list[Traced]:
             continue
         before = [t for t in trace.masks() if order[t.timepoint] < order[row.timepoint]]
         after = [t for t in trace.masks() if order[t.timepoint] > order[row.timepoint]]
-        source = before[-1] if before else (after[0] if after else None)
+        untreated = [t for t in before if is_untreated(t.lesion, t.timepoint, timepoint, ground)]
+        source = next(iter((*untreated[-1:], *before[-1:], *after)), None)
         prior = None if source is None else registered_prior(source, record, ground.links)[0]
         if source is None or prior is None:
             rows.append(row)
@@ -562,7 +572,16 @@ def carried_onto_ct(trace: Trace, ground: Ground) -> list[Traced]:
         )
         carried = Finding("LESION_CARRIED", Severity.INFO, reason, f"{trace.lesion.id} {row.timepoint}")
         kept = tuple(finding for finding in row.findings if finding.code != "NO_COMPARABLE_SERIES")
-        rows.append(replace(row, record=record, method=Method.CARRIED, carried=prior >= 0.5, findings=(*kept, carried)))
+        rows.append(
+            replace(
+                row,
+                record=record,
+                method=Method.CARRIED,
+                carried=prior >= 0.5,
+                carried_from=source.timepoint,
+                findings=(*kept, carried),
+            )
+        )
     return rows
 
 

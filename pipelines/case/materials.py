@@ -182,6 +182,8 @@ def relate_materials(
     lesions: Sequence[Lesion],
     images: Images,
     anatomy: Anatomy,
+    *,
+    outlined_late: Mapping[str, Mapping[LesionId, Finding]] | None = None,
 ) -> tuple[tuple[FoundMaterial, tuple[MaterialMeasurement, ...]], ...]:
     """Each CT's material by kind and lesion: inside the lesion, in bone, beyond both.
 
@@ -191,6 +193,8 @@ def relate_materials(
         By volume id of a CT, the lesions' masks on its grid.
     anatomy
         What readers outlined: canal and foramina tell what is neural, every place but bone names the leaks in it.
+    outlined_late
+        By volume id, the remark on each lesion whose mask is from after its treatment.
     """
     sides = {lesion.id: lesion.side for lesion in lesions if lesion.side is not None}
     rows = []
@@ -212,6 +216,14 @@ def relate_materials(
         remarks = carried_remarks(anatomy.around(item.record), item.timepoint.id)
         doubts = [*(finding for finding in volume.findings if finding.severity is not Severity.INFO), *remarks]
         doubts += () if item.before is None else item.before.findings
-        told = tuple(replace(row, findings=tuple(dict.fromkeys((*row.findings, *doubts)))) for row in measured)
+        late = (outlined_late or {}).get(item.record.volume_id, {})
+        told = tuple(
+            replace(row, findings=tuple(dict.fromkeys((*row.findings, *doubts, *remarks_on(row.lesion, late)))))
+            for row in measured
+        )
         rows.append((replace(item, find=find), told))
     return tuple(rows)
+
+
+def remarks_on(lesion: LesionId | None, late: Mapping[LesionId, Finding]) -> tuple[Finding, ...]:
+    return (late[lesion],) if lesion is not None and lesion in late else ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from imaging.errors import ConflictError, InputError
+from imaging.errors import ConflictError, InputError, UsageError
 from imaging.lesions.lesion import Observation
 from imaging.segmentation import LesionId
 from pipelines.case.conclude import Case, Naming, is_pending
@@ -34,7 +34,11 @@ def said_of(
     ------
     InputError
         UNKNOWN_LESION, UNKNOWN_TIMEPOINT; NOTHING_TO_LINK: there is no outline; MASK_CHANGED: it is not that one.
+    UsageError
+        NO_DIGEST: every digest begins with an empty one, as a script writes that found none.
     """
+    if mask_sha256 is not None and not mask_sha256.strip():
+        raise UsageError("the digest of the mask that was looked at is empty", code="NO_DIGEST")
     require_known(case, words, lesions=(lesion, is_lesion), timepoint=timepoint)
     observation = case.primary(LesionId(lesion), timepoint)
     if observation is None or observation.mask_sha256 is None:

@@ -121,12 +121,14 @@ def material_of(
     if carried is None:
         return None, (Finding("MATERIAL_UNKNOWN", Severity.WARNING, UNKNOWN, where),)
     own = carried.source.record.volume_id == record.volume_id
+    way = ground.links.way(record, carried.source.record)
+    assert way is not None, "material is carried along a way"
     material, remark = material_inside(
         segment.mask,
         np.asarray(carried.probability),
         segment.grid,
         source_date=f"{carried.source.timepoint.id} ({carried.source.timepoint.date})",
-        registration_error_mm=0.0 if own else settings.registration_error_mm,
+        registration_error_mm=settings.registration_error_mm * math.sqrt(way.registrations),
         relative_interval=carried.source.relative_interval(),
     )
     over, gaps = over_gaps(material, segment, record, carried.source, ground)

@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imaging.errors import ConflictError, RecordError
+from imaging.errors import ConflictError, RecordError, UsageError
 from imaging.finding import Finding, Severity
 from imaging.formats.nifti import nifti_bytes, read_nifti_masks
 from imaging.lesions.lesion import Method
 from imaging.provenance import Provenance
 from imaging.segmentation import LesionId, Segment, SegmentKind, Status
-from pipelines.case_file import Review
+from pipelines.case.words import newest_words
+from pipelines.case_file import LinkWord, Review
 from pipelines.workspace import CaseFolder
 
 if TYPE_CHECKING:
@@ -123,14 +124,18 @@ def unused_reviews(reviews: Sequence[StoredReview], rows: Sequence[Traced]) -> l
     ]
 
 
-def readers_wcv(folder: CaseFolder) -> dict[tuple[LesionId, str], float]:
+def readers_wcv(folder: CaseFolder, links: Sequence[LinkWord] = ()) -> dict[tuple[LesionId, str], float]:
     """How much readers differ in volume where two or more of them accepted a mask of one lesion on one series.
 
     Of each reader the newest word counts. Standard deviation ÷ mean of the readers' volumes, in voxels of that series.
+    ``links`` are words on whose masks are, later ones last: a mask that was said to be another lesion's since is that
+    one's, and tells nothing of how readers outline the lesion under which it was accepted.
     """
     words: dict[tuple[LesionId, str, str], dict[str, StoredReview]] = {}
     for review in sorted((read_review(path) for path in stored_in(folder)), key=lambda r: r.revision):
-        words.setdefault((review.lesion, review.timepoint, review.series_uid), {})[review.reader] = review
+        said = newest_words(links, review.timepoint).get(review.mask_sha256)
+        lesion = review.lesion if said is None else said.lesion
+        words.setdefault((lesion, review.timepoint, review.series_uid), {})[review.reader] = review
     found: dict[tuple[LesionId, str], float] = {}
     for (lesion, timepoint, _), by_reader in sorted(words.items()):
         masks = [r.segment.mask for r in by_reader.values() if r.segment and r.status is Status.ACCEPTED]
@@ -199,7 +204,11 @@ def write_review(folder: CaseFolder, segment: Segment, *, timepoint: str, status
     ------
     ConflictError
         If another reader saved that revision in the meantime; nothing is lost and the call can be made again.
+    UsageError
+        NO_READER.
     """
+    if not reader.strip():
+        raise UsageError("a review is somebody's: name the reader", code="NO_READER")
     if segment.lesion is None:
         raise RecordError("a review is about a lesion's mask; this segment belongs to none")
     stem = f"{segment.lesion}-{timepoint}"

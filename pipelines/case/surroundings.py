@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from imaging.finding import Finding, Severity
 from imaging.geometry.acquired import AcquiredSlices
@@ -78,7 +79,7 @@ def surroundings_of(
 def nearest_canal(
     lesion: Structure, places: Sequence[Place], where: str
 ) -> tuple[Quantity | None, Findings, str | None]:
-    """The distance to the nearest of all canals; none of them may be unknown."""
+    """The distance to the nearest of all canals, none of which may be unknown; any may be nearer than it seems."""
     if not places:
         return None, (), NOT_GIVEN[StructureKind.CANAL]
     rows = [distance_to(lesion, place, where) for place in places]
@@ -86,8 +87,11 @@ def nearest_canal(
     known = [(distance, findings) for distance, findings, _ in rows if distance is not None]
     if lacking is not None:
         return None, (), f"canal: {lacking}"
-    distance, findings = min(known, key=lambda row: row[0].value)
-    return distance, findings, None
+    nearest = min((distance for distance, _ in known), key=lambda distance: distance.value)
+    findings = tuple(finding for _, told in known for finding in told)
+    bounds = [distance.interval95 or (distance.value, distance.value) for distance, _ in known]
+    least, most = (min(ends) for ends in zip(*bounds, strict=True))
+    return replace(nearest, interval95=(least, most)), findings, None
 
 
 def distance_to(lesion: Structure, place: Place, where: str) -> tuple[Quantity | None, Findings, str | None]:

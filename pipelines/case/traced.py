@@ -42,6 +42,8 @@ class Traced:
         None unless there is a mask that can be measured.
     carried
         On a CT where the tumour cannot be outlined: where the lesion lies by registration, for material alone.
+    carried_from
+        The exam on which that was outlined.
     engine_wcv
         How far the volume of a proposed mask may be off, and that of the masks which it follows unaccepted.
     taken_for
@@ -56,6 +58,7 @@ class Traced:
     method: Method
     primary: bool = True
     carried: BoolArray | None = None
+    carried_from: str | None = None
     engine_wcv: float | None = None
     taken_for: LesionId | None = None
     identity: Identity | None = None

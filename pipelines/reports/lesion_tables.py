@@ -9,7 +9,7 @@ from pipelines.reports.document import Document, exam_name, findings_of, shorten
 from pipelines.reports.number import days_text
 from pipelines.reports.remarks import codes_text
 from pipelines.reports.table import Column, Kind, Table, Tone, change_cell, quantity_cell, text_cell
-from pipelines.reports.wording import beyond_error_text, reference_text, status_text
+from pipelines.reports.wording import beyond_error_text, link_text, reference_text, status_text
 
 __all__ = ["changes_table", "measurements_table"]
 
@@ -36,7 +36,7 @@ def measurements_table(document: Document, lesion: Mapping[str, Any], uids: Mapp
                 quantity_cell(observation["net_volume_ml"], tone=measured),
                 quantity_cell(observation["long_axis_mm"], tone=measured),
                 quantity_cell(observation["short_axis_mm"], tone=measured),
-                text_cell(status_text(observation), detail=str(observation["method"] or ""), tone=tone),
+                text_cell(status_text(observation), detail=_made_text(observation, lesion["id"]), tone=tone),
                 text_cell(codes_text(findings_of(document, observation))),
             )
         )
@@ -88,6 +88,11 @@ def _rests_on_proposal(lesion: Mapping[str, Any], change: Mapping[str, Any]) -> 
     if change["reference"] == "baseline" and measured:
         ends.add(measured[0]["timepoint"])
     return any(observation["status"] == "proposed" for observation in measured if observation["timepoint"] in ends)
+
+
+def _made_text(observation: Mapping[str, Any], lesion: str) -> str:
+    """How the mask came to be, and how far it is settled whose it is."""
+    return " · ".join(text for text in (str(observation["method"] or ""), link_text(observation, lesion)) if text)
 
 
 def _series_detail(observation: Mapping[str, Any], uids: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ __all__ = [
     "beyond_error_text",
     "elapsed_text",
     "fill_sentence",
+    "link_text",
     "procedure_text",
     "recovery_sentence",
     "reference_text",
@@ -54,6 +55,29 @@ def status_text(observation: Mapping[str, Any]) -> str:
     if status == "accepted" and observation.get("reader"):
         return f"confirmed by {visible(str(observation['reader']))}"
     return STATUS_WORDS.get(status, visible(str(status)))
+
+
+def link_text(observation: Mapping[str, Any], lesion: str) -> str:
+    """How far it is settled that the observation's mask is that lesion's, and by whom; empty where there is no mask.
+
+    Examples
+    --------
+    >>> said = [{"status": "proposed", "lesion": "L1", "by": "osteotrace"}]
+    >>> link_text({"identity": {"status": "proposed", "history": said}}, "L1")
+    'link proposed'
+    >>> said.append({"status": "corrected", "lesion": "L2", "by": "reader-1"})
+    >>> link_text({"identity": {"status": "corrected", "history": said}}, "L1")  # until the figures follow
+    'link corrected by reader-1: it is L2'
+    >>> link_text({}, "L1")
+    ''
+    """
+    identity = observation.get("identity")
+    if not identity:
+        return ""
+    newest = identity["history"][-1]
+    who = "" if newest["status"] == "proposed" else f" by {newest['by']}"
+    whose = "" if newest["lesion"] == lesion else f": it is {newest['lesion']}"
+    return visible(f"link {newest['status']}{who}{whose}")
 
 
 def standing_sentence(observation: Mapping[str, Any]) -> str:
@@ -151,6 +175,8 @@ def recovery_sentence(material: Mapping[str, Any]) -> str:
         return "recovery not interpretable (mixed with blood, fades)"
     if not material["injected"] or any(row.get("ml") is None for row in material["injected"]):
         return "no injected amount to compare with"
+    if any(finding["code"] == "INJECTED_NOT_CERTAIN" for finding in material.get("findings") or ()):
+        return "which injected amount to compare with is not certain"
     if material["volume_ml"] is None:
         return "imaged volume unknown"
     return f"{_imaged_of_injected(material)}; {RECOVERY_LIMITS}"
@@ -171,7 +197,8 @@ def fill_sentence(material: Mapping[str, Any]) -> str:
     percent = float(fill["value"]) * (1 if fill["unit"] == "%" else 100)
     part = rounded(percent, 0 if percent >= 1 or percent == 0 else 1)
     name = MATERIAL_WORDS.get(material["kind"], "Radiodense material")
-    place = "of the lesion as contoured before treatment"
+    late = any(finding["code"] == "LESION_OUTLINED_LATE" for finding in material.get("findings") or ())
+    place = f"of the lesion as contoured {'after' if late else 'before'} treatment"
     return f"{name} occupies {part}{NBSP}% {place}; no adequacy threshold exists."
 
 

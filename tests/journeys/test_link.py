@@ -265,8 +265,10 @@ def test_a_word_that_says_nothing_or_two_things_is_a_usage_error(root: Path, ost
         ("--is", "L1", *one[:2]),
         (*one, "--is", "L2", "--new"),
         ("--all-proposed", "--mask-sha256", "0"),
+        (*one, "--is", "L2", "--mask-sha256", ""),
     ):
         assert osteotrace("link", result(root), *options, "--reader", "me").code == 2
+    assert not (result(root) / "review").exists()
 
 
 def test_the_command_confirms_all_and_corrects_one(root: Path, osteotrace: Osteotrace) -> None:

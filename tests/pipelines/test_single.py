@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from imaging.errors import BackendUnavailable
+from imaging.errors import BackendUnavailable, UsageError
 from imaging.formats.nifti import nifti_bytes
 from imaging.geometry import Grid
+from imaging.segmentation import Segment
 from imaging.segmentation.prompt import PointPrompt
-from pipelines.single import cement_in_image, read_prompts
+from imaging.volume import Modality, Volume
+from pipelines.single import by_name, cement_in_image, lesions_on, read_prompts, register_images
 from tests.contracts.conftest import STAND_INS
 
 GRID = Grid.from_spacing((30, 40, 40), (1.0, 1.0, 1.0))
@@ -62,3 +65,68 @@ def test_a_key_of_a_prompt_that_nobody_reads_is_told(tmp_path: Path) -> None:
         '{"schema": "osteotrace.prompt/1", "kind": "point", "points_lps_mm": [[0, 0, 0]], "timepoint": "T0"}'
     )
     assert read_prompts(path)[1] == ()
+
+
+def named(folder: Path, file: str, *names: str) -> str:
+    """A label map of one row for each name, with the names beside it."""
+    labels = np.zeros(GRID.shape, np.uint8)
+    for number, _ in enumerate(names, start=1):
+        labels[10, number, :10] = number
+    rows = [{"label": number, "name": name, "kind": "lesion"} for number, name in enumerate(names, start=1)]
+    (folder / f"{file}.nii.gz").write_bytes(nifti_bytes(labels, GRID))
+    (folder / f"{file}.json").write_text(json.dumps({"schema": "osteotrace.labels/1", "labels": rows}))
+    return str(folder / f"{file}.nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ((("L2",), ("L2",)), ["L2", "L3"]),
+        ((("tumour", "L3"), ("tumour",)), ["tumour", "L3", "L4"]),
+        ((("L1",), ("L1",), ("L2",), ("L2",)), ["L1", "L2", "L3", "L4"]),
+    ],
+)
+def test_no_lesion_is_lost_to_another_of_its_name(
+    names: tuple[tuple[str, ...], ...], told: list[str], tmp_path: Path
+) -> None:
+    volume = Volume(samples=np.zeros(GRID.shape, np.int16), grid=GRID, modality=Modality.CT)
+    files = [named(tmp_path, f"mask {number}", *own) for number, own in enumerate(names)]
+    masks = lesions_on(volume, files, [Path(files[0])], accept_gaps=False)
+    assert list(masks) == told
+
+
+def test_bones_of_one_name_are_told_apart_by_their_numbers() -> None:
+    one, two, three, four = (
+        Segment(mask=np.zeros(GRID.shape, bool), grid=GRID, label=number, name=name)
+        for number, name in enumerate(("ilium", "sacrum", "ilium", ""), start=1)
+    )
+    assert by_name([one, two, three, four]) == {"ilium#1": one, "sacrum": two, "ilium#3": three, "#4": four}
+
+
+@pytest.mark.parametrize("overwritten", ["fixed.nrrd", "moving.nrrd", "bones.nrrd"])
+def test_a_displacement_field_is_never_written_over_what_is_read(overwritten: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="never written to"):
+        register_images(
+            tmp_path / "fixed.nrrd",
+            tmp_path / "moving.nrrd",
+            out=tmp_path / "t.json",
+            bones=str(tmp_path / "bones.nrrd#1"),
+            deformable=tmp_path / "." / overwritten,
+        )
+
+
+def test_cement_in_a_canal_that_the_tumour_has_reached_is_listed_as_in_it(cemented: Path, tmp_path: Path) -> None:
+    z, y, x = np.indices(GRID.shape)
+    tumour = ((z - 15) ** 2 + (y - 20) ** 2 + (x - 20) ** 2 <= 64).astype(np.uint8)
+    canal = np.zeros(GRID.shape, np.uint8)
+    canal[10:20, 18:22, 18:22] = 1
+    for name, mask in (("tumour", tumour), ("canal", canal)):
+        (tmp_path / f"{name}.nii.gz").write_bytes(nifti_bytes(mask, GRID))
+    document = cement_in_image(
+        [cemented], lesions=[str(tmp_path / "tumour.nii.gz")], neural=str(tmp_path / "canal.nii.gz")
+    )
+    (row,) = document["materials"]
+    (leak,) = row["leaks"]
+    assert leak["compartment"] == "canal_or_foramen" and leak["distance_mm"]["value"] == 0.0
+    assert leak["volume_ml"]["value"] == pytest.approx(row["neural_ml"]["value"])
+    assert row["leak_ml"]["value"] == 0.0

@@ -85,3 +85,16 @@ def test_a_stranger_is_refused_and_the_answer_is_always_the_same(
     assert not one.accepted
     assert one.evidence == two.evidence
     np.testing.assert_array_equal(one.displacement_mm, two.displacement_mm)
+
+
+def test_a_way_that_cannot_be_gone_back_is_refused_in_words() -> None:
+    grid = Grid.from_spacing((12, 20, 20), (5.0, 5.0, 5.0))
+    z, y, x = np.indices(grid.shape)
+    wavy = (600.0 + 50.0 * (np.sin(z) + np.cos(y) + np.sin(x))).astype(np.float32)
+    few = grid.crop((0, 0, 0), (3, 4, 4))  # too few voxels to start from
+    whole = Volume(samples=wavy, grid=grid, modality=Modality.MR)
+    part = Volume(samples=wavy[:3, :4, :4], grid=few, modality=Modality.MR)
+    found = deform(whole, part, Registration(fixed_from_moving=Rigid.identity(), accepted=True))
+    assert not found.accepted
+    assert "the way back cannot be found" in found.findings[0].message
+    assert "inf" not in found.findings[0].message

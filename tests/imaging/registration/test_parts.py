@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -111,6 +111,39 @@ def test_what_cannot_be_told_is_refused_with_a_reason(exams: tuple[Volume, Volum
     ]
     assert [found.accepted for found in refused] == [False] * 4
     assert {finding.code for found in refused for finding in found.findings} == {"REGISTRATION_REJECTED"}
+
+
+def test_a_bone_beyond_the_other_field_of_view_costs_no_other_bone(
+    exams: tuple[Volume, Volume, Registration], another_pose: Rigid
+) -> None:
+    fixed, moving, whole = exams
+    feet = moving.grid.shape[0] // 3
+    cut = replace(
+        moving, samples=moving.samples[:feet], grid=moving.grid.crop((0, 0, 0), (feet, *moving.grid.shape[1:]))
+    )
+    heads = np.zeros(fixed.grid.shape, bool)
+    heads[-3:] = left_of(fixed.grid)[-3:]
+    found = register_parts(fixed, cut, whole, {"beyond": heads, "left": left_of(fixed.grid)})
+    assert not found["beyond"].accepted
+    assert "show too little" in found["beyond"].findings[0].message
+    assert found["left"].evidence
+
+
+def test_starts_that_stay_where_they_began_do_not_agree() -> None:
+    grid = Grid.from_spacing((24, 40, 40), (2.0, 2.0, 2.0), origin_mm=(-40.0, -40.0, -24.0))
+    flat = np.random.default_rng(3).normal(0.0, 1.0, (40, 40))
+    flat = np.kron(flat.reshape(10, 4, 10, 4).sum(axis=(1, 3)), np.ones((4, 4)))
+    shaft = Volume(  # as a bone's shaft, each slice like the next: nothing tells a place along it
+        samples=np.broadcast_to(1000.0 + 100.0 * flat, grid.shape).astype(np.float32), grid=grid, modality=Modality.MR
+    )
+    part = np.zeros(grid.shape, bool)
+    part[6:18, 8:32, 8:32] = True
+    whole = Registration(fixed_from_moving=Rigid.identity(), accepted=True)
+    found = register_parts(shaft, shaft, whole, {"shaft": part})["shaft"]
+    assert not found.accepted
+    assert found.evidence["starts"] == 13
+    assert found.evidence["starts_agreeing"] <= 11  # all but those that began 4 mm up and down the shaft
+    assert found.evidence["capture_mm"] is not None
 
 
 def test_a_part_on_another_grid_is_an_error(exams: tuple[Volume, Volume, Registration]) -> None:

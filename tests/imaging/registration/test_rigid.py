@@ -162,3 +162,17 @@ def test_a_single_slice_is_rejected_and_returns_the_start(mr: Volume, mr_grid: G
 def test_an_exclusion_on_another_grid_is_an_error(mr: Volume) -> None:
     with pytest.raises(GeometryError, match="fixed_exclude"):
         register(mr, mr, fixed_exclude=np.zeros((2, 2, 2), bool))
+
+
+@pytest.mark.parametrize("other", ["a ball", "both sides"])
+def test_an_image_without_anything_to_see_is_refused_and_never_an_error(other: str) -> None:
+    grid = Grid.from_spacing((30, 40, 40), (4.0, 4.0, 4.0))
+    z, y, x = np.indices(grid.shape)
+    shown = {"a ball": (z - 15) ** 2 + (y - 20) ** 2 + (x - 20) ** 2 < 12**2, "both sides": abs(x - 20) > 15}[other]
+    seen = Volume(samples=np.where(shown, 40.0, -1000.0).astype(np.float32), grid=grid, modality=Modality.CT)
+    beside = Grid.from_spacing(grid.shape, grid.spacing_mm, origin_mm=(300.0, 0.0, 0.0))
+    even = Volume(samples=np.full(grid.shape, 40.0, np.float32), grid=beside, modality=Modality.CT)
+    for fixed, moving in ((seen, even), (even, seen)):
+        found = register(fixed, moving)
+        assert not found.accepted
+        assert [finding.code for finding in found.findings] == ["REGISTRATION_REJECTED"]

@@ -8,7 +8,7 @@ from imaging.lesions.procedure import Procedure
 from imaging.measurement.material import MaterialMeasurement
 from imaging.measurement.quantity import Quantity
 from imaging.segmentation import LesionId, SegmentKind
-from pipelines.case.account import beyond_injected, injected_rows
+from pipelines.case.account import beyond_injected, injected_rows, recovered, unsure_of
 from pipelines.case.history import History
 
 L1 = LesionId("L1")
@@ -46,3 +46,51 @@ def history(*injected_ml: float, known: bool = True, lesion: LesionId | None = L
 def test_more_than_was_injected_is_told(row: MaterialMeasurement, before: History, told: bool) -> None:
     codes = [finding.code for finding in beyond_injected(before, row, injected_rows(before, row))]
     assert codes == ["MORE_THAN_INJECTED"] * told
+
+
+L2 = LesionId("L2")
+UNDIVIDED = history(7.0, lesion=None)
+
+
+@pytest.mark.parametrize(
+    ("rows", "before", "share"),
+    [
+        ([seen(6.3)], history(7.0), 0.9),
+        ([seen(6.3, SegmentKind.UNCLASSIFIED)], history(7.0), 0.9),
+        ([seen(6.3), seen(3.0, lesion=L2), seen(0.1, lesion=None)], history(7.0), 0.9),
+        ([seen(6.3), seen(0.2, SegmentKind.METAL)], history(7.0), 0.9),
+        ([seen(0.2, SegmentKind.METAL)], history(7.0), None),  # a screw is no cement
+        ([seen(0.2, SegmentKind.EMBOLIC)], history(7.0), None),
+        ([seen(5.0), seen(1.3, SegmentKind.UNCLASSIFIED)], history(7.0), None),  # neither is all of it
+        ([seen(1.3, SegmentKind.UNCLASSIFIED), seen(5.0)], history(7.0), None),
+        ([seen(6.3)], history(7.0, known=False), None),  # another injection may lie before this CT
+        ([seen(6.3)], UNDIVIDED, 0.9),
+        ([seen(6.3), seen(3.0, lesion=L2)], UNDIVIDED, None),  # 7 mL went into both
+        ([seen(6.3), seen(3.0, lesion=None)], UNDIVIDED, None),
+        ([seen(6.3)], history(), None),
+        ([seen(6.3)], history(0.0), None),
+        ([seen(6.3, lesion=None)], UNDIVIDED, None),
+    ],
+)
+def test_a_recovered_fraction_is_that_of_all_cement_and_of_what_surely_was_injected(
+    rows: list[MaterialMeasurement], before: History, share: float | None
+) -> None:
+    fraction = recovered(before, rows[0], rows)
+    assert (None if fraction is None else fraction.value) == (None if share is None else pytest.approx(share))
+
+
+@pytest.mark.parametrize(
+    ("rows", "before", "told"),
+    [
+        ([seen(6.3)], history(7.0), False),
+        ([seen(6.3)], history(7.0, known=False), True),
+        ([seen(6.3)], history(known=False), False),
+        ([seen(6.3), seen(3.0, lesion=L2)], UNDIVIDED, True),
+        ([seen(6.3), seen(3.0, SegmentKind.METAL, lesion=None)], UNDIVIDED, False),
+        ([seen(6.3, SegmentKind.METAL), seen(3.0, lesion=L2)], UNDIVIDED, False),
+    ],
+)
+def test_where_it_is_not_sure_what_was_injected_it_is_told(
+    rows: list[MaterialMeasurement], before: History, told: bool
+) -> None:
+    assert [finding.code for finding in unsure_of(before, rows[0], rows)] == ["INJECTED_NOT_CERTAIN"] * told

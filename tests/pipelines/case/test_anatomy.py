@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from imaging.errors import CaseFileError, EmptyMask
+from imaging.finding import Finding, Severity
 from imaging.formats.nifti import nifti_bytes
 from imaging.geometry import Grid, Rigid
 from imaging.registration.rigid import Registration
@@ -254,6 +255,61 @@ def test_an_exam_or_a_series_that_is_not_here_is_refused(folder: Path) -> None:
         anatomy(folder, entry("canal", "canal", "anatomy.nii.gz#1", "T9"))
     with pytest.raises(CaseFileError):
         anatomy(folder, replace(WHOLE[0], series="2.25.9"))
+
+
+@pytest.mark.parametrize("exam", ["T0", "2003-01-01", "study 1"])
+def test_a_structure_is_outlined_once_on_an_exam_whatever_the_exam_is_called(folder: Path, exam: str) -> None:
+    with pytest.raises(CaseFileError, match="twice on one exam"):
+        anatomy(folder, WHOLE[0], replace(WHOLE[0], timepoint=exam, mask="anatomy.nii.gz#2"))
+
+
+def test_of_two_canals_the_farther_may_be_the_nearer_one(folder: Path) -> None:
+    far = np.zeros(MR.shape, np.uint8)
+    far[2:10, 10:20, 0:11] = 1  # a pixel farther away, and the only one that was carried
+    (folder / "far.nii.gz").write_bytes(nifti_bytes(far, MR))
+    segment = lesion_on(FIRST, box(MR, LESION))
+    two = anatomy(folder, WHOLE[0], entry("canal", "another", "far.nii.gz", "T2"))
+    near, other = (
+        surroundings_of(segment, FIRST, anatomy(folder, row), slices=None, where="L1 T0")[0].canal
+        for row in (WHOLE[0], entry("canal", "another", "far.nii.gz", "T2"))
+    )
+    canal = surroundings_of(segment, FIRST, two, slices=None, where="L1 T0")[0].canal
+    assert canal.value == near.value < other.value
+    assert canal.interval95 == (other.interval95[0], near.interval95[1])
+    assert other.interval95[0] < near.interval95[0]
+
+
+def test_that_another_canal_may_be_nearer_than_the_nearest_is_told(folder: Path) -> None:
+    cut = np.zeros(MR.shape, np.uint8)
+    cut[9:, 10:20, 2:8] = 1  # goes on beyond the last slice, which is nearer to the lesion than any canal is
+    (folder / "cut.nii.gz").write_bytes(nifti_bytes(cut, MR))
+    segment = lesion_on(FIRST, box(MR, LESION))
+    another = entry("canal", "another", "cut.nii.gz")
+    (_, whole), (_, alone), (around, both) = (
+        surroundings_of(segment, FIRST, anatomy(folder, *rows), slices=None, where="L1 T0")
+        for rows in ((WHOLE[0],), (another,), (WHOLE[0], another))
+    )
+    assert [[finding.code for finding in told] for told in (whole, alone, both)] == [
+        [],
+        ["STRUCTURE_CUT_OFF"],
+        ["STRUCTURE_CUT_OFF"],
+    ]
+    assert around.canal.value == pytest.approx(18.0)
+    assert around.canal.interval95[0] == pytest.approx(12.0)  # to the edge
+
+
+@pytest.mark.parametrize("forced", [None, "2.25.1"])
+def test_an_exam_that_was_refused_costs_its_structures_alone(folder: Path, forced: str | None) -> None:
+    missing = Finding("MISSING_SLICES", Severity.ERROR, "two are missing")
+    refused = replace(FIRST, grid=None, verdict=Verdict.REFUSED, code=missing.code, findings=(missing,))
+    exams = replace(EXAMS, timepoints=(replace(EXAMS.timepoints[0], series=(), lost=(refused,)), *EXAMS.timepoints[1:]))
+    entries = (replace(WHOLE[0], series=forced), entry("foramen", "S1 left", "anatomy.nii.gz#2", "T2"))
+    drawn = draw_structures(entries, exams, folder, accept_gaps=False)
+    assert [(finding.code, finding.where) for finding in drawn.findings] == [("EXAM_REFUSED", "canal T0")]
+    assert "MISSING_SLICES" in drawn.findings[0].message
+    assert [one.entry.name for one in drawn.drawn] == ["S1 left"]
+    with pytest.raises(CaseFileError):  # a series that never was one of the exam's
+        draw_structures((replace(WHOLE[0], series="2.25.9"),), exams, folder, accept_gaps=False)
 
 
 def test_a_structure_s_mask_beside_the_images_is_no_lesion(folder: Path) -> None:

@@ -82,6 +82,32 @@ def test_a_lesion_that_is_gone_is_told_once_although_the_software_goes_on_lookin
     assert row(tracing, "L2", "T4").method is Method.IMPORTED
 
 
+def test_a_lesion_that_a_reader_finds_again_is_lost_no_longer(tmp_path: Path) -> None:
+    exams = {1: {"a": HEAD, "b": FOOT}, 2: {"a": HEAD}, 3: {"a": HEAD}, 4: {}}
+    proposed = row(followed(tmp_path / "first", exams), "L2", "T2")
+    assert "NOT_AMONG_MASKS" in codes(proposed)
+    segment = proposed.segment
+    assert segment is not None
+    found = StoredReview(
+        lesion=LesionId("L2"),
+        timepoint="T2",
+        series_uid=segment.series_uid,
+        status=Status.ACCEPTED,
+        reader="reader-1",
+        mask_sha256=segment.sha256,
+        revision=1,
+        segment=segment,
+    )
+    tracing = followed(tmp_path / "again", exams, reviews=[found])
+    assert row(tracing, "L2", "T2").status is Status.ACCEPTED
+    assert "NOT_AMONG_MASKS" not in codes(row(tracing, "L2", "T2"))
+    # On the next exam somebody drew the other lesion alone once more: it is gone there.
+    assert [(event.kind, event.timepoint, event.before) for event in tracing.events] == [
+        (EventKind.GONE, "T3", ("L2",)),
+    ]
+    assert "NOT_AMONG_MASKS" in codes(row(tracing, "L2", "T3"))
+
+
 def test_a_lesion_that_goes_again_is_told_again(tmp_path: Path) -> None:
     tracing = followed(tmp_path, {1: {"a": HEAD, "b": FOOT}, 2: {"a": HEAD}, 3: {"a": HEAD, "b": FOOT}, 4: {"a": HEAD}})
     assert [(event.kind, event.timepoint) for event in tracing.events] == [

@@ -254,3 +254,16 @@ def test_the_document_is_left_as_it_was(document: Document) -> None:
 def test_a_contour_that_does_not_count_gives_no_lead_volume(document: Document, status: str) -> None:
     document["lesions"][0]["observations"] = [document["lesions"][0]["observations"][-1] | {"status": status}]
     assert "gross" not in lead(document, 0)
+
+
+def test_a_report_tells_whose_each_mask_is_and_who_said_so(document: Document) -> None:
+    said = [{"status": "proposed", "lesion": "L1", "by": "osteotrace"}]
+    seen = document["lesions"][0]["observations"]
+    seen[0]["identity"] = {"status": "proposed", "history": said}
+    seen[-1]["identity"] = {"status": "confirmed", "history": [*said, {**said[0], "status": "confirmed", "by": "<me>"}]}
+    (lesion, *_) = report_from(document, {}).lesions
+    details = [row[8].detail for row in lesion.measurements.rows]
+    assert details[0].endswith("segmented · link proposed")
+    assert details[-1].endswith("· link confirmed by <me>")
+    assert "link confirmed by &lt;me&gt;" in as_html(report_from(document, {}))
+    assert "link" not in details[1]
