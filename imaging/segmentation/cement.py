@@ -648,7 +648,8 @@ def _piece(
     findings = []
     if outline.saturated:
         method = (
-            "bounded half-maximum of a clipped plateau, voxel sum; interval from plateaus between the clip and 8600 HU"
+            "mass within bounded half-maximum, plateau and blur judged by how the clipped edge climbs; interval from "
+            "all that explain it, up to 8600 HU"
         )
         message = f"plateau at the clip of this CT ({outline.plateau_hu:.0f} HU): its true density is unknown"
         findings.append(Finding("MATERIAL_SATURATED", Severity.WARNING, message, name))
