@@ -142,7 +142,7 @@ def read_edge(
         plateaus_hu=plateaus,
         log_likelihood=log_likelihood,
         volume_ml=(clipped + filled) * voxel_ml + per_voxel * (below - above),
-        step_ml=per_voxel * (sigma_mm @ surface_ml_per_mm.mean(axis=0))[:, None],
+        step_ml=np.broadcast_to((sigma_mm @ surface_ml_per_mm.mean(axis=0))[:, None], per_voxel.shape),
     )
 
 

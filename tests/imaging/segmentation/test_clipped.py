@@ -74,6 +74,16 @@ def test_without_a_readable_voxel_there_is_still_a_volume_and_a_range():
     assert 0 <= found.low_ml < found.volume_ml < found.high_ml
 
 
+def test_an_edge_sharper_than_any_blur_leaves_the_surface_its_slack():
+    z, y, x = np.ogrid[-10:10, -12:12, -12:12]
+    ball = z**2 + y**2 + x**2 < 36
+    edge = edge_of(np.where(ball, CLIP_HU, FOOT_HU).astype(np.float32), (1.0, 1.0, 1.0))
+    (found,) = clipped_volumes([edge])
+    surface_mm2, sharpest_mm = 4 * np.pi * 36, BLURS_MM[0] / FWHM_PER_SIGMA
+    assert found.high_ml - found.low_ml > 2 * 0.1 * surface_mm2 * sharpest_mm / 1000
+    assert found.low_ml < ball.sum() / 1000 < found.high_ml
+
+
 def test_levels_and_plateaus_rise():
     edge = edge_of(plate(5500.0, 1.0, (1.0, 1.0, 1.0)), (1.0, 1.0, 1.0))
     assert all(low < high for low, high in pairwise(edge.plateaus_hu))
