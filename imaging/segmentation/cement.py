@@ -29,7 +29,7 @@ from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.geometry.acquired import AcquiredSlices, volume_over
 from imaging.geometry.transform import Rigid
-from imaging.segmentation.beam_hardening import STREAKED_ML, WITHIN_MM, streaked_ml
+from imaging.segmentation.beam_hardening import STARVED, STREAKED_ML, WITHIN_MM, noise_between, streaked_ml
 from imaging.segmentation.belonging import Agents, agents_for, distance_to_mm, lesion_of
 from imaging.segmentation.material_kind import Evidence, KindVerdict, classify, is_rod
 from imaging.segmentation.piece import GROWTH_MM, HALO_MM, MARGIN_MM, Outline, Scene, equivalent_radius_mm, outlines
@@ -299,7 +299,7 @@ def find_material(
         )
         piece = _piece(one, volume, verdict, cortex_hu=cortex, touching_ml=_touching_ml(volume, labels, one))
         pieces.append(_over_gaps(piece, np.asarray(labels == one.number), volume))
-    findings += _streaks(volume, seen)
+    findings += _streaks(volume, labels, seen)
     return MaterialFind(
         grid=volume.grid,
         labels=frozen(labels),
@@ -323,19 +323,29 @@ class _Seen:
     history: tuple[str, ...] | None
 
 
-def _streaks(volume: Volume, seen: Sequence[_Seen]) -> list[Finding]:
-    """Said once where tissue near one of the largest pieces is streaked."""
+def _streaks(volume: Volume, labels: LabelArray, seen: Sequence[_Seen]) -> list[Finding]:
+    """Said once where tissue between pieces, or near one of the largest, is streaked."""
+    if not seen or not (_is_noisy_between(volume, labels > 0) or _has_band(volume, seen)):
+        return []
+    message = "dark, noisy bands run through the tissue about dense material: outlines and volumes near them err"
+    return [Finding("BEAM_HARDENING", Severity.WARNING, message, volume.series_uid)]
+
+
+def _is_noisy_between(volume: Volume, material: BoolArray) -> bool:
+    box = box_around(material, volume.grid.spacing_mm, WITHIN_MM)
+    noise = noise_between(volume.samples[box], material[box], volume.grid.spacing_mm)
+    return noise is not None and noise >= STARVED
+
+
+def _has_band(volume: Volume, seen: Sequence[_Seen]) -> bool:
     for one in seen[:STREAK_SOURCES]:
         box = _wider(one.where, volume.grid)
         own = np.zeros([side.stop - side.start for side in box], dtype=bool)
         inner = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(one.where, box, strict=True))
         own[inner] = one.outline.mask
         if streaked_ml(volume.samples[box], own, volume.grid.spacing_mm) >= STREAKED_ML:
-            message = (
-                "dark, noisy bands run through the tissue about dense material: outlines and volumes near them err"
-            )
-            return [Finding("BEAM_HARDENING", Severity.WARNING, message, volume.series_uid)]
-    return []
+            return True
+    return False
 
 
 def _wider(where: Box, grid: Grid) -> Box:
