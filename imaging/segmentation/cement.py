@@ -472,6 +472,7 @@ def _search(
     faint = [o for o in outlines(scene, possible, taken=taken) if _is_piece(scene, o)]
     cortex = _cortex_hu(scene, [*dense, *faint], bone_hu)
     found: list[tuple[Outline, bool | None]] = []
+    accepted: list[Outline] = []  # as outlined, before an earlier CT cut any of them
     passed_over: list[Outline] = []
     for outline in dense:
         if not _is_piece(scene, outline):
@@ -479,6 +480,7 @@ def _search(
         beyond_bone = outline.plateau_hu >= DENSEST_BONE_HU or _exceeds_bone(outline, cortex)
         if beyond_bone or _is_new(scene, outline, fresh):
             found += _by_novelty(scene, outline)
+            accepted.append(outline)
         else:
             passed_over.append(outline)
     for outline in faint:
@@ -487,9 +489,10 @@ def _search(
             is_new is None and outline.core_median_hu >= LOWEST_PLATEAU_HU and _exceeds_bone(outline, cortex)
         ):
             found.append((outline, is_new))
+            accepted.append(outline)
         elif _is_compact(outline):
             passed_over.append(outline)
-    strands = _strands(scene, [outline for outline, _ in found], [*dense, *faint], candidates, cortex)
+    strands = _strands(scene, accepted, [*dense, *faint], candidates, cortex)
     found += [(outline, _is_new(scene, outline, fresh)) for outline in strands]
     passed_over = [outline for outline in passed_over if not any(outline is strand for strand in strands)]
     doubtful_ml = sum(outline.volume_ml for outline in passed_over if _is_new(scene, outline, fresh) is None)

@@ -150,6 +150,15 @@ def test_the_earlier_ct_tells_old_glue_from_new_cement(host):
     assert total_ml(find, SegmentKind.EMBOLIC) == pytest.approx(ml(glue), rel=0.15)
 
 
+def test_a_body_that_the_earlier_ct_cuts_in_old_and_new_counts_once(host):
+    glue, cement = ellipsoid((5, 3, 6), (6, 6, 6)), ellipsoid((-4, 3, 0), (7, 7, 7))
+    before, _ = host.painted(glue, 5500).scanned(slice_mm=1.0, clip_hu=3071)
+    volume, lesion = host.painted(glue | cement, 5500).scanned(slice_mm=1.0, clip_hu=3071)
+    find = find_material(volume, before=before, lesion_masks={L1: lesion})
+    assert {piece.is_new for piece in find.pieces} == {True, False}
+    assert total_ml(find) == pytest.approx(ml(glue | cement), rel=0.10)
+
+
 def test_without_an_earlier_ct_a_clipped_mixture_stays_unclassified(host):
     volume, lesion = host.painted(compact_cement(), 5500).scanned(clip_hu=3071)
     find = find_material(volume, lesion_masks={L1: lesion}, agents=("nbca-lipiodol", "pmma-barium"))
