@@ -324,17 +324,15 @@ class _Seen:
 
 
 def _streaks(volume: Volume, labels: LabelArray, seen: Sequence[_Seen]) -> list[Finding]:
-    """Said once where tissue between pieces, or near one of the largest, is streaked."""
-    if not seen or not (_is_noisy_between(volume, labels > 0) or _has_band(volume, seen)):
+    """Said once where tissue between pieces is streaked, or, if nothing lies between any, near one of the largest."""
+    if not seen:
+        return []
+    box = box_around(labels > 0, volume.grid.spacing_mm, WITHIN_MM)
+    noise = noise_between(volume.samples[box], labels[box] > 0, volume.grid.spacing_mm)
+    if not (_has_band(volume, seen) if noise is None else noise >= STARVED):
         return []
     message = "dark, noisy bands run through the tissue about dense material: outlines and volumes near them err"
     return [Finding("BEAM_HARDENING", Severity.WARNING, message, volume.series_uid)]
-
-
-def _is_noisy_between(volume: Volume, material: BoolArray) -> bool:
-    box = box_around(material, volume.grid.spacing_mm, WITHIN_MM)
-    noise = noise_between(volume.samples[box], material[box], volume.grid.spacing_mm)
-    return noise is not None and noise >= STARVED
 
 
 def _has_band(volume: Volume, seen: Sequence[_Seen]) -> bool:

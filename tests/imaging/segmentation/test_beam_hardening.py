@@ -71,6 +71,25 @@ def test_one_body_has_nothing_between():
     assert noise_between(tissue, body, (1.0, 1.0, 1.0)) is None
 
 
+def test_a_dark_and_noisy_place_that_no_two_bodies_enclose_is_no_streak():
+    block = BoneBlock.with_lesion()
+    block = replace(block, hu=np.full_like(block.hu, SOFT_TISSUE_HU))
+    lone = block.painted(ball_of(1.0, ENDS_MM[0]), 5500)
+    both = lone.painted(ball_of(1.0, ENDS_MM[1]), 5500)
+    random = np.random.default_rng(5)
+
+    def codes_with_patch(painted: BoneBlock) -> set[str]:
+        ct, _ = painted.scanned(clip_hu=3071)
+        z, y, x = ct.samples.shape
+        samples = ct.samples.astype(np.float64)
+        place = np.s_[z // 2 - 6 : z // 2 + 6, y // 2 + 12 : y // 2 + 32, x // 2 - 30 : x // 2]
+        samples[place] += random.normal(-120, 30, samples[place].shape)
+        return codes(replace(ct, samples=np.rint(samples).astype(np.int16)))
+
+    assert "BEAM_HARDENING" in codes_with_patch(lone)  # nothing else tells what it is
+    assert "BEAM_HARDENING" not in codes_with_patch(both)
+
+
 def test_fat_beside_muscle_is_dark_but_no_streak():
     block = BoneBlock.with_lesion()
     fat = (block.hu == SOFT_TISSUE_HU) & (np.arange(block.hu.shape[1])[:, None] > 75)
