@@ -10,8 +10,8 @@ Blur moves no mass. A plateau's volume is what reads as clipped, less what the e
 their share; and the edge's foot below them, where bone may stand beside it.
 
 Choice (2026-11): bounded half-maximum at a plateau guessed from the levels' frequencies alone erred on 30 phantoms of
-clipped fragments by 13 % with half-widths of 34 %; with the surface measured and the blur bounded and shared, on 54
-others by 6 and 12 %.
+clipped fragments by 13 % with half-widths of 34 %; with the surface measured and the blur bounded and shared, on 180 by
+5 and 13 %.
 """
 
 from __future__ import annotations
@@ -75,14 +75,15 @@ class ClippedVolume:
 
 
 def readable_hu(clip_hu: float) -> FloatArray:
-    """Levels of an edge that neither bone nor the clip reaches.
+    """Levels of an edge that the clip does not reach, nor bone unless the scale ends in bone itself.
 
     Examples
     --------
     >>> readable_hu(3060.0).tolist()
     [1400.0, 1800.0, 2200.0, 2600.0, 3000.0]
     """
-    return np.linspace(EDGE_FROM_HU, clip_hu - EDGE_BELOW_CLIP_HU, LEVELS)
+    top = clip_hu - EDGE_BELOW_CLIP_HU
+    return np.linspace(min(EDGE_FROM_HU, top / 2), top, LEVELS)
 
 
 def read_edge(
@@ -106,7 +107,7 @@ def read_edge(
     spacing_mm
         (slice, row, column).
     clip_hu
-        The top of the scale, above 1900 HU.
+        The top of the scale.
     """
     levels = readable_hu(clip_hu)
     hu, beneath = samples[near].astype(np.float64), background[near]

@@ -10,7 +10,7 @@ import pytest
 from scipy import special
 
 from imaging.segmentation.cement import MaterialFind, find_material
-from imaging.segmentation.clipped import BLURS_MM, FWHM_PER_SIGMA, ClippedEdge, clipped_volumes, read_edge
+from imaging.segmentation.clipped import BLURS_MM, FWHM_PER_SIGMA, ClippedEdge, clipped_volumes, read_edge, readable_hu
 from imaging.synthetic.bone_block import BoneBlock, fragmented_deposit, ml
 
 CLIP_HU, FOOT_HU = 3071.0, 45.0
@@ -84,10 +84,18 @@ def test_an_edge_sharper_than_any_blur_leaves_the_surface_its_slack():
     assert found.low_ml < ball.sum() / 1000 < found.high_ml
 
 
-def test_levels_and_plateaus_rise():
+@pytest.mark.parametrize("clip_hu", [1023.0, 1400.0, 3071.0, 30710.0])
+def test_whatever_the_scale_s_top_its_levels_rise_and_stay_below_it(clip_hu):
+    levels = readable_hu(clip_hu)
+    assert (np.diff(levels) > 0).all()
+    assert levels[0] > 0
+    assert levels[-1] < clip_hu
+
+
+def test_the_denser_a_plate_is_the_less_of_it_explains_an_edge():
     edge = edge_of(plate(5500.0, 1.0, (1.0, 1.0, 1.0)), (1.0, 1.0, 1.0))
     assert all(low < high for low, high in pairwise(edge.plateaus_hu))
-    assert (np.diff(edge.volume_ml, axis=1) < 0).all()  # the denser it is, the less of it explains the same edge
+    assert (np.diff(edge.volume_ml, axis=1) < 0).all()
 
 
 def bounds(find: MaterialFind) -> tuple[float, float]:
