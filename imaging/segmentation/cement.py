@@ -9,8 +9,8 @@ No fixed threshold means cement: barium content and tube voltage move it between
 3. With a CT from before the procedure, what was not there before is material from 1000 HU on.
 
 Each piece is outlined by bounded half-maximum (:mod:`imaging.segmentation.piece`) and named by stated rules
-(:mod:`imaging.segmentation.material_kind`). Below 1.5 times the cortex without an earlier CT the volume is given with a
-wide interval and LOW_PLATEAU.
+(:mod:`imaging.segmentation.material_kind`). Where material below 1.5 times the cortex lies against bone and no earlier
+CT shows the bone, the volume is given with a wide interval and LOW_PLATEAU.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.geometry.acquired import AcquiredSlices, volume_over
 from imaging.geometry.transform import Rigid
-from imaging.segmentation.beam_hardening import STREAKED_ML, WITHIN_MM, streaked_ml
+from imaging.segmentation.beam_hardening import STARVED, STREAKED_ML, WITHIN_MM, noise_between, streaked_ml
 from imaging.segmentation.belonging import Agents, agents_for, distance_to_mm, lesion_of
 from imaging.segmentation.material_kind import Evidence, KindVerdict, classify, is_rod
-from imaging.segmentation.piece import HALO_MM, MARGIN_MM, Outline, Scene, equivalent_radius_mm, outlines
+from imaging.segmentation.piece import GROWTH_MM, HALO_MM, MARGIN_MM, Outline, Scene, equivalent_radius_mm, outlines
 from imaging.segmentation.plateau import saturation_level
 from imaging.segmentation.reach import Box, box_around, distance_mm, reached
 from imaging.segmentation.segment import LesionId, SegmentKind
@@ -60,6 +60,7 @@ STREAK_SOURCES = 5  # streaks come from the largest bodies
 PLATEAU_DEPTH_MM = 1.0  # nearer to the surface than a blur (0.7-1.6 mm FWHM) every value is diluted
 NEAR_MM = 5.0  # from bone or lesion
 BESIDE_MM = 30.0  # of material: as far as leaks are looked at from canal and foramina
+TOUCHING_SHARE = 0.05  # of a piece that growth over the contact might add or take: as much as half level errs anyway
 LOW_PLATEAU_SPREAD = 0.35  # half width of the interval then; cortex and cement cannot be told apart at the contact
 
 
@@ -232,7 +233,7 @@ def find_material(
     >>> ct = Volume(samples=samples, grid=Grid.from_spacing((20, 40, 40), (1, 1, 1)), modality=Modality.CT)
     >>> find = find_material(ct, agents=("pmma-barium",))
     >>> [(piece.kind.value, round(piece.plateau_hu), round(piece.volume_ml, 2)) for piece in find.pieces]
-    [('cement', 2500, 0.9)]
+    [('cement', 2500, 0.89)]
     """
     lesions = dict(lesion_masks or {})
     _require(volume, before, {**{f"lesion {name}": mask for name, mask in lesions.items()}, "bone": bone})
@@ -296,11 +297,9 @@ def find_material(
                 ),
             )
         )
-        piece = _piece(
-            one.number, outline, one.where, volume, verdict, lesion=one.lesion, is_new=one.is_new, cortex_hu=cortex
-        )
+        piece = _piece(one, volume, verdict, cortex_hu=cortex, touching_ml=_touching_ml(volume, labels, one))
         pieces.append(_over_gaps(piece, np.asarray(labels == one.number), volume))
-    findings += _streaks(volume, seen)
+    findings += _streaks(volume, labels, seen)
     return MaterialFind(
         grid=volume.grid,
         labels=frozen(labels),
@@ -324,19 +323,27 @@ class _Seen:
     history: tuple[str, ...] | None
 
 
-def _streaks(volume: Volume, seen: Sequence[_Seen]) -> list[Finding]:
-    """Said once where tissue near one of the largest pieces is streaked."""
+def _streaks(volume: Volume, labels: LabelArray, seen: Sequence[_Seen]) -> list[Finding]:
+    """Said once where tissue between pieces is streaked, or, if nothing lies between any, near one of the largest."""
+    if not seen:
+        return []
+    box = box_around(labels > 0, volume.grid.spacing_mm, WITHIN_MM)
+    noise = noise_between(volume.samples[box], labels[box] > 0, volume.grid.spacing_mm)
+    if not (_has_band(volume, seen) if noise is None else noise >= STARVED):
+        return []
+    message = "dark, noisy bands run through the tissue about dense material: outlines and volumes near them err"
+    return [Finding("BEAM_HARDENING", Severity.WARNING, message, volume.series_uid)]
+
+
+def _has_band(volume: Volume, seen: Sequence[_Seen]) -> bool:
     for one in seen[:STREAK_SOURCES]:
         box = _wider(one.where, volume.grid)
         own = np.zeros([side.stop - side.start for side in box], dtype=bool)
         inner = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(one.where, box, strict=True))
         own[inner] = one.outline.mask
         if streaked_ml(volume.samples[box], own, volume.grid.spacing_mm) >= STREAKED_ML:
-            message = (
-                "dark, noisy bands run through the tissue about dense material: outlines and volumes near them err"
-            )
-            return [Finding("BEAM_HARDENING", Severity.WARNING, message, volume.series_uid)]
-    return []
+            return True
+    return False
 
 
 def _wider(where: Box, grid: Grid) -> Box:
@@ -463,6 +470,7 @@ def _search(
     faint = [o for o in outlines(scene, possible, taken=taken) if _is_piece(scene, o)]
     cortex = _cortex_hu(scene, [*dense, *faint], bone_hu)
     found: list[tuple[Outline, bool | None]] = []
+    accepted: list[Outline] = []  # as outlined, before an earlier CT cut any of them
     passed_over: list[Outline] = []
     for outline in dense:
         if not _is_piece(scene, outline):
@@ -470,6 +478,7 @@ def _search(
         beyond_bone = outline.plateau_hu >= DENSEST_BONE_HU or _exceeds_bone(outline, cortex)
         if beyond_bone or _is_new(scene, outline, fresh):
             found += _by_novelty(scene, outline)
+            accepted.append(outline)
         else:
             passed_over.append(outline)
     for outline in faint:
@@ -478,9 +487,10 @@ def _search(
             is_new is None and outline.core_median_hu >= LOWEST_PLATEAU_HU and _exceeds_bone(outline, cortex)
         ):
             found.append((outline, is_new))
+            accepted.append(outline)
         elif _is_compact(outline):
             passed_over.append(outline)
-    strands = _strands(scene, [outline for outline, _ in found], [*dense, *faint], candidates, cortex)
+    strands = _strands(scene, accepted, [*dense, *faint], candidates, cortex)
     found += [(outline, _is_new(scene, outline, fresh)) for outline in strands]
     passed_over = [outline for outline in passed_over if not any(outline is strand for strand in strands)]
     doubtful_ml = sum(outline.volume_ml for outline in passed_over if _is_new(scene, outline, fresh) is None)
@@ -628,17 +638,26 @@ def _near(
     return distance_to_mm(outline.mask, where, bone & ~own, spacing_mm, NEAR_MM) <= NEAR_MM
 
 
+def _touching_ml(volume: Volume, labels: LabelArray, one: _Seen) -> float:
+    """As much as growth can have added where the piece touches bone, for nothing tells them apart there.
+
+    The contact hides itself, but bone that is touched goes on around it: what shows just beyond the piece's blur spans
+    the contact. Other material is no bone.
+    """
+    spacing = volume.grid.spacing_mm
+    blurred = reached(labels[one.where] > 0, spacing, HALO_MM)
+    beyond = reached(reached(one.outline.mask, spacing, HALO_MM), spacing, HALO_MM) & ~blurred
+    bone_mm = np.argwhere(beyond & (volume.samples[one.where] >= BONE_FROM_HU)) * np.array(spacing)
+    if not bone_mm.size:
+        return 0.0
+    radius_mm = float(np.linalg.norm(bone_mm - bone_mm.mean(axis=0), axis=1).max())
+    return float(np.pi * radius_mm**2 * GROWTH_MM / 1000)
+
+
 def _piece(
-    number: int,
-    outline: Outline,
-    where: Box,
-    volume: Volume,
-    verdict: KindVerdict,
-    *,
-    lesion: LesionId | None,
-    is_new: bool | None,
-    cortex_hu: float | None,
+    one: _Seen, volume: Volume, verdict: KindVerdict, *, cortex_hu: float | None, touching_ml: float
 ) -> MaterialPiece:
+    number, outline, where, is_new = one.number, one.outline, one.where, one.is_new
     name = f"{volume.series_uid} piece {number}".strip()
     low, high = outline.low_ml, outline.high_ml
     method = (
@@ -648,13 +667,17 @@ def _piece(
     findings = []
     if outline.saturated:
         method = (
-            "bounded half-maximum of a clipped plateau, voxel sum; interval from plateaus between the clip and 8600 HU"
+            "mass within bounded half-maximum, plateau and blur judged by how the clipped edge climbs; interval from "
+            "all that explain it, up to 8600 HU"
         )
         message = f"plateau at the clip of this CT ({outline.plateau_hu:.0f} HU): its true density is unknown"
         findings.append(Finding("MATERIAL_SATURATED", Severity.WARNING, message, name))
     safe_hu = max(CERTAIN_HU, SAFE_ABOVE_CORTEX * cortex_hu if cortex_hu is not None else DENSEST_BONE_HU)
-    if outline.plateau_hu < safe_hu and not is_new and not outline.saturated:
-        message = f"plateau {outline.plateau_hu:.0f} HU is below {safe_hu:.0f} HU, too near to dense cortical bone"
+    touching = touching_ml >= TOUCHING_SHARE * outline.volume_ml
+    if outline.plateau_hu < safe_hu and touching and not is_new and not outline.saturated:
+        message = (
+            f"against bone, and its plateau {outline.plateau_hu:.0f} HU below {safe_hu:.0f} HU near to that of cortex"
+        )
         findings.append(Finding("LOW_PLATEAU", Severity.WARNING, f"{message}; an earlier CT would decide", name))
         low = min(low, outline.volume_ml * (1 - LOW_PLATEAU_SPREAD))
         high = max(high, outline.volume_ml * (1 + LOW_PLATEAU_SPREAD))
@@ -669,7 +692,7 @@ def _piece(
         kind=verdict.kind,
         confidence=verdict.confidence,
         reason=verdict.reason,
-        lesion=lesion,
+        lesion=one.lesion,
         plateau_hu=outline.plateau_hu,
         background_hu=outline.background_hu,
         saturated=outline.saturated,

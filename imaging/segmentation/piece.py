@@ -9,9 +9,8 @@ Volume. Blur and thick slices move a curved surface's half level inward, a small
 do not move mass: where the plateau can be read, every voxel near the surface counts by the share of material in it, and
 the volume is their sum. The mask stays the half level's.
 
-Clip. At the top of a 12-bit CT the plateau is only a lower bound. How the edge climbs tells roughly where it would end
-(:func:`imaging.segmentation.plateau.hidden_plateau_hu`); the half level uses the middle of that estimate, and the
-interval holds both ends.
+Clip. At the top of a 12-bit CT the plateau is only a lower bound. How the edge climbs tells roughly where it would end,
+and how much material that means (:mod:`imaging.segmentation.clipped`).
 """
 
 from __future__ import annotations
@@ -21,10 +20,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, special
+from scipy import ndimage
 
 from imaging.arrays import BoolArray, FloatArray
-from imaging.segmentation.plateau import EDGE_BELOW_CLIP_HU, EDGE_FROM_HU, hidden_plateau_hu, plateau_hu
+from imaging.segmentation.clipped import ClippedEdge, clipped_volumes, read_edge, readable_hu
+from imaging.segmentation.plateau import plateau_hu
 from imaging.segmentation.reach import box_around, distance_mm, reached
 
 __all__ = ["SWEEP_HU", "Outline", "Scene", "equivalent_radius_mm", "outlines"]
@@ -43,7 +43,6 @@ FILL_STEPS = (
 QUARTILE_STEPS = 1.349  # of a blurred plane edge, between a quarter and three quarters of its height
 SWEEP_REACH_MM = 3.0  # how far from the piece a threshold's volume is counted
 STRICT_LEVEL = 0.65  # instead of one half: 0.16 mm of surface at 1 mm FWHM, the technical error of the boundary
-BAND_STEPS = 0.385  # the same in deviations of the blur: the normal quantile of 0.65
 OLD_MATERIAL_HU = 1300.0  # what stood there this dense before may be old material: no background
 MARGIN_MM = 8.0
 MIN_SEED_ML = 0.005
@@ -85,14 +84,15 @@ class Outline:
     saturated, resolved
         Plateau at the clip; thick enough to show its plateau.
     volume_ml, low_ml, high_ml
-        The amount of material — the mass that its blur conserved; of a clipped piece the voxel sum of the mask — and
-        the range of the other defensible answers.
+        The amount of material — the mass that its blur conserved — and the range of the other defensible answers.
     core_ml
         What lies above 80 % of the plateau.
     inscribed_radius_mm
         Largest ball inside, small voids ignored.
     sweep
         (threshold HU, mL) within 3 mm of the piece.
+    edge
+        What the edge of a clipped piece says; None where the plateau can be read.
     """
 
     box: tuple[slice, slice, slice]
@@ -108,6 +108,7 @@ class Outline:
     core_ml: float
     inscribed_radius_mm: float
     sweep: tuple[tuple[float, float], ...]
+    edge: ClippedEdge | None = None
 
     @property
     def compactness(self) -> float:
@@ -132,6 +133,19 @@ def outlines(scene: Scene, seeds: BoolArray, *, taken: BoolArray) -> Iterator[Ou
     Where materials of different density touch, the denser one is outlined first; what is left beyond its halo is then a
     piece with a plateau of its own.
     """
+    found = list(_outlines(scene, seeds, taken))
+    edges = [outline.edge for outline in found if outline.edge is not None]
+    volumes = iter(clipped_volumes(edges))
+    for outline in found:
+        if outline.edge is None:
+            yield outline
+        else:
+            clipped = next(volumes)
+            yield replace(outline, volume_ml=clipped.volume_ml, low_ml=clipped.low_ml, high_ml=clipped.high_ml)
+
+
+def _outlines(scene: Scene, seeds: BoolArray, taken: BoolArray) -> Iterator[Outline]:
+    """The same, each clipped piece by its own edge alone."""
     claimed = taken.copy()
     waiting = _islands(scene, seeds & ~claimed)
     while waiting:
@@ -184,16 +198,12 @@ def _outline(scene: Scene, box: tuple[slice, slice, slice], island: BoolArray, c
         allowed = free & (samples >= level) & reached(sure, spacing, GROWTH_MM)
         return np.asarray(ndimage.binary_propagation(sure, mask=allowed | sure))
 
-    if saturated:
-        edge = free & reached(core, spacing, GROWTH_MM)
-        around = float(np.median(background[edge]))
-        least, assumed, most = hidden_plateau_hu(samples[edge], around, plateau)
-        mask = grown(assumed)
-        blur_ml = _blur_ml(scene, samples[edge], (assumed - around, around), plateau)
-        beyond_ml = blur_ml * _steps_beyond(plateau, (most - around, around))
-        variants = [_ml(scene, grown(least)) + BAND_STEPS * blur_ml]
-        variants += [max(0.0, _ml(scene, grown(most)) - beyond_ml - BAND_STEPS * blur_ml)]
-        volume = _ml(scene, mask)
+    edge = None
+    if saturated and scene.saturation_hu is not None:
+        edge = _edge(scene, samples, background, core=core, free=free)
+        (clipped,) = clipped_volumes([edge])
+        mask = grown(clipped.plateau_hu)
+        volume, variants = clipped.volume_ml, [clipped.low_ml, clipped.high_ml]
     else:
         mask = grown(plateau)
         rim = _Rim.about(mask, scene, samples, free=free, background=background)
@@ -226,6 +236,7 @@ def _outline(scene: Scene, box: tuple[slice, slice, slice], island: BoolArray, c
         core_ml=_ml(scene, core),
         inscribed_radius_mm=_inscribed_radius_mm(mask, spacing),
         sweep=tuple((level, _ml(scene, near & (samples >= level))) for level in SWEEP_HU),
+        edge=edge,
     )
 
 
@@ -233,18 +244,16 @@ def _ml(scene: Scene, mask: BoolArray) -> float:
     return float(np.count_nonzero(mask) * scene.voxel_ml)
 
 
-def _steps_beyond(clip_hu: float, height_and_foot: tuple[float, float]) -> float:
-    """By how many blur deviations the half level lies inside the clip level's surface; 0 if it is readable."""
-    height, foot = height_and_foot
-    return max(0.0, -float(special.ndtri((clip_hu - foot) / height))) if clip_hu - foot < height else 0.0
-
-
-def _blur_ml(scene: Scene, edge_hu: NDArray[np.float32], height_and_foot: tuple[float, float], clip_hu: float) -> float:
-    """Surface times blur deviation, from how many voxels lie between two readable levels of the edge."""
-    height, foot = height_and_foot
-    low, high = EDGE_FROM_HU, clip_hu - EDGE_BELOW_CLIP_HU
-    steps = float(special.ndtri(min((high - foot) / height, 0.999)) - special.ndtri((low - foot) / height))
-    return float(np.count_nonzero((edge_hu >= low) & (edge_hu < high)) * scene.voxel_ml / steps) if high > low else 0.0
+def _edge(
+    scene: Scene, samples: NDArray[np.float32], background: FloatArray, *, core: BoolArray, free: BoolArray
+) -> ClippedEdge:
+    """How a clipped piece's edge climbs, away from other bodies."""
+    clip_hu = float(scene.saturation_hu or samples.max())
+    dense = free & (samples >= np.median(readable_hu(clip_hu))) & reached(core, scene.spacing_mm, GROWTH_MM)
+    body = np.asarray(ndimage.binary_propagation(core & dense, structure=np.ones((3, 3, 3), dtype=bool), mask=dense))
+    rim = _Rim.about(body, scene, samples, free=free, background=background)
+    near = rim.inner | (rim.own & reached(body, scene.spacing_mm, FILL_REACHES_MM[1]))
+    return read_edge(samples, background, near, spacing_mm=scene.spacing_mm, clip_hu=clip_hu)
 
 
 def _background(scene: Scene, box: tuple[slice, slice, slice], material: BoolArray) -> NDArray[np.float64]:

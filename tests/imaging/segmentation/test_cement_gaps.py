@@ -64,4 +64,5 @@ def test_cement_far_from_the_gap_is_measured_as_without_it_and_told_nothing(miss
     rows = measured(*missing)
     for name in ("upper",) if missing == (10, 11) else ("lower", "upper"):
         assert "MISSING_SLICES" not in [finding.code for finding in rows[name].findings]
-        assert rows[name].volume_ml.value == pytest.approx(measured(39, 40)[name].volume_ml.value, rel=1e-9)
+        whole = measured(39, 40)[name].volume_ml.value
+        assert rows[name].volume_ml.value == pytest.approx(whole, rel=2e-3)  # both are clipped and share their blur
