@@ -148,6 +148,7 @@ def follow_up(
     say("measuring")
     observations = observe(traced, ground, settings)
     related = relate_materials(found, carried_lesions(traced), lesions, images, ground.anatomy)
+    unfound = [finding for item, _ in related for finding in item.remarks]
 
     say("reporting")
     case = Case(
@@ -160,7 +161,7 @@ def follow_up(
         materials=account.material_rows(related),
         registrations=account.registration_rows(links),
         findings=account.case_findings(
-            index, exams, story, (*outlines.findings, *contradictions(story.links, words), *tracing.findings)
+            index, exams, story, (*outlines.findings, *contradictions(story.links, words), *tracing.findings, *unfound)
         ),
         provenance=account.provenance(
             index, exams, settings, story, engine.capabilities(), accept_gaps=accept_gaps, identified=identified
