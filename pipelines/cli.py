@@ -176,6 +176,9 @@ def cement(image: tuple[Path, ...], **options: Any) -> tuple[Document, int]:
         say_findings(row["findings"])
     if not document["materials"]:
         Speaker.say("no radiodense material found")
+    if options["neural"] is not None:
+        told = document["neural_ml"]
+        Speaker.say(f"canal and foramina: {'cannot be excluded' if told is None else quantity_text(told)}")
     say_findings(document["findings"])
     return document, DONE
 

@@ -342,9 +342,16 @@ def plan_document(plan: Approach | None, findings: Iterable[Finding] = ()) -> Do
     }
 
 
-def cement_document(materials: Sequence[Document], findings: Iterable[Finding] = ()) -> Document:
-    """``osteotrace.cement/1``."""
-    return {"schema": "osteotrace.cement/1", "materials": list(materials), "findings": findings_record(findings)}
+def cement_document(
+    materials: Sequence[Document], findings: Iterable[Finding] = (), *, neural_ml: Quantity | None = None
+) -> Document:
+    """``osteotrace.cement/1``; all materials in canal and foramina together, unknown where they are not given."""
+    return {
+        "schema": "osteotrace.cement/1",
+        "materials": list(materials),
+        "neural_ml": quantity_record(neural_ml),
+        "findings": findings_record(findings),
+    }
 
 
 def register_document(registration: Registration | None, findings: Iterable[Finding] = ()) -> Document:

@@ -150,6 +150,7 @@ def follow_up(
     observations = observe(traced, ground, settings)
     late, on_ct = outlined_late(traced, ground), carried_lesions(traced)
     related = relate_materials(found, on_ct, lesions, images, ground.anatomy, outlined_late=late)
+    unfound = [finding for item, _ in related for finding in item.remarks]
 
     say("reporting")
     case = Case(
@@ -162,7 +163,7 @@ def follow_up(
         materials=account.material_rows(related),
         registrations=account.registration_rows(links),
         findings=account.case_findings(
-            index, exams, story, (*outlines.findings, *contradictions(story.links, words), *tracing.findings)
+            index, exams, story, (*outlines.findings, *contradictions(story.links, words), *tracing.findings, *unfound)
         ),
         provenance=account.provenance(
             index, exams, settings, story, engine.capabilities(), accept_gaps=accept_gaps, identified=identified

@@ -22,8 +22,9 @@ from imaging.formats.nrrd import displacement_bytes
 from imaging.measurement.approach import plan_approach
 from imaging.measurement.change import measure_change
 from imaging.measurement.leak import CANAL_OR_FORAMEN, NamedPlaces
-from imaging.measurement.material import relate_material
+from imaging.measurement.material import neural_total, relate_material
 from imaging.measurement.measure import SegmentMeasurement, measure_segment
+from imaging.measurement.neural import doubt_findings, neural_doubt
 from imaging.measurement.structure import Structure
 from imaging.response.lesion import lesion_responses, with_categories
 from imaging.segmentation import LesionId, Segment
@@ -282,19 +283,27 @@ def cement_in_image(
                 Finding("BEFORE_NOT_USED", Severity.WARNING, "the earlier CT could not be registered and is not used")
             )
     lesion_mask = np.any([*masks.values()], axis=0) if masks else None
-    found = find_material(volume, before=earlier, before_from_volume=earlier_from_volume, lesion_masks=masks)
+    canal = None if neural is None else one_mask_on(volume, neural, image, accept_gaps=accept_gaps)
+    found = find_material(
+        volume, before=earlier, before_from_volume=earlier_from_volume, lesion_masks=masks, neural=canal
+    )
     ground = bone_on(volume, bone, image, lesion=lesion_mask, material=found.mask(), accept_gaps=accept_gaps)
     findings += ground.findings
-    canal = None if neural is None else one_mask_on(volume, neural, image, accept_gaps=accept_gaps)
-    nerves = None if canal is None else (Structure(name=CANAL_OR_FORAMEN, mask=canal, grid=volume.grid),)
+    nerves = doubt = total = None
+    if canal is not None:
+        nerves = (Structure(name=CANAL_OR_FORAMEN, mask=canal, grid=volume.grid),)
+        doubt = neural_doubt(volume, found, canal)
+        total = neural_total(found, canal, doubt)
+        findings += doubt_findings(doubt)
     rows = []
-    for material in relate_material(found, lesions=masks, bone=ground.mask, named=NamedPlaces(nerves=nerves)):
+    named = NamedPlaces(nerves=nerves)
+    for material in relate_material(found, lesions=masks, bone=ground.mask, named=named, doubt=doubt):
         name = None
         if out is not None:
             name = f"{material.id}-{material.kind}.nii.gz"
             atomic_write(out / name, nifti_bytes(material.mask_in(found).astype(np.uint8), volume.grid))
         rows.append(documents.material_record(material, mask=name))
-    document = documents.cement_document(rows, dict.fromkeys((*findings, *found.findings)))
+    document = documents.cement_document(rows, dict.fromkeys((*findings, *found.findings)), neural_ml=total)
     if out is not None:
         atomic_write(out / "cement.json", json_text(document).encode())
     return document

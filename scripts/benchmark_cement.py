@@ -16,9 +16,10 @@ half, median, as a share of the volume. Warned: share with a warning. Unmarked: 
 
 real: compact cement of 1, 3 and 7 mL in the vertebrae of the shared scans (../shared/data, not part of the repository),
     2200 HU, and 5500 HU clipped at 3071; without and with the untouched scan as CT from before, off by N(0, 0.3 mm);
-    then the untouched scans, and phantoms of what is no cement, with how much of them is called so.
+    then the untouched scans, and phantoms of what is no cement, with how much of them is called so; and what is told of
+    material in the scans' clean canals.
 leaks: 0.05 to 2 mL beside bone, in six compartments given as masks; true is what lies more than 1 mm beyond bone and
-    lesion. neural: as many leaks of 0.1 to 0.5 mL in a canal.
+    lesion. neural: as many leaks of 0.1 to 0.5 mL in a canal, and the same CTs without the leak.
 naming: pieces of cement, glue and metal under what a case file may say of their history (cement_naming.py).
 streaks: two deposits in phantoms and real scans, with and without a streak between them (cement_streaks.py).
 times: finding and relating three deposits on a CT of 512 × 512 × 300.
@@ -32,7 +33,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from cement_cases import Host, Inserted, hosts, inserted, negative_scans
+from cement_cases import Host, Inserted, canal_in, hosts, inserted, negative_scans
 from cement_leaks import leaks_table, neural_table
 from cement_naming import naming_table
 from cement_streaks import streaks_table
@@ -41,6 +42,8 @@ from cement_times import times_table
 from imaging.arrays import BoolArray
 from imaging.finding import Severity
 from imaging.geometry import Rigid
+from imaging.measurement.material import neural_total
+from imaging.measurement.neural import neural_doubt
 from imaging.segmentation.cement import MaterialFind, find_material
 from imaging.segmentation.segment import LesionId, SegmentKind
 from imaging.synthetic.bone_block import BoneBlock, ball_of, compact_deposit, fragmented_deposit, ml
@@ -190,15 +193,17 @@ def real_table(seeds: int) -> None:
             part = [row for row in rows_of if (row.clipped, row.before) == (clipped, before)]
             label = f"{name}, {'clipped' if clipped else 'unclipped'}, {'with' if before else 'no'} CT before"
             print(line(label, part))
-    print("\n| untouched | pieces | cement mL, history unknown | after cement elsewhere |\n|---|---|---|---|")
+    print(
+        "\n| untouched | pieces | cement mL, history unknown | after cement elsewhere | canal |\n|---|---|---|---|---|"
+    )
     for host in untouched:
-        print(f"| {host.name} | {cement_cells(host.volume)} |")
+        print(f"| {host.name} | {cement_cells(host.volume)} | {canal_cell(host)} |")
     found: dict[str, list[tuple[int, float, float]]] = {}
     for name, _, ct, lesion in negative_scans(range(seeds)):
         found.setdefault(name, []).append(cement_ml(ct, {LESION: lesion}))
     for name, cells in found.items():
         pieces, unknown, known = np.max(cells, axis=0)
-        print(f"| phantom of {name}, worst of {len(cells)} | {pieces:.0f} | {unknown:.2f} | {known:.2f} |")
+        print(f"| phantom of {name}, worst of {len(cells)} | {pieces:.0f} | {unknown:.2f} | {known:.2f} | |")
 
 
 def cement_ml(ct: Volume, lesions: Mapping[LesionId, BoolArray]) -> tuple[int, float, float]:
@@ -211,6 +216,15 @@ def cement_ml(ct: Volume, lesions: Mapping[LesionId, BoolArray]) -> tuple[int, f
 def cement_cells(ct: Volume) -> str:
     pieces, unknown, known = cement_ml(ct, {})
     return f"{pieces} | {unknown:.2f} | {known:.2f}"
+
+
+def canal_cell(host: Host) -> str:
+    """What is told of material in the clean canal."""
+    canal = canal_in(host)
+    find = find_material(host.volume, neural=canal)
+    told = neural_total(find, canal, neural_doubt(host.volume, find, canal))
+    size_ml = np.count_nonzero(canal) * host.volume.grid.voxel_volume_mm3 / 1000
+    return f"{size_ml:.1f} mL: {'cannot be excluded' if told is None else f'{told.value:.2f} mL'}"
 
 
 def header() -> None:

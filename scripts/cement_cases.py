@@ -38,6 +38,9 @@ REAL_ML, REAL_PLATEAUS_HU = (1.0, 3.0, 7.0), (2200.0, 5500.0)
 CLIP_HU = 3071.0  # all three scans store 12 bits
 BLUR_MM = (0.7, 1.6)
 FINE_SHARE = (4, 2, 2)  # points within a voxel along slice, row, column
+CLOSED_MM = 4.0  # joints and thin laminae leave the canal's ring open so far
+NO_WALL_HU = 250.0
+CANAL_MM2 = (150.0, 500.0)  # of a transverse section: vessels and foramina are smaller, the body's hollow is larger
 DEEPEST_SHARE = 0.9  # cement goes where the bone is at least this deep, as a share of its deepest place
 
 
@@ -66,6 +69,26 @@ def hosts(data: Path = SHARED / "data") -> Iterator[Host]:
         volume = read(data / place)
         known = read(data / SPINE_BONE).samples > 0 if place == SPINE else bone_mask(volume)
         yield Host(name=name, volume=volume, vertebra=np.asarray(known))
+
+
+def canal_in(host: Host) -> BoolArray:
+    """The spinal canal where bone rings it: the longest stack of holes of its size in the bone of transverse slices."""
+    across = int(np.argmax(np.abs(host.volume.grid.affine[2, :3])))
+    bone, hu = (np.moveaxis(array, across, 0) for array in (host.vertebra, host.volume.samples))
+    pixel_mm = float(np.delete(host.volume.grid.spacing_mm, across)[0])
+    steps = round(CLOSED_MM / pixel_mm)
+    disc = ndimage.iterate_structure(ndimage.generate_binary_structure(2, 1), steps)
+    canal = np.zeros_like(bone)
+    for number, section in enumerate(bone):
+        ring = ndimage.binary_closing(np.pad(section, steps + 1), disc)[steps + 1 : -steps - 1, steps + 1 : -steps - 1]
+        holes = ndimage.binary_fill_holes(ring) & ~section & (hu[number] < NO_WALL_HU)
+        labels, _ = ndimage.label(ndimage.binary_opening(holes))
+        wide = np.bincount(labels.ravel()) * pixel_mm**2
+        canal[number] = ((wide > CANAL_MM2[0]) & (wide < CANAL_MM2[1]) & (np.arange(wide.size) > 0))[labels]
+    labels, _ = ndimage.label(canal)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return np.asarray(np.moveaxis(labels == int(sizes.argmax()), 0, across))
 
 
 def read(path: Path) -> Volume:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 
@@ -10,9 +11,10 @@ import numpy as np
 from imaging.arrays import BoolArray, FloatArray
 from imaging.geometry import Grid
 from imaging.measurement.leak import MIN_LEAK_ML
-from imaging.measurement.material import MaterialMeasurement, relate_material
+from imaging.measurement.material import MaterialMeasurement, neural_total, relate_material
+from imaging.measurement.neural import neural_doubt
 from imaging.segmentation.bone import find_bone
-from imaging.segmentation.cement import find_material
+from imaging.segmentation.cement import MIN_NEURAL_ML, find_material
 from imaging.segmentation.reach import distance_mm
 from imaging.segmentation.segment import LesionId
 from imaging.synthetic.bone_block import EXTENT_MM, FINE_MM, BoneBlock, ball_of, ellipsoid, ml, tube
@@ -37,7 +39,7 @@ EDGE_MM = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """A planted leak, and what the report says of it."""
+    """A planted leak, and what the report says of it; its neural amount is None where it cannot be excluded."""
 
     planted_ml: float
     beyond_ml: float
@@ -93,9 +95,11 @@ def told(cement: BoolArray, leak: BoolArray, random: np.random.Generator) -> Tol
     outside = (((places / BONE_MM) ** 2).sum(axis=-1)) > 1
     masks = {name: np.asarray(outside & (number == k)) for k, name in enumerate(COMPARTMENTS)}
     neural = (np.hypot(places[..., 1] - CANAL_CENTRE_MM[1], places[..., 2]) <= CANAL_MM) & ~outside
-    find = find_material(ct, lesion_masks={LESION: lesion})
+    find = find_material(ct, lesion_masks={LESION: lesion}, neural=neural)
     bone = find_bone(ct, lesion=lesion, material=find.mask()).mask
-    rows = relate_material(find, lesions={LESION: lesion}, bone=bone, neural=neural, compartments=masks)
+    doubt = neural_doubt(ct, find, neural)
+    rows = relate_material(find, lesions={LESION: lesion}, bone=bone, neural=neural, doubt=doubt, compartments=masks)
+    total = neural_total(find, neural, doubt)
     beyond = leak & (away_mm > MARGIN_MM)
     points = (np.argwhere(beyond) + 0.5) * FINE_MM - np.array(EXTENT_MM) / 2
     most = int(np.bincount(sector(points), minlength=6).argmax()) if len(points) else 0
@@ -103,17 +107,16 @@ def told(cement: BoolArray, leak: BoolArray, random: np.random.Generator) -> Tol
         planted_ml=ml(leak),
         beyond_ml=ml(beyond),
         compartment=COMPARTMENTS[most],
+        neural_ml=None if total is None else total.value,
         **summed(rows),
     )
 
 
 def summed(rows: tuple[MaterialMeasurement, ...]) -> dict[str, object]:
     leaks = sorted((leak for row in rows for leak in row.leaks), key=lambda leak: -leak.volume_ml.value)
-    neural = [row.neural_ml.value for row in rows if row.neural_ml is not None]
     return {
         "found_ml": sum(leak.volume_ml.value for leak in leaks),
         "found_in": leaks[0].compartment if leaks else None,
-        "neural_ml": sum(neural) if neural else None,
         "listed": len(leaks),
     }
 
@@ -143,8 +146,8 @@ def planted(seed: int) -> Told:
             return told(cement, leak, random)
 
 
-def neural(seed: int) -> Told:
-    """A leak of 0.1 to 0.5 mL in the canal, a ball or a strand along its wall."""
+def neural(seed: int) -> tuple[Told, Told]:
+    """A leak of 0.1 to 0.5 mL in the canal, a ball or a strand along its wall; and the same CT without it."""
     random = np.random.default_rng([seed, 5])
     amount = float(random.uniform(*NEURAL_ML))
     radius = min(np.cbrt(3000 * amount / (4 * np.pi)), CANAL_MM - 0.2)
@@ -155,7 +158,8 @@ def neural(seed: int) -> Told:
     off = random.uniform(0, CANAL_MM - radius) * np.array([0.0, np.cos(turn), np.sin(turn)])
     centre = np.array(CANAL_CENTRE_MM) + off + [random.uniform(-6, 6), 0, 0]
     leak = tube(centre, (1, 0, 0), radius, 500 * amount / np.pi / radius**2) if strand else ball_of(amount, centre)
-    return told(cement_of(random), leak & host()[1], random)
+    cement, again = cement_of(random), deepcopy(random)
+    return told(cement, leak & host()[1], random), told(cement, np.zeros_like(leak), again)
 
 
 def leaks_table(count: int) -> None:
@@ -185,10 +189,14 @@ def is_close(told: Told) -> bool:
 
 
 def neural_table(count: int) -> None:
-    every = [told for told in map(neural, range(count)) if told.planted_ml >= FOUND_FROM_ML]
-    missed = [told for told in every if not told.neural_ml]
-    listed = [told for told in every if told.listed]
-    share = [(told.neural_ml or 0.0) / told.planted_ml - 1 for told in every]
-    print("\n| leaks ≥ 0.1 mL in the canal | n | reported as none | also listed as a leak | neural mL ÷ true − 1 |")
-    print("|---|---|---|---|---|")
-    print(f"| | {len(every)} | {len(missed)} | {len(listed)} | median {np.median(share):+.1%} |")
+    every = [pair for pair in map(neural, range(count)) if pair[0].planted_ml >= FOUND_FROM_ML]
+    leaks, clean = [leak for leak, _ in every], [without for _, without in every]
+    share = [leak.neural_ml / leak.planted_ml - 1 for leak in leaks if leak.neural_ml]
+    print("\n| canal | n | told as none | cannot be excluded | found | also listed as a leak | neural mL ÷ true − 1 |")
+    print("|---|---|---|---|---|---|---|")
+    for name, chosen in (("with a leak ≥ 0.1 mL", leaks), ("without one", clean)):
+        none = sum(told.neural_ml is not None and told.neural_ml < MIN_NEURAL_ML for told in chosen)
+        open_ = sum(told.neural_ml is None for told in chosen)
+        cells = [len(chosen), none, open_, len(chosen) - none - open_, sum(told.listed > 0 for told in chosen)]
+        error = f"median {np.median(share):+.1%}, worst {max(share, key=abs):+.0%}" if chosen is leaks else ""
+        print(f"| {name} | {' | '.join(map(str, cells))} | {error} |")

@@ -16,6 +16,7 @@ from imaging.arrays import BoolArray
 from imaging.geometry import Grid
 from imaging.measurement.quantity import Quantity, TwoPartError
 from imaging.measurement.structure import Structure
+from imaging.segmentation.cement import MIN_NEURAL_ML
 from imaging.segmentation.reach import box_around, distance_mm
 
 __all__ = [
@@ -35,7 +36,6 @@ EXTRAOSSEOUS_TUMOUR = "within extraosseous tumour"
 
 LEAK_MARGIN_MM = 1.0
 MIN_LEAK_ML = 0.05
-MIN_NEURAL_ML = 0.02  # the project's statement: a nerve has no room to spare, so smaller parts are told than elsewhere
 NEIGHBOURHOOD_MM = 30.0  # ground and nerves farther away than this from all material are not looked at
 
 

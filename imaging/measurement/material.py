@@ -22,16 +22,18 @@ from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.measurement.carried import shifted_each_way
 from imaging.measurement.leak import LEAK_MARGIN_MM, Leak, NamedPlaces, find_leaks, share_of
+from imaging.measurement.neural import NeuralDoubt, doubt_findings, neural_quantity
 from imaging.measurement.quantity import Quantity, TwoPartError
 from imaging.segmentation.cement import MaterialFind, MaterialPiece
 from imaging.segmentation.reach import box_around
 from imaging.segmentation.segment import LesionId, SegmentKind
 
-__all__ = ["MaterialMeasurement", "PieceMeasurement", "recovered_fraction", "relate_material"]
+__all__ = ["MaterialMeasurement", "PieceMeasurement", "neural_total", "recovered_fraction", "relate_material"]
 
 ABOUT_LESION_MM = 12.0  # bone as near as this to a lesion says where the bone's outline ran
 MIDLINE_MM = 5.0  # material whose centre is nearer to the midline has no side
 NO_LESION = "no lesion is outlined on this CT: what lies in it cannot be told from what leaked beyond the bone"
+IN_NEURAL = "material in canal and foramina, undilated"
 HALF = 0.5  # of a voxel
 SYRINGE_ML = 0.5  # reading error of the injected amount (the project's statement beside every recovery)
 
@@ -81,6 +83,7 @@ def relate_material(
     lesions: Mapping[LesionId, BoolArray] | None = None,
     bone: BoolArray | None = None,
     neural: BoolArray | None = None,
+    doubt: NeuralDoubt | None = None,
     named: NamedPlaces | None = None,
     compartments: Mapping[str, BoolArray] | None = None,
     sides: Mapping[LesionId, str] | None = None,
@@ -101,6 +104,9 @@ def relate_material(
         Canal and foramina on the CT's grid.
     named
         The same told apart, instead of ``neural``, with other places in which a leak may lie.
+    doubt
+        What else may lie in canal and foramina (:func:`imaging.measurement.neural.neural_doubt`); where it is left out nobody looked,
+        and less than 0.02 mL there is unknown.
     compartments
         What else a leak may lie in, by name, on the CT's grid.
     sides
@@ -135,7 +141,9 @@ def relate_material(
     ('left', 0.05, 0.5, None)
     """
     together = neural if named is None else named.neural_on(find.grid)
-    ground = _Ground(dict(lesions or {}), bone, together, dict(compartments or {}), named or NamedPlaces(), find.grid)
+    ground = _Ground(
+        dict(lesions or {}), bone, together, doubt, dict(compartments or {}), named or NamedPlaces(), find.grid
+    )
 
     def row_key(piece: MaterialPiece) -> tuple[bool, str, str]:
         return (piece.lesion is None, piece.lesion or "", piece.kind.value)  # material of no lesion comes last
@@ -146,6 +154,23 @@ def relate_material(
         _relate(number, find, pieces, ground, _side(pieces, sides or {}, midline_x_mm))
         for number, pieces in enumerate(rows, start=1)
     )
+
+
+def neural_total(find: MaterialFind, neural: BoolArray, doubt: NeuralDoubt | None) -> Quantity | None:
+    """All material in canal and foramina, whatever it is; None where it cannot be excluded.
+
+    It stands where there are no rows too: that no material is found says nothing of what the canal may hold.
+
+    Examples
+    --------
+    >>> from imaging.geometry import Grid
+    >>> nothing = MaterialFind(grid=Grid.from_spacing((2, 2, 2), (1, 1, 1)), labels=np.zeros((2, 2, 2), np.uint16))
+    >>> canal = np.ones((2, 2, 2), bool)
+    >>> neural_total(nothing, canal, NeuralDoubt()).value, neural_total(nothing, canal, NeuralDoubt(dense_ml=0.1))
+    (0.0, None)
+    """
+    volume = _sum([_volume(piece) for piece in find.pieces])
+    return neural_quantity(share_of(volume, find.part_ml(neural), IN_NEURAL), doubt)
 
 
 def recovered_fraction(imaged: Quantity, injected_ml: float) -> Quantity:
@@ -220,7 +245,9 @@ def _relate(
         inside_lesion_ml=inside,
         fill_fraction=None if inside is None or target is None else _fill_fraction(inside, find.volume_ml(target)),
         inside_bone_ml=None if bone is None else part(own & bone & ~ground.tumour, "material in bone outside lesions"),
-        neural_ml=None if neural is None else _neural(part, own, neural, find.grid, ground.named.error_mm),
+        neural_ml=None
+        if neural is None
+        else neural_quantity(_neural(part, own, neural, find.grid, ground.named.error_mm), ground.doubt),
         leak_ml=None if leaks is None else leaks.volume_ml,
         leaks=() if leaks is None else leaks.leaks,
         findings=tuple(
@@ -228,7 +255,7 @@ def _relate(
                 (
                     *(remark for piece in pieces for remark in piece.findings),
                     *find.gap_remarks(own, where=f"M{number}"),
-                    *ground.unknowns(),
+                    *ground.unknowns(f"M{number}"),
                     *lacking,
                 )
             )
@@ -240,8 +267,7 @@ def _neural(
     part: Callable[[BoolArray, str], Quantity], own: BoolArray, neural: BoolArray, grid: Grid, error_mm: float
 ) -> Quantity:
     """The part in canal and foramina; where these were carried, its range over where they may lie."""
-    method = "material in canal and foramina, undilated"
-    found = part(own & neural, method)
+    found = part(own & neural, IN_NEURAL)
     if not error_mm:
         return found
     box = box_around(own, grid.spacing_mm, 2 * error_mm + max(grid.spacing_mm))
@@ -249,10 +275,10 @@ def _neural(
     for shifted in shifted_each_way(neural[box].astype(np.float64), grid, error_mm):
         moved = np.zeros_like(own)
         moved[box] = shifted >= HALF
-        elsewhere = part(own & moved, method)
+        elsewhere = part(own & moved, IN_NEURAL)
         bounds.append(elsewhere.interval95 or (elsewhere.value, elsewhere.value))
     interval = (min(low for low, _ in bounds), max(high for _, high in bounds))
-    return Quantity(found.value, "mL", f"{method}; interval from ± {error_mm:.2g} mm", interval)
+    return Quantity(found.value, "mL", f"{IN_NEURAL}; interval from ± {error_mm:.2g} mm", interval)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -262,6 +288,7 @@ class _Ground:
     lesions: Mapping[LesionId, BoolArray]
     bone: BoolArray | None
     neural: BoolArray | None
+    doubt: NeuralDoubt | None
     compartments: Mapping[str, BoolArray]
     named: NamedPlaces
     grid: Grid
@@ -280,8 +307,8 @@ class _Ground:
             everywhere |= mask
         return everywhere
 
-    def unknowns(self) -> tuple[Finding, ...]:
-        findings = []
+    def unknowns(self, where: str) -> tuple[Finding, ...]:
+        findings = [] if self.neural is None else list(doubt_findings(self.doubt, where))
         if self.bone is None:
             message = "no bone mask: leak and material in bone are unknown, not 0"
             findings.append(Finding("NO_BONE_MASK", Severity.INFO, message))

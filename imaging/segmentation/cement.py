@@ -51,11 +51,13 @@ BONE_FROM_HU = 600.0  # cortex and what it blurs into
 CORTEX_QUANTILE = 0.99
 MIN_CORTEX_ML = 1.0  # less bone than this is no reference
 ABOVE_CORTEX = 1.2
+HALF = 0.5  # of a piece: then it lies in the canal, and does not only touch it
 SAFE_ABOVE_CORTEX = 1.5  # project's simulations: below it every post-only method may be wrong by half
 BONE_GAP_MM = 3.0  # bone nearer to a candidate is blurred by it
 COMPACT = 0.4  # inscribed over equivalent radius; tubes and shells of cortex have 0.1-0.3
 MIN_RADIUS_MM = 2.0
 MIN_PIECE_ML = 0.05
+MIN_NEURAL_ML = 0.02  # the project's statement: a nerve has no room to spare, so smaller parts are told than elsewhere
 STREAK_SOURCES = 5  # streaks come from the largest bodies
 PLATEAU_DEPTH_MM = 1.0  # nearer to the surface than a blur (0.7-1.6 mm FWHM) every value is diluted
 NEAR_MM = 5.0  # from bone or lesion
@@ -190,6 +192,7 @@ def find_material(
     before_from_volume: Rigid | None = None,
     lesion_masks: Mapping[LesionId, BoolArray] | None = None,
     bone: BoolArray | None = None,
+    neural: BoolArray | None = None,
     agents: Agents = None,
     agents_before: Agents = None,
     embolic_age_days: float | None = None,
@@ -205,6 +208,9 @@ def find_material(
     lesion_masks, bone
         On the volume's grid. Material far from all of them is not called cement. A bone mask that took the material
         itself for bone does no harm.
+    neural
+        Canal and foramina on the volume's grid: no bone stands in them, so what is dense there is no measure of this
+        patient's cortex, and denser than it needs no shape to be material.
     agents
         Names of what was injected before this CT: for the whole patient, or by lesion (None = somewhere); None =
         unknown, an empty sequence = nothing.
@@ -236,7 +242,8 @@ def find_material(
     [('cement', 2500, 0.89)]
     """
     lesions = dict(lesion_masks or {})
-    _require(volume, before, {**{f"lesion {name}": mask for name, mask in lesions.items()}, "bone": bone})
+    masks = {**{f"lesion {name}": mask for name, mask in lesions.items()}, "bone": bone, "canal and foramina": neural}
+    _require(volume, before, masks)
     volume = _bridged(volume)
     saturation = saturation_level(volume)
     findings = list(volume.findings)
@@ -258,6 +265,8 @@ def find_material(
         )
     box = box_around(candidates, volume.grid.spacing_mm, MARGIN_MM)
     scene = _scene(volume, box, saturation, before, before_from_volume)
+    if neural is not None:
+        scene = replace(scene, boneless=neural[box])
     found, cortex, doubtful_ml = _search(scene, candidates[box], _bone_hu(volume, box))
     if doubtful_ml:
         message = f"{doubtful_ml:.1f} mL of dense ground above {POSSIBLE_HU:.0f} HU may be cement of low barium content"
@@ -504,29 +513,33 @@ def _strands(
     candidates: BoolArray,
     cortex_hu: float | None,
 ) -> list[Outline]:
-    """What lies beside accepted material and exceeds the patient's cortex, though too thin to be told by its shape.
+    """What exceeds the patient's cortex beside accepted material or in the canal, though too thin to be told by shape.
 
-    Cortex itself is no denser than cortex, so beside material density is enough; elsewhere a thin dense line may be
-    the one bone that is denser than all others.
+    Cortex itself is no denser than cortex, so beside material density is enough, and so it is in canal and foramina;
+    elsewhere a thin dense line may be the one bone that is denser than all others.
     """
-    if not accepted or cortex_hu is None:
+    if cortex_hu is None or (not accepted and scene.boneless is None):
         return []
     least_hu = max(LOWEST_PLATEAU_HU, ABOVE_CORTEX * cortex_hu)
+    dense = candidates & (scene.samples >= least_hu)
     body = np.zeros(scene.samples.shape, dtype=bool)
     taken = np.zeros_like(body)
     for outline in outlined:
         taken[outline.box] |= outline.mask
     for outline in accepted:
         body[outline.box] |= outline.mask
-    box = box_around(body, scene.spacing_mm, BESIDE_MM)
+    unboned = np.zeros_like(body) if scene.boneless is None else dense & scene.boneless
     beside, seeds = np.zeros_like(body), np.zeros_like(body)
-    beside[box] = distance_mm(body[box], scene.spacing_mm) <= BESIDE_MM
-    seeds[box] = candidates[box] & beside[box] & (scene.samples[box] >= least_hu)
-    if seeds.any():
-        seeds[box] &= ~reached(taken[box], scene.spacing_mm, HALO_MM)
-    known = [o for o in outlined if not any(o is other for other in accepted) and beside[o.box][o.mask].any()]
+    if body.any() or unboned.any():
+        box = box_around(body | unboned, scene.spacing_mm, BESIDE_MM)
+        beside[box] = distance_mm(body[box], scene.spacing_mm) <= BESIDE_MM
+        seeds[box] = (dense & beside)[box] | unboned[box]
+        if seeds.any():
+            seeds[box] &= ~reached(taken[box], scene.spacing_mm, HALO_MM)
+    passed_over = [o for o in outlined if not any(o is other for other in accepted)]
+    known = [o for o in passed_over if beside[o.box][o.mask].any() or _boneless_share(scene, o) >= HALF]
     thin = [*known, *(outlines(scene, seeds, taken=taken) if seeds.any() else ())]
-    return [outline for outline in thin if _is_piece(scene, outline) and outline.plateau_hu >= least_hu]
+    return [o for o in thin if (_is_piece(scene, o) or _is_neural(scene, o)) and o.plateau_hu >= least_hu]
 
 
 def _compact_parts(scene: Scene, dense: BoolArray) -> BoolArray:
@@ -570,6 +583,11 @@ def _cortex_hu(scene: Scene, candidates: Sequence[Outline], bone_hu: NDArray[np.
     bone = scene.samples >= BONE_FROM_HU
     for outline in candidates:
         bone[outline.box] &= ~reached(outline.mask, scene.spacing_mm, BONE_GAP_MM)
+    if scene.boneless is not None:
+        foreign = scene.boneless & (scene.samples >= POSSIBLE_HU)
+        if foreign.any():
+            box = box_around(foreign, scene.spacing_mm, BONE_GAP_MM)
+            bone[box] &= ~reached(foreign[box], scene.spacing_mm, BONE_GAP_MM)
     values = np.concatenate([scene.samples[bone], bone_hu])
     if values.size * scene.voxel_ml < MIN_CORTEX_ML:
         return None
@@ -578,6 +596,17 @@ def _cortex_hu(scene: Scene, candidates: Sequence[Outline], bone_hu: NDArray[np.
 
 def _is_piece(scene: Scene, outline: Outline) -> bool:
     return bool(np.count_nonzero(outline.mask) * scene.voxel_ml >= MIN_PIECE_ML)
+
+
+def _boneless_share(scene: Scene, outline: Outline) -> float:
+    """How much of it lies where no bone stands; 0 where that is not known."""
+    return 0.0 if scene.boneless is None else float(scene.boneless[outline.box][outline.mask].mean())
+
+
+def _is_neural(scene: Scene, outline: Outline) -> bool:
+    """Whether as much of it lies in canal and foramina as is told there."""
+    neural_ml = _boneless_share(scene, outline) * np.count_nonzero(outline.mask) * scene.voxel_ml
+    return bool(neural_ml >= MIN_NEURAL_ML)
 
 
 def _is_compact(outline: Outline) -> bool:

@@ -7,9 +7,8 @@ The rules, in order; what fails them all is UNCLASSIFIED:
 3. Where both were injected and the CT is of the same day, glue has not faded: compact material far below it is cement;
    and of two densities farther apart than dense cement over thin glue, the one that fresh glue cannot have is cement
    and the one in its range glue.
-4. Where nothing is known of the history, compact material in bone or lesion whose plateau is certain and below that of
-   fresh glue mixtures is cement. Where both were injected earlier this does not hold, because glue fades to any
-   density.
+4. Where the history is unknown, or both were injected earlier, density names nothing but metal: glue fades to any
+   density, and a tumour that took up iodised oil is as compact as cement.
 
 HU alone separates nothing at the clip of a 12-bit CT: there cement, N-BCA with iodised oil and metal look the same
 (computed at 120 kVp: 30 % barium 8594, N-BCA/lipiodol 1:1 6700, titanium 12900 HU; doc: the project's reference notes
@@ -107,7 +106,6 @@ class KindVerdict:
 METAL_ROD = KindVerdict(SegmentKind.METAL, 0.8, "straight, evenly wide and very dense: an implant or a needle")
 ONLY_EMBOLIC = KindVerdict(SegmentKind.EMBOLIC, 0.9, "only embolic material was injected before this CT")
 ONLY_CEMENT = KindVerdict(SegmentKind.CEMENT, 0.9, "only cement was injected before this CT")
-BELOW_GLUE = KindVerdict(SegmentKind.CEMENT, STATED_CONFIDENCE, "compact, and less dense than usual glue mixtures")
 BELOW_FRESH_GLUE = KindVerdict(
     SegmentKind.CEMENT, 0.8, "compact, and little more than half as dense as glue of the same day at least is"
 )
@@ -117,13 +115,14 @@ BESIDE_GLUE = KindVerdict(
 BESIDE_CEMENT = KindVerdict(
     SegmentKind.EMBOLIC, STATED_CONFIDENCE, "as dense as glue of the same day, beside material that is less dense"
 )
-AWAY, TOO_DENSE, NOTHING_INJECTED, CLIPPED, AMBIGUOUS = (
+AWAY, TOO_DENSE, NOTHING_INJECTED, CLIPPED, UNKNOWN_HISTORY, AMBIGUOUS = (
     KindVerdict(SegmentKind.UNCLASSIFIED, 0.0, reason)
     for reason in (
         "lies away from bone and lesion: contrast medium and calcification are possible",
         "denser than any cement: metal or undiluted iodised oil",
         "no radiodense material is recorded before this CT",
         "at the clip of this CT cement, glue with iodised oil and metal look the same",
+        "what was injected is not known: cement and faded glue with iodised oil may be equally dense and compact",
         "density and shape fit both cement and glue with iodised oil",
     )
 )
@@ -180,7 +179,7 @@ def classify(evidence: Evidence) -> KindVerdict:
         (not certain, CLIPPED),
         (told and compact and not thin and plateau < GLUE_FROM_HU, BELOW_FRESH_GLUE),
         (told and compact and not thin and plateau < FRESH_GLUE_HU and glue_beside, BESIDE_GLUE),
-        (kinds is None and compact and plateau < GLUE_FROM_HU and evidence.near_bone_or_lesion is True, BELOW_GLUE),
+        (kinds is None, UNKNOWN_HISTORY),
     )
     return next((verdict for holds, verdict in rules if holds), AMBIGUOUS)
 

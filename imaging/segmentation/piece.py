@@ -62,6 +62,8 @@ class Scene:
         The clip level, or None.
     earlier
         HU before the procedure on the same grid: the true background under the material; NaN where unknown.
+    boneless
+        Where no bone stands (canal and foramina); None where that is not known.
     """
 
     samples: NDArray[np.float32]
@@ -69,6 +71,7 @@ class Scene:
     voxel_ml: float
     saturation_hu: float | None = None
     earlier: NDArray[np.float32] | None = None
+    boneless: BoolArray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

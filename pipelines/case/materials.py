@@ -13,6 +13,7 @@ from imaging.geometry import Rigid
 from imaging.lesions.lesion import Lesion
 from imaging.lesions.procedure import Procedure
 from imaging.measurement.material import MaterialMeasurement, relate_material
+from imaging.measurement.neural import doubt_findings, neural_doubt
 from imaging.registration.rigid import register
 from imaging.segmentation import LesionId, SegmentKind
 from imaging.segmentation.bone import find_bone
@@ -43,13 +44,20 @@ class Before:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class FoundMaterial:
-    """What one CT shows, and the CT from before the first injection that it was compared with."""
+    """What one CT shows, and the CT from before the first injection that it was compared with.
+
+    Parameters
+    ----------
+    remarks
+        What may lie on it beyond all material found; none where nothing had been injected.
+    """
 
     timepoint: Timepoint
     record: SeriesRecord
     find: MaterialFind
     history: History
     before: Before | None = None
+    remarks: tuple[Finding, ...] = ()
 
     def mask(self) -> BoolArray:
         """Everything radiodense that was injected: all kinds but metal."""
@@ -112,6 +120,7 @@ def find_again(
     *,
     lesion_masks: Mapping[LesionId, BoolArray] | None = None,
     bone: BoolArray | None = None,
+    neural: BoolArray | None = None,
 ) -> MaterialFind:
     """The material of a CT, by all that is known of it at the time."""
     usable = before if before is not None and before.before_from_volume is not None else None
@@ -121,6 +130,7 @@ def find_again(
         before_from_volume=usable.before_from_volume if usable else None,
         lesion_masks=lesion_masks,
         bone=bone,
+        neural=neural,
         agents=history.agents,
         agents_before={} if usable else None,
         embolic_age_days=history.embolic_age_days,
@@ -205,14 +215,11 @@ def relate_materials(
         bone = find_bone(volume, lesion=inside, material=item.find.mask()).mask
         outlined = anatomy.certain_bone(item.record, item.find.mask())
         bone = bone if outlined is None else bone | outlined
-        find = find_again(volume, images, item.history, item.before, lesion_masks=masks, bone=bone)
-        measured = relate_material(
-            find,
-            lesions=masks,
-            bone=bone,
-            named=anatomy.named_places(item.record),
-            sides=sides,
-        )
+        named = anatomy.named_places(item.record)
+        neural = named.neural_on(volume.grid)
+        find = find_again(volume, images, item.history, item.before, lesion_masks=masks, bone=bone, neural=neural)
+        doubt = None if neural is None else neural_doubt(volume, find, neural, error_mm=named.error_mm)
+        measured = relate_material(find, lesions=masks, bone=bone, doubt=doubt, named=named, sides=sides)
         remarks = carried_remarks(anatomy.around(item.record), item.timepoint.id)
         doubts = [*(finding for finding in volume.findings if finding.severity is not Severity.INFO), *remarks]
         doubts += () if item.before is None else item.before.findings
@@ -221,9 +228,17 @@ def relate_materials(
             replace(row, findings=tuple(dict.fromkeys((*row.findings, *doubts, *remarks_on(row.lesion, late)))))
             for row in measured
         )
-        rows.append((replace(item, find=find), told))
+        in_nerves = () if neural is None else doubt_findings(doubt)
+        unfound = () if item.history.agents == {} else unfound_remarks(item.timepoint.id, find, in_nerves)
+        rows.append((replace(item, find=find, remarks=unfound), told))
     return tuple(rows)
 
 
 def remarks_on(lesion: LesionId | None, late: Mapping[LesionId, Finding]) -> tuple[Finding, ...]:
     return (late[lesion],) if lesion is not None and lesion in late else ()
+
+
+def unfound_remarks(timepoint: str, find: MaterialFind, neural: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """What keeps a CT's materials from being all that there are: it must be told where no row of them can tell it."""
+    possible = (finding for finding in find.findings if finding.code == "MATERIAL_POSSIBLE")
+    return tuple(replace(finding, where=timepoint) for finding in (*possible, *neural))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from imaging.measurement.leak import EXTRAOSSEOUS_TUMOUR
@@ -14,6 +15,7 @@ from pipelines.reports.wording import fill_sentence, recovery_sentence
 
 __all__ = ["material_sentences", "materials_table"]
 
+NOT_EXCLUDED = "cannot be excluded"
 IN_NERVE, IN_TUMOUR, BEYOND = "In canal or foramina", "In tumour outside bone", "Outside lesion and bone"
 
 
@@ -31,7 +33,7 @@ def materials_table(document: Document) -> Table:
             quantity_cell(row["inside_lesion_ml"]),
             quantity_cell(row["fill_fraction"]),
             quantity_cell(row["inside_bone_ml"]),
-            quantity_cell(row["neural_ml"]),
+            _neural_cell(row),
             quantity_cell(row["leak_ml"]),
             text_cell(_injected_text(row["injected"])),
             _recovered_cell(row),
@@ -64,7 +66,8 @@ def material_sentences(document: Document) -> tuple[str, ...]:
     for row in document["materials"]:
         name = "glue" if row["kind"] == "embolic" else row["kind"]
         place = f"{row['timepoint']} {name}" + (f", {row['lesion']}" if row["lesion"] else ", beside no lesion")
-        parts = [_sentence(recovery_sentence(row)), fill_sentence(row), _leak_sentence(row["leaks"])]
+        leaks = [_neural_sentence(row), _leak_sentence(row["leaks"])]
+        parts = [_sentence(recovery_sentence(row)), fill_sentence(row), *leaks]
         text = " ".join(part for part in parts if part)
         if text:
             sentences.append(visible(f"{place}: {text}"))
@@ -88,6 +91,26 @@ def _recovered_cell(row: Mapping[str, Any]) -> Cell:
     if row["kind"] == "embolic" and row["injected"]:
         return text_cell("not interpretable", tone=Tone.MUTED)
     return quantity_cell(row["recovered_fraction"])
+
+
+def _in_doubt(row: Mapping[str, Any]) -> bool:
+    return any(finding["code"] == "NEURAL_NOT_EXCLUDED" for finding in row["findings"])
+
+
+def _neural_cell(row: Mapping[str, Any]) -> Cell:
+    """A dash where canal and foramina are not modelled; in words where they are and none cannot be said."""
+    if row["neural_ml"] is None and _in_doubt(row):
+        return text_cell(NOT_EXCLUDED, tone=Tone.WARNING)
+    cell, told = quantity_cell(row["neural_ml"]), row["neural_ml"]
+    if told is None or told["value"] > 0 or told["interval95"] is None:
+        return cell
+    return replace(cell, detail=f"0–{told['interval95'][1]:.2g}")  # a tenth of a mL, as others end in, is no bound here
+
+
+def _neural_sentence(row: Mapping[str, Any]) -> str:
+    if not _in_doubt(row):
+        return ""
+    return f"{'More material' if row['neural_ml'] else 'Material'} in canal and foramina {NOT_EXCLUDED}."
 
 
 def _leak_sentence(leaks: Sequence[Mapping[str, Any]]) -> str:

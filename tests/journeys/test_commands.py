@@ -212,8 +212,35 @@ def test_cement_is_found_related_and_written(
     assert row["volume_ml"]["value"] == pytest.approx(truth, rel=0.15)
     assert row["inside_lesion_ml"]["value"] == pytest.approx(row["volume_ml"]["value"], rel=0.01)
     assert row["neural_ml"] is None, "without a model of the foramina it is unknown, never 0"
+    assert done.document["neural_ml"] is None
     assert {finding["code"] for finding in done.document["findings"]} >= {"ASSUMED_HU"}
     assert (tmp_path / "out" / row["mask"]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("canal_hu", "neural_ml", "words"),
+    [
+        (20, 0.0, "canal and foramina: 0 mL (95 % 0 to 0.02)"),
+        (1400, None, "canal and foramina: cannot be excluded"),
+    ],
+)
+def test_no_material_found_is_none_in_the_canal_only_where_the_canal_shows_nothing_dense(
+    osteotrace: Osteotrace, tmp_path: Path, canal_hu: int, neural_ml: float | None, words: str
+) -> None:
+    points = GRID.points(np.indices(GRID.shape).reshape(3, -1).T)
+    canal = (np.hypot(points[:, 0], points[:, 1]) <= 5).reshape(GRID.shape)
+    plug = (np.linalg.norm(points, axis=1) <= 3).reshape(GRID.shape)
+    samples = np.where(plug, canal_hu, np.where(canal, 20, 1150)).astype(np.int16)
+    (tmp_path / "ct.nii.gz").write_bytes(nifti_bytes(samples, GRID))
+    (tmp_path / "canal.nii.gz").write_bytes(nifti_bytes(canal.astype(np.uint8), GRID))
+    command = ["cement", tmp_path / "ct.nii.gz", "--neural", tmp_path / "canal.nii.gz"]
+    document = osteotrace(*command, "--json").document
+    assert document["materials"] == []
+    told = document["neural_ml"]
+    assert told is None if neural_ml is None else told["value"] == neural_ml
+    assert ("NEURAL_NOT_EXCLUDED" in {finding["code"] for finding in document["findings"]}) == (neural_ml is None)
+    said = osteotrace(*command)
+    assert words in said.out + said.err
 
 
 def test_cement_on_mr_is_refused(files: Path, osteotrace: Osteotrace) -> None:

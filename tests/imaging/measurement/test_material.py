@@ -11,6 +11,7 @@ from imaging.geometry.acquired import AcquiredSlices
 from imaging.measurement import Quantity
 from imaging.measurement.leak import NamedPlaces
 from imaging.measurement.material import recovered_fraction, relate_material
+from imaging.measurement.neural import NeuralDoubt
 from imaging.measurement.structure import Structure
 from imaging.segmentation import LesionId, SegmentKind
 from imaging.segmentation.cement import MaterialFind, MaterialPiece
@@ -172,8 +173,11 @@ def test_a_place_that_holds_half_of_a_leak_does_not_name_it():
 def test_small_parts_in_a_foramen_are_in_the_neural_volume_alone():
     speck = block(slice(2, 4), slice(10, 12), slice(58, 60))  # 0.016 mL
     named = NamedPlaces(nerves=(place("S1 left", speck),))
-    (row,) = relate_material(found((CEMENT, L1, SegmentKind.CEMENT)), lesions={L1: LESION}, bone=BONE, named=named)
+    (row,) = relate_material(
+        found((CEMENT, L1, SegmentKind.CEMENT)), lesions={L1: LESION}, bone=BONE, named=named, doubt=NeuralDoubt()
+    )
     assert row.neural_ml.value == pytest.approx(0.016)
+    assert row.neural_ml.interval95 == (0, 0.02), "too little to be told from none"
     assert not any(leak.neural for leak in row.leaks)
 
 

@@ -13,7 +13,7 @@ from imaging.geometry import Grid
 from imaging.geometry.transform import Rigid
 from imaging.segmentation import LesionId, SegmentKind
 from imaging.segmentation.cement import MaterialFind, find_material
-from imaging.synthetic.bone_block import BoneBlock, ellipsoid, fragmented_deposit, ml, tube
+from imaging.synthetic.bone_block import EXTENT_MM, BoneBlock, ellipsoid, fragmented_deposit, ml, tube
 from imaging.volume import Modality, Volume
 
 L1 = LesionId("L1")
@@ -322,6 +322,39 @@ def test_a_line_no_denser_than_cortex_beside_cement_is_no_material(host):
     volume, lesion = host.painted(line, 1300.0).painted(cement, 2200).scanned(slice_mm=1.0)
     find = find_material(volume, lesion_masks={L1: lesion})
     assert total_ml(find) == pytest.approx(ml(cement), rel=0.05)
+
+
+CANAL = tube((0, -18.5, 0), (1, 0, 0), 4.0, 40)
+THIN = tube((0, -18.5, 0), (1, 0, 0), 1.8, 20)
+
+
+@pytest.fixture(scope="module")
+def canal_host(host) -> BoneBlock:
+    return host.painted(tube((0, -18.5, 0), (1, 0, 0), 5.2, 28), 1150.0).painted(CANAL, 20.0)
+
+
+def on_grid(mask: BoolArray, volume: Volume) -> BoolArray:
+    """The lattice point at each voxel's centre."""
+    fine_mm = np.array(EXTENT_MM) / mask.shape
+    centres = [(np.arange(n) + 0.5) * step for n, step in zip(volume.grid.shape, volume.grid.spacing_mm, strict=True)]
+    return mask[np.ix_(*[(axis / fine).astype(int) for axis, fine in zip(centres, fine_mm, strict=True)])]
+
+
+@pytest.mark.parametrize("hu", [1800.0, 2200.0])
+def test_a_strand_in_the_canal_is_no_measure_of_cortex_and_hides_neither_itself_nor_other_cement(canal_host, hu):
+    """Cortex has few voxels: those of a strand as dense as cement would raise it until nothing exceeds it."""
+    cement = ellipsoid((0, 6, 2), (7, 7, 7))
+    volume, lesion = canal_host.painted(cement | THIN, hu).scanned(slice_mm=1.0)
+    find = find_material(volume, lesion_masks={L1: lesion}, neural=on_grid(CANAL, volume))
+    assert total_ml(find) == pytest.approx(ml(cement | THIN), rel=0.1)
+    assert find.part_ml(on_grid(CANAL, volume)) == pytest.approx(ml(THIN), rel=0.25)
+
+
+@pytest.mark.parametrize(("hu", "pieces"), [(1800.0, 1), (1300.0, 0)])
+def test_alone_in_the_canal_a_strand_is_material_if_it_is_denser_than_cortex(canal_host, hu, pieces):
+    volume, lesion = canal_host.painted(THIN, hu).scanned(slice_mm=1.0)
+    assert len(find_material(volume, lesion_masks={L1: lesion}, neural=on_grid(CANAL, volume)).pieces) == pieces
+    assert find_material(volume, lesion_masks={L1: lesion}).pieces == ()
 
 
 def test_cement_and_glue_of_one_day_are_told_apart_on_an_open_scale(host):

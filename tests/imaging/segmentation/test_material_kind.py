@@ -16,7 +16,8 @@ SAME_DAY = replace(BODY, agents=("pmma", "nbca"), embolic_age_days=0.0)
 @pytest.mark.parametrize(
     ("evidence", "kind"),
     [
-        (BODY, SegmentKind.CEMENT),
+        (BODY, SegmentKind.UNCLASSIFIED),  # faded glue, or a tumour full of iodised oil, looks like this too
+        (replace(BODY, agents=("pmma-barium",)), SegmentKind.CEMENT),
         (CLIPPED, SegmentKind.UNCLASSIFIED),
         (replace(CLIPPED, agents=("pmma-barium",)), SegmentKind.CEMENT),
         (replace(CLIPPED, agents=("nbca-lipiodol",)), SegmentKind.EMBOLIC),
@@ -26,7 +27,7 @@ SAME_DAY = replace(BODY, agents=("pmma", "nbca"), embolic_age_days=0.0)
         (replace(CLIPPED, agents=("pmma",), near_bone_or_lesion=False), SegmentKind.UNCLASSIFIED),
         (replace(CLIPPED, agents=("pmma",), rod=True), SegmentKind.METAL),
         (replace(BODY, plateau_hu=12900, agents=("pmma",)), SegmentKind.UNCLASSIFIED),
-        (replace(BODY, agents=("pmma", "nbca")), SegmentKind.UNCLASSIFIED),  # faded glue looks like this too
+        (replace(BODY, agents=("pmma", "nbca")), SegmentKind.UNCLASSIFIED),
         (replace(BODY, plateau_hu=4500), SegmentKind.UNCLASSIFIED),
         (replace(BODY, inscribed_radius_mm=1.0), SegmentKind.UNCLASSIFIED),
         (replace(BODY, near_bone_or_lesion=None), SegmentKind.UNCLASSIFIED),

@@ -9,12 +9,16 @@ import pytest
 
 from imaging.geometry import Grid, Rigid
 from imaging.lesions.procedure import Procedure
+from imaging.measurement.leak import NamedPlaces
+from imaging.measurement.structure import Structure
 from imaging.segmentation import LesionId
+from imaging.study import SeriesRecord
 from imaging.study.timepoint import Timepoint
 from imaging.volume import Modality, Volume
+from pipelines.case.anatomy import Anatomy
 from pipelines.case.exams import Exams, Images
 from pipelines.case.history import History
-from pipelines.case.materials import FoundMaterial, find_materials
+from pipelines.case.materials import FoundMaterial, find_materials, relate_materials
 from tests.imaging.dicom.test_rtstruct import record
 from tests.imaging.registration.conftest import Patient, pose
 
@@ -42,10 +46,14 @@ def with_cement(volume: Volume, place: Rigid) -> tuple[Volume, float]:
     )
 
 
-def found_on(*volumes: Volume, procedures: tuple[Procedure, ...] = (CEMENT,)) -> tuple[FoundMaterial, ...]:
+def exams_of(*volumes: Volume) -> tuple[Exams, Images]:
     exams = [exam(number, date) for number, date in enumerate(("2003-01-10", "2003-01-20")[-len(volumes) :])]
     images = Images(loaded={e.series[0].volume_id: volume for e, volume in zip(exams, volumes, strict=True)})
-    return find_materials(Exams(timepoints=tuple(exams), annotations=(), findings=()), images, procedures)
+    return Exams(timepoints=tuple(exams), annotations=(), findings=()), images
+
+
+def found_on(*volumes: Volume, procedures: tuple[Procedure, ...] = (CEMENT,)) -> tuple[FoundMaterial, ...]:
+    return find_materials(*exams_of(*volumes), procedures)
 
 
 def test_weak_cement_is_found_where_a_ct_from_before_shows_that_it_is_new() -> None:
@@ -86,3 +94,36 @@ def test_the_age_of_embolic_material_is_that_of_the_first() -> None:
     assert history.embolic_age_days == 8.0
     assert History(procedures=(CEMENT,), known=True, date="2003-01-20").embolic_age_days is None
     assert replace(history, date=None).embolic_age_days is None
+
+
+CANAL_MM, NERVE_MM = np.array([5.0, 40.0, 0.0]), 5.0
+
+
+@pytest.mark.parametrize(
+    ("procedures", "plug", "codes"),
+    [
+        ((CEMENT,), True, ["NEURAL_NOT_EXCLUDED"]),
+        ((CEMENT,), False, []),
+        ((replace(CEMENT, when="2003-02-20"),), True, []),  # nothing had been injected: it is no material
+    ],
+)
+def test_that_none_in_the_canal_cannot_be_said_is_told_where_no_material_was_found(
+    procedures: tuple[Procedure, ...], plug: bool, codes: list[str]
+) -> None:
+    place = GRID.points(np.indices(GRID.shape).reshape(3, -1).T) - CANAL_MM
+    canal = (np.hypot(place[:, 0], place[:, 1]) <= NERVE_MM + 3).reshape(GRID.shape)
+    samples = np.full(GRID.shape, 20.0, np.float32)
+    samples[(np.linalg.norm(place, axis=1) <= NERVE_MM).reshape(GRID.shape) & plug] = 1250.0
+    ct = Volume(samples=samples, grid=GRID, modality=Modality.CT, role="ct")
+    exams, images = exams_of(ct)
+    found = find_materials(exams, images, procedures)
+    drawn = NamedPlaces(nerves=(Structure(name="canal", mask=canal, grid=GRID),))
+
+    class Given(Anatomy):
+        def named_places(self, record: SeriesRecord) -> NamedPlaces:
+            return drawn
+
+    ((item, rows),) = relate_materials(found, {}, (), images, Given())
+    assert rows == ()
+    assert [finding.code for finding in item.remarks] == codes
+    assert {finding.where for finding in item.remarks} <= {"T0"}
