@@ -159,6 +159,13 @@ def segment(image: tuple[Path, ...], **options: Any) -> tuple[Document, int]:
 @click.option("--before", type=IMAGE, help="A CT from before the procedure.")
 @click.option("--lesion", "lesions", multiple=True, metavar="MASK", help="A lesion on this CT (path or path#label).")
 @click.option("--bone", metavar="MASK", help="The bone, or the word totalsegmentator; made from the CT where left out.")
+@click.option(
+    "--agent",
+    "agents",
+    multiple=True,
+    metavar="NAME",
+    help="All that was injected before (pmma, nbca …); names pieces.",
+)
 @click.option("--neural", metavar="MASK", help="Canal and foramina; material in them is unknown where left out.")
 @click.option("--out", type=OUT, help="Folder for the material masks.")
 @SERIES

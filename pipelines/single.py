@@ -32,6 +32,7 @@ from imaging.segmentation.backends.totalsegmentator import TOTALSEGMENTATOR, fin
 from imaging.segmentation.bone import BoneFind, find_bone, with_explained_holes
 from imaging.segmentation.catalogue import segmenter
 from imaging.segmentation.cement import find_material
+from imaging.segmentation.material_kind import agent_kind
 from imaging.segmentation.prompt import MaskPrompt, Prompt, prompts_from_record
 from imaging.study import PatientId
 from imaging.volume import Modality, Volume
@@ -257,12 +258,18 @@ def cement_in_image(
     lesions: Sequence[str] = (),
     bone: str | None = None,
     neural: str | None = None,
+    agents: Sequence[str] = (),
     out: Path | None = None,
     series: str | None = None,
     modality: str | None = None,
     accept_gaps: bool = False,
 ) -> Document:
-    """Radiodense material on one CT."""
+    """Radiodense material on one CT; ``agents`` is all that was injected before it, none: the history is unknown."""
+    strange = [agent for agent in agents if agent_kind(agent) is None]
+    if strange:
+        raise UsageError(
+            f"{strange[0]!r} is neither cement (pmma …) nor embolic (nbca, lipiodol, onyx …)", code="UNKNOWN_AGENT"
+        )
     volume = open_image(image, modality=modality or "ct", series=series, accept_gaps=accept_gaps)
     if volume.modality is not Modality.CT:
         raise UsageError("cement is found on CT; this image is MR", code="NOT_CT")
@@ -285,7 +292,12 @@ def cement_in_image(
     lesion_mask = np.any([*masks.values()], axis=0) if masks else None
     canal = None if neural is None else one_mask_on(volume, neural, image, accept_gaps=accept_gaps)
     found = find_material(
-        volume, before=earlier, before_from_volume=earlier_from_volume, lesion_masks=masks, neural=canal
+        volume,
+        before=earlier,
+        before_from_volume=earlier_from_volume,
+        lesion_masks=masks,
+        neural=canal,
+        agents=tuple(agents) or None,
     )
     ground = bone_on(volume, bone, image, lesion=lesion_mask, material=found.mask(), accept_gaps=accept_gaps)
     findings += ground.findings

@@ -105,8 +105,8 @@ def relate_material(
     named
         The same told apart, instead of ``neural``, with other places in which a leak may lie.
     doubt
-        What else may lie in canal and foramina (:func:`imaging.measurement.neural.neural_doubt`); where it is left out nobody looked,
-        and less than 0.02 mL there is unknown.
+        What else may lie in canal and foramina (:func:`imaging.measurement.neural.neural_doubt`); where it is left out
+        nobody looked, and less than 0.02 mL there is unknown.
     compartments
         What else a leak may lie in, by name, on the CT's grid.
     sides

@@ -28,7 +28,7 @@ from imaging.segmentation.engines import AGREEMENT, ENGINES
 from imaging.segmentation.evidence import Evidence, Marks, evidence_of, usable_voxels
 from imaging.segmentation.marks import doubts_of_marks
 from imaging.segmentation.prior import ellipsoid_from_prompts, gives_size, measures_all_axes
-from imaging.segmentation.prompt import BoxPrompt, MaskPrompt, Prompt
+from imaging.segmentation.prompt import BoxPrompt, MaskPrompt, PointPrompt, Prompt
 from imaging.segmentation.quality import LEAK_DISTANCE, Doubts, findings_from, material_share, touches_edge
 from imaging.segmentation.region import on_native, region_around
 from imaging.segmentation.shape import (
@@ -57,6 +57,7 @@ BACKEND = "agreement"
 # shared real lesions, 2 mm of jitter; after an earlier mask: phantoms of benchmark_follow_up.py, thin and thick slices.
 ENCLOSING = Trust(inside=0.15, outside=0.13, scale=0.95, volume_cv=0.20, doubted_cv=0.60)
 SPANNING = Trust(inside=0.25, outside=0.25, volume_cv=0.20, doubted_cv=0.60)
+POINTING = replace(SPANNING, volume_cv=0.60)
 LEAST_SURE_MM = 8.0  # two standard deviations of where a hand puts either end (2 mm)
 OWN_MASK = Trust(inside=0.10, outside=0.10)
 EARLIER_MASK = Trust(inside=0.15, outside=0.15, doubted_cv=0.30)
@@ -218,7 +219,8 @@ def _prompted(prompts: Sequence[Prompt]) -> tuple[ExpectedShape, tuple[Finding, 
     ellipsoid, remarks = ellipsoid_from_prompts(prompts)
     boxed = any(isinstance(prompt, BoxPrompt) and prompt.sign > 0 for prompt in prompts)
     spanned = not boxed and any(measures_all_axes(prompt) for prompt in prompts)
-    trust = ENCLOSING if spanned or (boxed and not remarks) else SPANNING
+    spanning = POINTING if all(isinstance(prompt, PointPrompt) for prompt in prompts) else SPANNING
+    trust = ENCLOSING if spanned or (boxed and not remarks) else spanning
     if 2 * ellipsoid.half_lengths_mm.min() < LEAST_SURE_MM:
         small = f"the prompt is {2 * ellipsoid.half_lengths_mm.min():.0f} mm thick, not much more than a hand is off"
         remarks = (*remarks, Finding("PROMPT_AS_SMALL_AS_ITS_ERROR", Severity.WARNING, f"{small}: look at the outline"))

@@ -130,3 +130,12 @@ def test_cement_in_a_canal_that_the_tumour_has_reached_is_listed_as_in_it(cement
     assert leak["compartment"] == "canal_or_foramen" and leak["distance_mm"]["value"] == 0.0
     assert leak["volume_ml"]["value"] == pytest.approx(row["neural_ml"]["value"])
     assert row["leak_ml"]["value"] == 0.0
+
+
+def test_what_was_injected_names_the_material_and_an_unknown_agent_is_refused(cemented: Path) -> None:
+    (unknown,) = cement_in_image([cemented])["materials"]
+    (known,) = cement_in_image([cemented], agents=["pmma-barium"])["materials"]
+    assert (unknown["kind"], known["kind"]) == ("unclassified", "cement")
+    assert known["volume_ml"]["value"] == unknown["volume_ml"]["value"]
+    with pytest.raises(UsageError, match="'pmna' is neither"):
+        cement_in_image([cemented], agents=["pmma", "pmna"])

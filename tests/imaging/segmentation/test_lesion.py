@@ -265,3 +265,15 @@ def test_an_image_without_contrast_is_flagged_and_gives_the_prompt() -> None:
     proposal = segment_lesion(nothing, [BOX])
     assert "LOW_CONTRAST" in {finding.code for finding in proposal.findings}
     assert dice(proposal.mask, ball(grid, 0.95 * RADIUS)) > 0.8
+
+
+def test_a_volume_is_the_less_sure_the_less_the_reader_drew_and_surest_after_a_mask() -> None:
+    grid = axial()
+    image = scene(grid, ball(grid))
+    box, line, point = (
+        segment_lesion(image, [prompt])
+        for prompt in (BOX, DiameterPrompt(around(ENDS[:2])), PointPrompt(around([[0, 0, 0]])[0], radius_mm=RADIUS))
+    )
+    followed = segment_lesion(image, [], prior=ball(grid).astype(np.float32))
+    assert box.findings == followed.findings == () and line.findings, "a warning stands where the depth was assumed"
+    assert followed.volume_wcv < 0.20 <= box.volume_wcv < 0.60 <= min(line.volume_wcv, point.volume_wcv)

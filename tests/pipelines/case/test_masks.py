@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from imaging.finding import Finding, Severity
+from imaging.lesions.lesion import Method
 from imaging.segmentation import LesionId, Segment, Status
+from imaging.segmentation.lesion import LesionProposal
 from imaging.segmentation.prompt import PointPrompt
 from imaging.study import Verdict
 from imaging.study.timepoint import Timepoint
 from imaging.volume import Modality, Volume
 from pipelines.case.exams import Images, series_for
-from pipelines.case.masks import choice_doubt, studies_meant, trace_lesions
+from pipelines.case.masks import as_unsure_as, choice_doubt, studies_meant, trace_lesions
 from pipelines.case.reviews import StoredReview, timepoints_of
 from pipelines.case.traced import Traced
 from pipelines.case_file import LesionEntry, LinkWord, PlacedPrompt
@@ -152,3 +154,32 @@ def test_a_review_of_another_lesion_that_had_the_id_once_is_not_used(known: bool
     assert primary.segment is not None
     assert primary.segment.sha256 == (mine.sha256 if known else row.segment.sha256)
     assert [code for code, _ in reasons(primary)] == ["RECOMPUTATION_DIFFERS" if known else "REVIEW_UNUSED"]
+
+
+def test_what_follows_an_outline_is_as_unsure_as_that_one_until_somebody_accepts_it(tmp_path: Path) -> None:
+    timepoint, _ = exam(tmp_path, 1, {"a": HEAD})
+    mask = np.ones(GRID.shape, bool)
+    proposal = LesionProposal(
+        mask=mask,
+        grid=GRID,
+        probability=mask.astype(np.float32),
+        probability_grid=GRID,
+        backend="any",
+        volume_ml=1.0,
+        confidence=None,
+        volume_low_ml=1.0,
+        volume_high_ml=1.0,
+        volume_wcv=0.3,
+    )
+    before = Traced(
+        lesion=LesionId("L1"),
+        timepoint="T0",
+        record=timepoint.series[0],
+        segment=None,
+        status=Status.PROPOSED,
+        method=Method.SEGMENTED,
+        engine_wcv=0.4,
+    )
+    assert as_unsure_as(before, proposal).volume_wcv == pytest.approx(0.5)
+    assert as_unsure_as(replace(before, status=Status.ACCEPTED), proposal).volume_wcv == 0.3
+    assert as_unsure_as(replace(before, engine_wcv=None), proposal).volume_wcv == 0.3
