@@ -378,7 +378,8 @@ def lesions_on(
     for argument in arguments:
         for segment in open_masks(argument, image=list(image), accept_gaps=accept_gaps):
             free = (name for n in count(len(masks) + 1) if (name := f"L{n}") not in masks)
-            own = segment.lesion or segment.name
+            filler = f"label {segment.label}"  # what the reader of a file without names calls its labels
+            own = segment.lesion or ("" if segment.name == filler else segment.name)
             masks[LesionId(own if own and own not in masks else next(free))] = on_grid(segment, volume)
     return masks
 

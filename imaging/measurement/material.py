@@ -8,6 +8,7 @@ knowledge.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -21,9 +22,11 @@ from imaging.errors import GeometryError, UsageError
 from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.measurement.carried import shifted_each_way
+from imaging.measurement.interval import log_interval95
 from imaging.measurement.leak import LEAK_MARGIN_MM, Leak, NamedPlaces, find_leaks, share_of
 from imaging.measurement.neural import NeuralDoubt, doubt_findings, neural_quantity
 from imaging.measurement.quantity import Quantity, TwoPartError
+from imaging.measurement.uncertainty import ReaderVariability
 from imaging.segmentation.cement import MaterialFind, MaterialPiece
 from imaging.segmentation.reach import box_around
 from imaging.segmentation.segment import LesionId, SegmentKind
@@ -117,8 +120,8 @@ def relate_material(
     Returns
     -------
     tuple of MaterialMeasurement
-        Empty for a find without pieces. Intervals of parts carry the error of the material's boundary, not that of
-        lesion or bone.
+        Empty for a find without pieces. Intervals of parts in mL carry the error of the material's boundary, not that
+        of lesion or bone; that of the fill fraction carries the lesion's too.
 
     Raises
     ------
@@ -219,15 +222,17 @@ def _relate(
     lesion, bone, neural = pieces[0].lesion, ground.bone, ground.neural
     target = None if lesion is None else ground.lesions.get(lesion)
     inside = None if target is None else part(own & target, "material within the lesion")
+    # A closed bone mask swallows canal and foramina: what lies in them does not lie in bone.
+    in_bone = None if bone is None else bone if neural is None else bone & ~neural
     # A lytic lesion is no bone: without its outline the cement that fills it would count as leaked.
     knows_ground = bone is not None and bool(ground.lesions)
     leaks = None
-    if bone is not None and knows_ground:
+    if bone is not None and in_bone is not None and knows_ground:
         leaks = find_leaks(
             own,
             volume,
             find.grid,
-            ground=(bone if neural is None else bone & ~neural) | ground.tumour,
+            ground=in_bone | ground.tumour,
             neural=neural,
             named=ground.named,
             compartments=ground.compartments,
@@ -244,7 +249,9 @@ def _relate(
         pieces=tuple(_measured(piece) for piece in pieces),
         inside_lesion_ml=inside,
         fill_fraction=None if inside is None or target is None else _fill_fraction(inside, find.volume_ml(target)),
-        inside_bone_ml=None if bone is None else part(own & bone & ~ground.tumour, "material in bone outside lesions"),
+        inside_bone_ml=None
+        if in_bone is None
+        else part(own & in_bone & ~ground.tumour, "material in bone outside lesions"),
         neural_ml=None
         if neural is None
         else neural_quantity(_neural(part, own, neural, find.grid, ground.named.error_mm), ground.doubt),
@@ -361,11 +368,15 @@ def _sum(volumes: Sequence[Quantity]) -> Quantity:
 
 
 def _fill_fraction(inside: Quantity, lesion_ml: float) -> Quantity | None:
+    """Material within ÷ lesion; the lesion may be as much larger or smaller as readers' outlines differ."""
     if not lesion_ml or inside.interval95 is None:
         return None
-    bounds = (inside.interval95[0] / lesion_ml, inside.interval95[1] / lesion_ml)
-    method = "material within the lesion / lesion as given; no adequacy threshold exists"
-    return Quantity(inside.value / lesion_ml, "1", method, bounds)
+    smallest_ml, largest_ml = log_interval95(lesion_ml, math.sqrt(math.log1p(ReaderVariability().mr ** 2)))
+    low, high = inside.interval95
+    value = inside.value / lesion_ml
+    bounds = (low / largest_ml, max(value, min(high / smallest_ml, 1.0)))
+    method = "material within the lesion / lesion as given, which readers may outline otherwise; no adequacy threshold"
+    return Quantity(value, "1", method, bounds)
 
 
 def _measured(piece: MaterialPiece) -> PieceMeasurement:

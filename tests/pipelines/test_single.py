@@ -139,3 +139,12 @@ def test_what_was_injected_names_the_material_and_an_unknown_agent_is_refused(ce
     assert known["volume_ml"]["value"] == unknown["volume_ml"]["value"]
     with pytest.raises(UsageError, match="'pmna' is neither"):
         cement_in_image([cemented], agents=["pmma", "pmna"])
+
+
+def test_labels_without_a_name_are_lesions_by_number(tmp_path: Path) -> None:
+    volume = Volume(samples=np.zeros(GRID.shape, np.int16), grid=GRID, modality=Modality.CT)
+    labels = np.zeros(GRID.shape, np.uint8)
+    labels[2], labels[4] = 1, 2
+    (tmp_path / "mask.nii.gz").write_bytes(nifti_bytes(labels, GRID))
+    masks = lesions_on(volume, [str(tmp_path / "mask.nii.gz")], [tmp_path / "mask.nii.gz"], accept_gaps=False)
+    assert list(masks) == ["L1", "L2"]
