@@ -14,7 +14,8 @@ from imaging.measurement.leak import MIN_LEAK_ML
 from imaging.measurement.material import MaterialMeasurement, neural_total, relate_material
 from imaging.measurement.neural import neural_doubt
 from imaging.segmentation.bone import find_bone
-from imaging.segmentation.cement import MIN_NEURAL_ML, find_material
+from imaging.segmentation.cement import find_material
+from imaging.segmentation.material_search import MIN_NEURAL_ML
 from imaging.segmentation.reach import distance_mm
 from imaging.segmentation.segment import LesionId
 from imaging.synthetic.bone_block import EXTENT_MM, FINE_MM, BoneBlock, ball_of, ellipsoid, ml, tube

@@ -16,7 +16,7 @@ from imaging.arrays import BoolArray
 from imaging.geometry import Grid
 from imaging.measurement.quantity import Quantity, TwoPartError
 from imaging.measurement.structure import Structure
-from imaging.segmentation.cement import MIN_NEURAL_ML
+from imaging.segmentation.material_search import MIN_NEURAL_ML
 from imaging.segmentation.reach import box_around, distance_mm
 
 __all__ = [

@@ -24,7 +24,8 @@ from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.measurement.leak import LEAK_MARGIN_MM
 from imaging.measurement.quantity import Quantity
-from imaging.segmentation.cement import LOWEST_PLATEAU_HU, MIN_NEURAL_ML, MaterialFind
+from imaging.segmentation.material_find import MaterialFind
+from imaging.segmentation.material_search import LOWEST_PLATEAU_HU, MIN_NEURAL_ML
 from imaging.segmentation.piece import HALO_MM, equivalent_radius_mm
 from imaging.segmentation.reach import box_around, distance_mm, reached
 from imaging.volume import Volume

@@ -9,7 +9,7 @@ import numpy as np
 
 from imaging.arrays import BoolArray
 from imaging.finding import Finding, Severity
-from imaging.segmentation.cement import DENSEST_BONE_HU
+from imaging.segmentation.material_search import DENSEST_BONE_HU
 from imaging.volume import Modality, Volume
 
 __all__ = ["Doubts", "findings_from", "material_share", "touches_edge"]

@@ -13,7 +13,8 @@ from imaging.errors import GeometryError
 from imaging.geometry import Grid
 from imaging.measurement import Quantity
 from imaging.measurement.neural import NeuralDoubt, doubt_findings, neural_doubt, neural_quantity
-from imaging.segmentation.cement import LOWEST_PLATEAU_HU, MIN_NEURAL_ML, MaterialFind
+from imaging.segmentation.material_find import MaterialFind
+from imaging.segmentation.material_search import LOWEST_PLATEAU_HU, MIN_NEURAL_ML
 from imaging.segmentation.piece import equivalent_radius_mm
 from imaging.volume import Modality, Volume
 
