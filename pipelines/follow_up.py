@@ -26,10 +26,11 @@ from pipelines.case.document import case_from_document, event_rows, read_documen
 from pipelines.case.exams import Images, exams_from, load_exams
 from pipelines.case.label_maps import read_mask, write_label_maps
 from pipelines.case.links import changing, link_exams
-from pipelines.case.masks import carried_lesions, trace_lesions
+from pipelines.case.masks import trace_lesions
 from pipelines.case.materials import find_materials, relate_materials
 from pipelines.case.naming import confirmations, lesions_named, new_lesion_id, require_unchanged, said_of
 from pipelines.case.observations import observe
+from pipelines.case.onto_ct import carried_lesions
 from pipelines.case.reviews import (
     from_case_file,
     read_reviews,

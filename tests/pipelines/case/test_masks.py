@@ -17,7 +17,9 @@ from imaging.study import Verdict
 from imaging.study.timepoint import Timepoint
 from imaging.volume import Modality, Volume
 from pipelines.case.exams import Images, series_for
-from pipelines.case.masks import as_unsure_as, choice_doubt, studies_meant, trace_lesions
+from pipelines.case.followed import as_unsure_as
+from pipelines.case.masks import trace_lesions
+from pipelines.case.prompted import choice_doubt, studies_meant
 from pipelines.case.reviews import StoredReview, timepoints_of
 from pipelines.case.traced import Traced
 from pipelines.case_file import LesionEntry, LinkWord, PlacedPrompt

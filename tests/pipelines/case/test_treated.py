@@ -16,7 +16,8 @@ from imaging.registration.rigid import Registration
 from imaging.segmentation import LesionId
 from imaging.study.timepoint import Timepoint
 from pipelines.case.links import Link, Links, Node
-from pipelines.case.masks import carried_lesions, trace_lesions
+from pipelines.case.masks import trace_lesions
+from pipelines.case.onto_ct import carried_lesions
 from pipelines.case.traced import Traced
 from pipelines.case.treated import OUTLINED_LATE, outlined_late
 from tests.pipelines.case.test_identity import GRID, HEAD, exam, ground_of
