@@ -112,9 +112,11 @@ def test_open_jump_edit_accept_save_and_the_report_says_accepted(reading, screen
     assert {place for place, row in now.items() if row["status"] == "accepted"} == {("L1", "T0"), ("L1", "T2")}
     assert now["L1", "T0"]["reader"] == "reader-1"
     assert now["L1", "T0"]["volume_ml"]["value"] > before["L1", "T0"]["volume_ml"]["value"]
-    # What a reader takes over unchanged keeps its figure; its error has a new source.
-    for part in ("value", "interval95"):
-        assert now["L1", "T2"]["volume_ml"][part] == before["L1", "T2"]["volume_ml"][part]
+    # What a reader takes over unchanged keeps its figure; its error is no longer the machine's.
+    taken, proposed = (rows["L1", "T2"]["volume_ml"] for rows in (now, before))
+    assert taken["value"] == proposed["value"]
+    assert proposed["interval95"][0] < taken["interval95"][0] < taken["value"]
+    assert taken["value"] < taken["interval95"][1] < proposed["interval95"][1]
     assert now["L1", "T2"]["volume_ml"]["error"]["reader"]["accepted"] is True
     assert {row["criterion"] for row in document["responses"]} == set(), "one target of two is no baseline"
     assert sorted(path.name for path in (sample_folder / "review").iterdir()) == [
