@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import imaging
-from pipelines.command import DONE, INTERNAL, INTERRUPTED, PARTIAL, REFUSED, Document, refuse_usage, run_command
+from pipelines.command import DONE, INTERNAL, INTERRUPTED, PARTIAL, REFUSED, refuse_usage, run_command
 from pipelines.empty import (
     empty_batch,
     empty_case,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from imaging.finding import Finding
     from imaging.study import Index
     from pipelines.batch.options import Options
+    from pipelines.documents import Document
 
 __all__ = ["main"]
 

@@ -27,12 +27,12 @@ from pipelines.terminal import Speaker
 
 if TYPE_CHECKING:
     from imaging.finding import Finding
+    from pipelines.documents import Document
 
-__all__ = ["DONE", "INTERNAL", "INTERRUPTED", "PARTIAL", "REFUSED", "USAGE", "Document", "refuse_usage", "run_command"]
+__all__ = ["DONE", "INTERNAL", "INTERRUPTED", "PARTIAL", "REFUSED", "USAGE", "refuse_usage", "run_command"]
 
 DONE, INTERNAL, USAGE, REFUSED, PARTIAL, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
-Document = dict[str, Any]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from imaging.finding import Finding
+    from pipelines.documents import Document
 
 __all__ = [
     "empty_batch",
@@ -19,8 +20,6 @@ __all__ = [
     "empty_scan",
     "empty_segment",
 ]
-
-Document = dict[str, Any]
 
 
 def empty_scan(findings: list[Finding]) -> Document:

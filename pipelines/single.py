@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from imaging.arrays import BoolArray
 from imaging.errors import CaseFileError, EmptyMask, GeometryError, UsageError
 from imaging.finding import Finding, Severity
+from imaging.formats.label_map import unnamed
 from imaging.formats.nifti import nifti_bytes
 from imaging.formats.nrrd import displacement_bytes
 from imaging.measurement.approach import plan_approach
@@ -378,8 +379,7 @@ def lesions_on(
     for argument in arguments:
         for segment in open_masks(argument, image=list(image), accept_gaps=accept_gaps):
             free = (name for n in count(len(masks) + 1) if (name := f"L{n}") not in masks)
-            filler = f"label {segment.label}"  # what the reader of a file without names calls its labels
-            own = segment.lesion or ("" if segment.name == filler else segment.name)
+            own = segment.lesion or ("" if segment.name == unnamed(segment.label) else segment.name)
             masks[LesionId(own if own and own not in masks else next(free))] = on_grid(segment, volume)
     return masks
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-__all__ = ["Speaker", "quantity_text", "say_findings", "series_line", "show_batch", "show_case"]
+if TYPE_CHECKING:
+    from pipelines.documents import Document
 
-Document = dict[str, Any]
+__all__ = ["Speaker", "quantity_text", "say_findings", "series_line", "show_batch", "show_case"]
 
 FILE_WIDTH = 160  # columns of a table that goes into a file or a pipe
 

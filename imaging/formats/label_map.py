@@ -36,6 +36,7 @@ __all__ = [
     "segment_of",
     "segments_from",
     "sidecar_of",
+    "unnamed",
 ]
 
 SCHEMA = "osteotrace.labels/1"
@@ -70,6 +71,17 @@ class LabelText:
     agent: str = ""
     tracking_uid: str = ""
     lost_voxels: int = 0
+
+
+def unnamed(label: int) -> str:
+    """What a label is called of which nobody wrote a name.
+
+    Examples
+    --------
+    >>> unnamed(2)
+    'label 2'
+    """
+    return f"label {label}"
 
 
 def segments_from(
@@ -107,7 +119,7 @@ def segments_from(
     """
     boxes, has_negative = _label_boxes(labels, where)
     positive = list(boxes)
-    names = {number: texts[number].name if number in texts else f"label {number}" for number in positive}
+    names = {number: texts[number].name if number in texts else unnamed(number) for number in positive}
     meant = [number for number in positive if is_chosen(choice, number, names[number])]
     if choice is not None and not meant:
         raise segment_not_found(choice, positive, where)

@@ -313,8 +313,6 @@ def proposal_from(evidence: Evidence, opinions: Mapping[str, NDArray[np.float32]
     )
     nothing = () if mask.any() else (Finding("LESION_NOT_FOUND", Severity.ERROR, "no voxel looks like the lesion"),)
     findings = (*evidence.remarks, *nothing, *findings_from(doubts, where=volume.series_uid))
-    trust = evidence.shape.trust
-    is_doubted = any(finding.severity is not Severity.INFO for finding in findings)
     return LesionProposal(
         mask=mask,
         grid=volume.grid,
@@ -325,7 +323,7 @@ def proposal_from(evidence: Evidence, opinions: Mapping[str, NDArray[np.float32]
         confidence=_confidence(alternatives),
         volume_low_ml=low,
         volume_high_ml=high,
-        volume_wcv=_volume_wcv(alternatives, trust.doubted_cv if is_doubted else trust.volume_cv),
+        volume_wcv=_volume_wcv(alternatives, evidence.shape.trust.cv_beside(findings)),
         findings=findings,
     )
 

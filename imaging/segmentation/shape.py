@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import ndimage
 
 from imaging.arrays import BoolArray, FloatArray
 from imaging.errors import EmptyMask, GeometryError, UsageError
+from imaging.finding import Finding, Severity
 from imaging.geometry import Grid
 from imaging.segmentation.ellipsoid import Ellipsoid
 from imaging.segmentation.region import Region, measured_in, on_region, samples_seen
@@ -71,6 +73,18 @@ class Trust:
     scale: float = 1.0
     volume_cv: float = 0.0
     doubted_cv: float = 0.0
+
+    def cv_beside(self, findings: Iterable[Finding]) -> float:
+        """How far off volumes are beside these findings on the outline.
+
+        Examples
+        --------
+        >>> trust = Trust(inside=0.1, outside=0.1, volume_cv=0.2, doubted_cv=0.6)
+        >>> trust.cv_beside([]), trust.cv_beside([Finding("LOW_CONTRAST", Severity.WARNING, "")])
+        (0.2, 0.6)
+        """
+        is_doubted = any(finding.severity is not Severity.INFO for finding in findings)
+        return self.doubted_cv if is_doubted else self.volume_cv
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -127,7 +127,6 @@ def proposal_from(
     volume_ml = float(kept.sum()) * volume.grid.voxel_volume_mm3 / 1000
     nothing = (Finding("LESION_NOT_FOUND", Severity.ERROR, "the model sees no lesion where the prompts point"),)
     doubts = _doubts(question, kept, other_share, volume_ml) if kept.any() else nothing
-    is_doubted = any(finding.severity is not Severity.INFO for finding in (*question.findings, *doubts))
     return LesionProposal(
         mask=kept,
         grid=volume.grid,
@@ -138,7 +137,7 @@ def proposal_from(
         confidence=None,
         volume_low_ml=volume_ml,
         volume_high_ml=volume_ml,
-        volume_wcv=ENCLOSING.doubted_cv if is_doubted else ENCLOSING.volume_cv,
+        volume_wcv=ENCLOSING.cv_beside((*question.findings, *doubts)),
         findings=(*question.findings, *findings, *doubts, *capabilities.terms()),
     )
 
